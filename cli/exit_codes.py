@@ -1,0 +1,29 @@
+"""What the exit code of a command says, and the one exception that ends a command with a line and a code."""
+
+from __future__ import annotations
+
+from jobs.errors import PenstockError
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+CANCELLED = 3
+AUTH = 4
+NOT_FOUND = 5
+UNREACHABLE = 6
+TIMEOUT = 124
+INTERRUPTED = 130
+BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
+
+
+class Stop(PenstockError):
+    """Ends the command: one line on stderr, and the exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def of_status(status: str | None) -> int:
+    """The exit code for the status that a job ended with."""
+    return {"completed": DONE, "cancelled": CANCELLED}.get(status or "", FAILED)

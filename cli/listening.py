@@ -1,0 +1,62 @@
+"""Sockets bound before anything starts: a port in use is said at once, and a restart loses no connection."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from cli.exit_codes import USAGE, Stop
+from jobs.settings import LOOPBACK
+
+_BACKLOG = 2048
+# An address that means "all of them" is listened on, but cannot be visited.
+_VISIT = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - compared with, never bound by default
+
+
+@dataclass(frozen=True)
+class Door:
+    """A listening socket, and the address at which this machine reaches it."""
+
+    socket: socket.socket
+    host: str
+    port: int
+
+    @property
+    def fd(self) -> int:
+        """The number of the socket, for children to inherit."""
+        return self.socket.fileno()
+
+    @property
+    def url(self) -> str:
+        """The address that a person opens, without a slash at the end."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.socket.close()
+
+
+def listen(host: str, port: int) -> Door:
+    """Bind and listen; port 0 takes any that is free. Raises Stop, one line that names the remedy."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.create_server(address, family=family, backlog=_BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Stop(f"port {port} is in use: choose another with --port", USAGE) from error
+        raise Stop(f"cannot listen on {host}:{port}: {error.strerror or error}", USAGE) from error
+    return Door(bound, _VISIT.get(host, host), bound.getsockname()[1])
+
+
+def refuse_open_door(host: str, auth: str) -> None:
+    """Raises Stop when anyone on the network could reach a server that asks nobody for a key."""
+    if auth == "off" and host not in LOOPBACK:
+        message = f"{host} can be reached from outside and PENSTOCK_AUTH is off: set PENSTOCK_AUTH=keys"
+        raise Stop(message, USAGE)

@@ -1,0 +1,78 @@
+"""The command `penstock`: its subcommands, each imported when it is called: `--help` answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from cli.exit_codes import BROKEN_PIPE, INTERRUPTED, USAGE, Stop
+from jobs.errors import PenstockError
+
+# Name -> where it lives, and its line in the help: asking each module for the line would import them all.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "up": ("cli.up:up", "Run everything on this machine."),
+    "submit": ("cli.submit:submit", "Queue a job, and follow it if asked."),
+    "watch": ("cli.watch:watch", "Follow a job's text, live or long after."),
+    "list": ("cli.jobs:list_jobs", "List the newest jobs."),
+    "show": ("cli.jobs:show", "Print what a job has written so far."),
+    "cancel": ("cli.jobs:cancel", "Cancel a job; what it has written is kept."),
+    "web": ("cli.processes:web", "Run one web server: the API and the pages."),
+    "worker": ("cli.processes:worker", "Run one worker."),
+    "demo-model": ("cli.processes:demo_model", "Run the offline demo model."),
+    "db": ("cli.db:db", "Look after the database."),
+}
+
+
+class Commands(click.Group):
+    """The group of all subcommands, and the one place where errors become a line and an exit code."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one subcommand, or None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand. A reader of stdout that left is no error: the shell sees what SIGPIPE gives."""
+        try:
+            return super().invoke(ctx)
+        except PenstockError as error:
+            click.echo(f"Error: {error}", err=True)
+            raise click.exceptions.Exit(error.code if isinstance(error, Stop) else USAGE) from error
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # Not SIG_DFL for SIGPIPE: that would also kill us, silently, when a server closes its socket.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(BROKEN_PIPE) from None
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="penstock")
+def penstock() -> None:
+    """Long language model generations as background jobs: live, resumable, kept."""
+
+
+def main() -> None:
+    """The entry point of the command."""
+    penstock()
+
+
+if __name__ == "__main__":
+    main()

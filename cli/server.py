@@ -1,0 +1,117 @@
+"""The Penstock server that the client commands talk to, through the official OpenAI client, unchanged."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, cast
+from urllib.parse import urlsplit
+
+import click
+from openai import (
+    APIConnectionError,
+    APIStatusError,
+    AuthenticationError,
+    DefaultHttpxClient,
+    NotFoundError,
+    OpenAI,
+    PermissionDeniedError,
+)
+
+from cli.exit_codes import AUTH, NOT_FOUND, UNREACHABLE, USAGE, Stop
+from jobs.ids import is_job_id
+from jobs.settings import LOOPBACK
+
+Job = dict[str, Any]  # a response object, as it is on the wire
+
+_PAGE = 100
+_OLDEST_PREFIX = 1000  # jobs looked through for the start of an id
+
+
+class Server:
+    """One server, for the life of one command."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.url = url.rstrip("/")
+        # A proxy that is set for the world outside would be asked for the server next to us.
+        transport = DefaultHttpxClient(trust_env=urlsplit(url).hostname not in LOOPBACK)
+        self.openai = OpenAI(base_url=f"{self.url}/v1", api_key=api_key, max_retries=1, http_client=transport)
+
+    def page(self, job_id: str) -> str:
+        """The address of a job's page."""
+        return f"{self.url}/jobs/{job_id}"
+
+    def jobs(self, **query: object) -> list[Job]:
+        """The newest jobs, newest first. `query`: limit, after, status."""
+        given = {name: value for name, value in query.items() if value is not None}
+        page = self.openai.get("/responses", cast_to=object, options={"params": given})
+        return cast("list[Job]", cast("Job", page)["data"])
+
+    def get(self, given: str) -> Job:
+        """The job that a person means by an id, the start of one, or `last`. Raises Stop if there is none."""
+        return self.openai.responses.retrieve(self.full_id(given)).to_dict()
+
+    def full_id(self, given: str) -> str:
+        """The id that a person means. Raises Stop unless it is exactly one."""
+        if is_job_id(given):
+            return given
+        if given == "last":
+            found = self.jobs(limit=1)
+        else:
+            found = [job for job in self._newest() if job["id"].startswith((given, f"resp_{given}"))]
+        if not found:
+            raise Stop(f"no job is called {given!r}: see `penstock list`", NOT_FOUND)
+        if len(found) > 1:
+            names = ", ".join(job["id"] for job in found[:3])
+            raise Stop(f"{given!r} begins the id of {len(found)} jobs ({names} ...): give more of it", USAGE)
+        return str(found[0]["id"])
+
+    def _newest(self) -> Iterator[Job]:
+        after = None
+        for _ in range(_OLDEST_PREFIX // _PAGE):
+            page = self.jobs(limit=_PAGE, after=after)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1]["id"]
+
+
+def asks_server(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its options --url and --api-key, pass it a Server, and turn errors into exit codes."""
+
+    @click.option(
+        "--url", envvar="PENSTOCK_URL", default="http://127.0.0.1:8000", help="The server's address."
+    )
+    @click.option(
+        "--api-key", envvar="PENSTOCK_API_KEY", default="any", help="Your key (or PENSTOCK_API_KEY)."
+    )
+    @functools.wraps(command)
+    def wrapped(*, url: str, api_key: str, **arguments: object) -> None:
+        with errors_as_exit_codes(url):
+            command(Server(url, api_key), **arguments)
+
+    return wrapped
+
+
+@contextmanager
+def errors_as_exit_codes(url: str) -> Iterator[None]:
+    """Whatever the client raises becomes a Stop: one line, in the server's own words where it has some."""
+    try:
+        yield
+    except APIConnectionError as error:
+        remedy = "start one with `penstock up`, or name another with --url or PENSTOCK_URL"
+        raise Stop(f"no server answers at {url}: {remedy}", UNREACHABLE) from error
+    except APIStatusError as error:
+        _stop(error)
+
+
+def _stop(error: APIStatusError) -> NoReturn:
+    words = error.body.get("message") if isinstance(error.body, dict) else None
+    message = str(words or error.message)
+    if isinstance(error, AuthenticationError | PermissionDeniedError):
+        raise Stop(f"{message} (set PENSTOCK_API_KEY)", AUTH) from error
+    if isinstance(error, NotFoundError):
+        raise Stop(message, NOT_FOUND) from error
+    busy = error.status_code >= 500 or error.status_code == 429
+    raise Stop(message, UNREACHABLE if busy else USAGE) from error

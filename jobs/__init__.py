@@ -1,0 +1,1 @@
+"""What a job is: its record, states, request, events, log and store. Knows neither Flask nor LangChain."""

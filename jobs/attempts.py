@@ -1,0 +1,197 @@
+"""The jobs in the database, as the worker that runs them sees them: claim, checkpoint, finish, give back.
+
+Every write is guarded by id, attempt and `in_progress` in one UPDATE that comes first in its transaction.
+When it hits nothing the attempt has been replaced, and nothing of it is written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+
+from jobs.database import Database
+from jobs.record import Job, Status
+from jobs.schema import checkpoints, jobs, transcripts
+from jobs.store import job_of, select_jobs
+
+# Numbers are reserved this many at a time: one small write per couple of minutes of a fast stream.
+BLOCK = 10_000
+# A run of a section opens at most two items; more would leave holes that some clients do not survive.
+INDEX_BLOCK = 2
+
+
+class Replaced(Exception):
+    """A newer attempt has taken the job over, or it is gone: stop the model, write nothing."""
+
+
+class Finish(StrEnum):
+    """What became of the attempt to end a job."""
+
+    DONE = "done"
+    REPLACED = "replaced"
+    CANCEL_WON = "cancel_won"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A finished section: its items as on the wire, and the usage it cost."""
+
+    section: int
+    items: Sequence[Mapping[str, Any]]
+    usage: Mapping[str, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One attempt's right to a job.
+
+    It numbers its events from `first`, and items from `first_index` if it finds no log to tell; both below the
+    job's marks, until it reserves more.
+    """
+
+    job: Job
+    first: int
+    first_index: int
+    checkpoints: Sequence[Checkpoint]
+
+    @property
+    def attempt(self) -> int:
+        """The fencing token of every write."""
+        return self.job.attempt
+
+
+class Attempts:
+    """What a worker process may do to rows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, job_id: str, worker: str) -> Claim | None:
+        """Make a queued job this worker's next attempt; None when it is not queued (any more).
+
+        That makes a duplicate wake-up harmless.
+        """
+        queued = and_(jobs.c.id == job_id, jobs.c.status == Status.QUEUED)
+        values = {
+            "status": Status.IN_PROGRESS,
+            "attempt": jobs.c.attempt + 1,
+            "worker": worker,
+            "seq_mark": jobs.c.seq_mark + BLOCK,
+            "index_mark": jobs.c.index_mark + INDEX_BLOCK,
+        }
+        with self._database.write() as connection:
+            if not connection.execute(update(jobs).where(queued).values(values)).rowcount:
+                return None
+            started = and_(jobs.c.id == job_id, jobs.c.started_at.is_(None))
+            connection.execute(update(jobs).where(started).values(started_at=time.time()))
+            row = connection.execute(select_jobs().where(jobs.c.id == job_id)).mappings().one()
+            finished = connection.execute(
+                select(checkpoints).where(checkpoints.c.job_id == job_id).order_by(checkpoints.c.section)
+            ).all()
+        kept = [
+            Checkpoint(line.section, orjson.loads(line.items), line.usage and orjson.loads(line.usage))
+            for line in finished
+        ]
+        job = job_of(row)
+        return Claim(job, job.seq_mark - BLOCK, job.index_mark - INDEX_BLOCK, kept)
+
+    def reserve(self, claim: Claim, seq_mark: int, index_mark: int) -> None:
+        """Raise the row's marks, before numbers up to them are used. Raises Replaced."""
+        marks = update(jobs).where(_current(claim)).values(seq_mark=seq_mark, index_mark=index_mark)
+        with self._database.write() as connection:
+            if not connection.execute(marks).rowcount:
+                raise Replaced
+
+    def checkpoint(self, claim: Claim, finished: Checkpoint) -> None:
+        """Commit a finished section, so that it is never bought again. Raises Replaced."""
+        values = {
+            "job_id": claim.job.id,
+            "section": finished.section,
+            "items": orjson.dumps(finished.items).decode(),
+            "usage": orjson.dumps(finished.usage).decode() if finished.usage else None,
+        }
+        with self._database.write() as connection:
+            # An UPDATE that changes nothing locks the row: a newer claim waits, or has already won.
+            if not connection.execute(update(jobs).where(_current(claim)).values(id=jobs.c.id)).rowcount:
+                raise Replaced
+            connection.execute(insert(checkpoints).values(values))  # invariant 5
+
+    def finish(self, claim: Claim, response: Mapping[str, Any], transcript: bytes) -> Finish:
+        """End the job: status, response and transcript in one transaction.
+
+        A job that was asked to be cancelled is not ended as anything else: CANCEL_WON says so. Calling again
+        after an answer got lost is harmless.
+        """
+        status = Status(response["status"])
+        guard = _current(claim)
+        if status is not Status.CANCELLED:
+            guard = and_(guard, jobs.c.cancel_requested_at.is_(None))
+        values = {
+            "status": status,
+            "ended_at": time.time(),
+            "response": orjson.dumps(response),
+            "sha256": response["penstock"]["sha256"],
+        }
+        with self._database.write() as connection:
+            if connection.execute(update(jobs).where(guard).values(values)).rowcount:  # invariant 3
+                connection.execute(insert(transcripts).values(job_id=claim.job.id, frames=transcript))
+                connection.execute(delete(checkpoints).where(checkpoints.c.job_id == claim.job.id))
+                return Finish.DONE
+            row = connection.execute(
+                select(jobs.c.attempt, jobs.c.status).where(jobs.c.id == claim.job.id)
+            ).one_or_none()
+        if row is None or row.attempt != claim.attempt:
+            return Finish.REPLACED
+        # My own attempt, already terminal: an earlier call was committed and its answer lost.
+        return Finish.CANCEL_WON if row.status == Status.IN_PROGRESS else Finish.DONE
+
+    def give_back(self, claim: Claim, next_number: int, *, lost: bool = False) -> bool:
+        """Queue the job again, as a drain does; its numbers go on at `next_number`.
+
+        Costs none of the job's rescues unless it is `lost`. False when a newer attempt owns the job.
+        """
+        values = {
+            "status": Status.QUEUED,
+            "worker": None,
+            "seq_mark": next_number,
+            "send_after": 0.0,
+            "lost": jobs.c.lost + int(lost),
+        }
+        with self._database.write() as connection:
+            return connection.execute(update(jobs).where(_current(claim)).values(values)).rowcount > 0
+
+    def is_current(self, claim: Claim) -> bool:
+        """Whether this attempt still owns its job."""
+        with self._database.read() as connection:
+            return connection.execute(select(jobs.c.id).where(_current(claim))).first() is not None
+
+    def to_cancel(self, worker: str) -> list[str]:
+        """The jobs that this worker runs and that someone wants to end."""
+        query = select(jobs.c.id).where(
+            jobs.c.worker == worker,
+            jobs.c.status == Status.IN_PROGRESS,
+            jobs.c.cancel_requested_at.is_not(None),
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def requeue_orphans(self, worker: str) -> int:
+        """Give the jobs of a dead worker back to the queue; each such rescue counts. Returns how many."""
+        orphans = and_(jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS)
+        values = {"status": Status.QUEUED, "worker": None, "lost": jobs.c.lost + 1, "send_after": 0.0}
+        with self._database.write() as connection:
+            return connection.execute(update(jobs).where(orphans).values(values)).rowcount
+
+
+def _current(claim: Claim) -> ColumnElement[bool]:
+    return and_(  # invariant 4
+        jobs.c.id == claim.job.id,
+        jobs.c.attempt == claim.attempt,
+        jobs.c.status == Status.IN_PROGRESS,
+    )

@@ -1,0 +1,30 @@
+"""The root of every error that Penstock raises on purpose. A docstring says what went wrong, the message what to do."""
+
+from __future__ import annotations
+
+
+class PenstockError(Exception):
+    """Something that a person or a program can mend; its message is one clear line."""
+
+
+class BadSetting(PenstockError):
+    """A setting is missing or wrong."""
+
+
+class InvalidRequest(PenstockError):
+    """A request cannot be accepted as it is.
+
+    `param` is the dotted name of the field at fault, or None; `code` is one of OpenAI's error codes, or None.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
+
+
+class JobNotFound(PenstockError):
+    """No such job, or it belongs to another owner."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Response with id '{job_id}' not found.")

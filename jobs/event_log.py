@@ -1,0 +1,206 @@
+"""The event log of a job while it is live: a Redis Stream that remembers, a channel that carries.
+
+One script does every write, so that a log that exists is always a complete prefix of what its writer holds:
+an append names its predecessor, an attempt that a newer one replaced is refused, a lost log is put back whole.
+The log is never trimmed: that would break a reader's cursor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, cast
+
+import redis
+
+CONTROL_CHANNEL = "penstock:control"
+LIVE_MS = 24 * 3600 * 1000
+ENDED_MS = 10 * 60 * 1000
+PAGE = 500
+
+# KEYS log fence new | ARGV mode attempt ttl_ms channel prev first frame...
+# take: nobody older may append from here on. append: add what is not there yet, publish just that.
+# begin: both, for the first call of a first attempt. swap: put a rebuilt log in place, tell readers to look.
+SCRIPT = """
+local mode, mine, ttl = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local fence = tonumber(redis.call('GET', KEYS[2]) or '0')
+if fence > mine then return {'stale', fence, 0} end  -- invariant 4
+if mode == 'take' or mode == 'begin' or mode == 'swap' then
+  redis.call('SET', KEYS[2], mine, 'PX', ttl)
+  fence = mine
+end
+if mode == 'swap' then
+  redis.call('RENAME', KEYS[3], KEYS[1])
+  redis.call('PEXPIRE', KEYS[1], ttl)
+  redis.call('PUBLISH', ARGV[4], '')
+end
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local tail = last and tonumber(string.match(last[1], '^%d+')) or -1
+if mode == 'take' or mode == 'swap' then return {'ok', tail, 0} end
+local prev, first = tonumber(ARGV[5]), tonumber(ARGV[6])
+if fence < mine or tail < prev then return {'lost', tail, 0} end  -- invariant 2
+local from = 7 + math.max(0, tail - first + 1)
+local listeners = 0
+for i = from, #ARGV do redis.call('XADD', KEYS[1], string.format('%d-1', first + i - 7), 'f', ARGV[i]) end
+if from <= #ARGV then
+  redis.call('PEXPIRE', KEYS[1], ttl)
+  redis.call('PEXPIRE', KEYS[2], ttl)
+  local message = string.format('%d\\n', first + from - 7) .. table.concat(ARGV, '', from)
+  listeners = redis.call('PUBLISH', ARGV[4], message)
+end
+return {'ok', first + #ARGV - 7, listeners}
+"""
+
+_SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
+
+
+class Verdict(StrEnum):
+    """What became of a write."""
+
+    OK = "ok"
+    STALE = "stale"
+    LOST = "lost"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One batch of one job: `frames` are numbered from `first` on by one, `prev` is the number before them.
+
+    `prev` is -1 at the start of a log. `ends` gives the log its short life, `begins` takes the fence as well.
+    """
+
+    job_id: str
+    attempt: int
+    prev: int
+    first: int
+    frames: Sequence[bytes]
+    begins: bool = False
+    ends: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`tail` is the last number in the log, `listeners` how many processes follow the channel."""
+
+    verdict: Verdict
+    tail: int = -1
+    listeners: int = 0
+
+
+class EventLog:
+    """Reads and writes the logs of all jobs over one Redis client (`decode_responses` off).
+
+    Every method but `append` raises redis.RedisError when Redis does not answer.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+
+    def append(self, batches: Sequence[Append]) -> list[Answer]:
+        """Write many jobs' batches in one round trip; one answer each, in order.
+
+        Sending a batch again is harmless: numbers that are there are skipped and not published twice. A call
+        that could not be made, or of which nobody knows, is FAILED and is simply sent again.
+        """
+        calls = [_append_call(batch) for batch in batches]
+        try:
+            return [_answer(reply) for reply in self._run(calls)]
+        except redis.RedisError:
+            return [Answer(Verdict.FAILED) for _ in batches]
+
+    def take(self, job_id: str, attempt: int) -> Answer:
+        """Make this attempt the only one that may append; the answer's tail is the last number written."""
+        return self._run_one(_call(job_id, "take", attempt, LIVE_MS))
+
+    def rebuild(self, job_id: str, attempt: int, pages: Iterable[Sequence[tuple[int, bytes]]]) -> Answer:
+        """Write a whole log anew from (number, frame) pairs and swap it into place at once.
+
+        Only for an attempt that the database has just confirmed: the log that was there is gone.
+        """
+        new = _keys(job_id)[2]
+        self._redis.delete(new)
+        for page in pages:
+            pipeline = self._redis.pipeline(transaction=False)
+            for number, frame in page:
+                pipeline.xadd(new, {b"f": frame}, id=f"{number}-1")
+            pipeline.pexpire(new, 60_000)
+            pipeline.execute()
+        return self._run_one(_call(job_id, "swap", attempt, LIVE_MS))
+
+    def _run(self, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Run the script once per call in one round trip; a second one if the server did not know it yet."""
+        replies: list[Any] = []
+        for _ in range(2):
+            pipeline = self._redis.pipeline(transaction=False)
+            for call in calls:
+                pipeline.evalsha(_SHA, 3, *call)
+            replies = pipeline.execute(raise_on_error=False)
+            if not any(isinstance(reply, redis.exceptions.NoScriptError) for reply in replies):
+                break
+            self._redis.script_load(SCRIPT)
+        return replies
+
+    def _run_one(self, call: tuple[Any, ...]) -> Answer:
+        reply = self._run([call])[0]
+        if isinstance(reply, Exception):
+            raise reply
+        return _answer(reply)
+
+    def read(self, job_id: str, after: int = -1) -> Iterator[list[tuple[int, bytes]]]:
+        """(number, frame) pairs with numbers above `after`, in pages, up to the log's present end."""
+        while page := self._range(job_id, after):
+            after = page[-1][0]
+            yield page
+            if len(page) < PAGE:
+                return
+
+    def _range(self, job_id: str, after: int) -> list[tuple[int, bytes]]:
+        # Exclusive by the next id, not by "(": a cursor of -1 has no id of its own.
+        entries = self._redis.xrange(_keys(job_id)[0], min=f"{after + 1}-1", count=PAGE)
+        return [(int(entry_id.split(b"-")[0]), fields[b"f"]) for entry_id, fields in cast(Any, entries)]
+
+    def tails(self, job_ids: Sequence[str]) -> list[int]:
+        """The last number of each job's log, -1 where there is none; one round trip."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for job_id in job_ids:
+            pipeline.xrevrange(_keys(job_id)[0], count=1)
+        return [int(entries[0][0].split(b"-")[0]) if entries else -1 for entries in pipeline.execute()]
+
+    def delete(self, job_id: str) -> None:
+        """Forget a deleted job, and tell those who follow it to look again."""
+        self._redis.delete(*_keys(job_id))
+        self._redis.publish(channel(job_id), b"")
+
+    def call_workers(self, job_id: str) -> None:
+        """Tell the workers that something was asked of a job, so that they look before their next beat."""
+        self._redis.publish(CONTROL_CHANNEL, job_id)
+
+
+def channel(job_id: str) -> str:
+    """The Pub/Sub channel of a job. The braces are part of the key: all of a job's keys share a slot."""
+    return f"penstock:{{{job_id}}}"
+
+
+def _keys(job_id: str) -> tuple[str, str, str]:
+    return f"{channel(job_id)}:log", f"{channel(job_id)}:fence", f"{channel(job_id)}:log:new"
+
+
+def _call(job_id: str, mode: str, attempt: int, life_ms: int, *rest: Any) -> tuple[Any, ...]:
+    return (*_keys(job_id), mode, attempt, life_ms, channel(job_id), *rest)
+
+
+def _append_call(batch: Append) -> tuple[Any, ...]:
+    mode = "begin" if batch.begins else "append"
+    life = ENDED_MS if batch.ends else LIVE_MS
+    return _call(batch.job_id, mode, batch.attempt, life, batch.prev, batch.first, *batch.frames)
+
+
+def _answer(reply: Any) -> Answer:
+    if isinstance(reply, redis.ResponseError) and str(reply).startswith("WRONGTYPE"):
+        return Answer(Verdict.LOST)  # something else sits on the key: the swap replaces it
+    if isinstance(reply, Exception):
+        return Answer(Verdict.FAILED)
+    return Answer(Verdict(reply[0].decode()), int(reply[1]), int(reply[2]))

@@ -1,0 +1,151 @@
+"""The one reader of events: `fold(events)` is the response that they describe. Pure.
+
+GET of a running job, an attempt that takes over, progress, the worker's own terminal response and
+`fold(transcript) == stored` all go through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs import events
+from jobs.events import Event
+
+Response = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Part:
+    """One content part of an item: its type on the wire and its text, in pieces as they came."""
+
+    type: str
+    pieces: list[str] = field(default_factory=list)
+    done: bool = False
+
+    @property
+    def text(self) -> str:
+        """The whole text; joining also compacts the pieces."""
+        self.pieces = ["".join(self.pieces)]
+        return self.pieces[0]
+
+    def to_wire(self) -> dict[str, Any]:
+        """The part as events and responses carry it."""
+        if self.type == "output_text":
+            return {"type": self.type, "text": self.text, "annotations": [], "logprobs": []}
+        return {"type": self.type, "text": self.text}
+
+
+@dataclass(slots=True)
+class Item:
+    """One output item as far as it is written."""
+
+    id: str
+    type: str
+    index: int
+    section: int
+    replaces: str | None
+    status: str = "in_progress"
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether anything was written into it."""
+        return any(piece for part in self.parts for piece in part.pieces)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The item as events and responses carry it."""
+        place: dict[str, Any] = {"section": self.section}
+        if self.replaces:
+            place["replaces"] = self.replaces
+        content = [part.to_wire() for part in self.parts]
+        wire: dict[str, Any] = {"id": self.id, "type": self.type, "status": self.status}
+        wire |= {"role": "assistant"} if self.type == "message" else {"summary": list[str]()}
+        return {**wire, "content": content, "penstock": place}
+
+
+class Fold:
+    """The state that a sequence of events has led to; `feed` takes the next one."""
+
+    def __init__(self) -> None:
+        self.items: dict[int, Item] = {}
+        self.ended = False
+        self._response: Response = {}
+
+    def feed(self, event: Event) -> None:
+        """Take in one event; the types that carry nothing new (`.done` of a text) change nothing."""
+        kind = event["type"]
+        if kind in (events.TEXT_DELTA, events.REASONING_DELTA):
+            self._part(event).pieces.append(event["delta"])
+        elif "response" in event:
+            self._response = event["response"]
+            self.ended = kind in events.TERMINAL
+        elif kind == events.ITEM_ADDED:
+            self._open(event)
+        elif kind == events.ITEM_DONE:
+            self.items[event["output_index"]].status = event["item"]["status"]
+        elif kind == events.PART_ADDED:
+            self.items[event["output_index"]].parts.append(Part(event["part"]["type"]))
+        elif kind == events.PART_DONE:
+            self._part(event).done = True
+
+    def _open(self, event: Event) -> None:
+        wire, index = event["item"], event["output_index"]
+        place = wire.get("penstock", {})
+        self.items[index] = Item(
+            wire["id"], wire["type"], index, place.get("section", 0), place.get("replaces"), wire["status"]
+        )
+
+    def _part(self, event: Event) -> Part:
+        return self.items[event["output_index"]].parts[event["content_index"]]
+
+    def output(self) -> list[dict[str, Any]]:
+        """The items that count, in reading order: of each section the last run that wrote text."""
+        sections: dict[int, list[Item]] = {}
+        for item in self.items.values():
+            sections.setdefault(item.section, []).append(item)
+        return [
+            item.to_wire()
+            for number in sorted(sections)
+            for item in _last_run(sections[number])
+            if item.has_text
+        ]
+
+    def response(self) -> Response:
+        """The response at this point: the last snapshot that an event carried, with the output written since."""
+        return {**self._response, "output": self.output()}
+
+
+def fold(stream: Iterable[Event]) -> Response:
+    """The response that a job's events, from number 0 on, describe."""
+    state = Fold()
+    for event in stream:
+        state.feed(event)
+    return state.response()
+
+
+def text_of(response: Response) -> str:
+    """What the SDKs call `output_text`: every output text of every message, joined with nothing between."""
+    return "".join(
+        part["text"]
+        for item in response["output"]
+        if item["type"] == "message"
+        for part in item["content"]
+        if part["type"] == "output_text"
+    )
+
+
+def _last_run(items: list[Item]) -> list[Item]:
+    """The items of a section's last run with answer text, or with any text if no run got that far.
+
+    A run begins with an item that replaces one of the run before it.
+    """
+    runs: list[list[Item]] = [[]]
+    for item in sorted(items, key=lambda item: item.index):
+        if item.replaces in {earlier.id for earlier in runs[-1]}:
+            runs.append([])
+        runs[-1].append(item)
+    answered = [run for run in runs if any(item.type == "message" and item.has_text for item in run)]
+    written = [run for run in runs if any(item.has_text for item in run)]
+    return (answered or written or runs)[-1]

@@ -1,0 +1,28 @@
+"""Identifiers: a job's is time-ordered and unguessable, an item's follows from its job, section and run."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+
+_JOB_ID = re.compile(r"resp_[0-9a-f]{40}")
+
+
+def new_job_id() -> str:
+    """`resp_`, 12 hex digits of the time in ms (so that ids sort by age), 28 of randomness (112 bits)."""
+    return f"resp_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(14)}"
+
+
+def is_job_id(text: str) -> bool:
+    """Whether `text` could be the id of a job of ours; anything else is never looked up."""
+    return _JOB_ID.fullmatch(text) is not None
+
+
+def item_id(prefix: str, job_id: str, section: int, run: int) -> str:
+    """The id of the item that `run` number `run` of a section writes; `prefix` is `msg` or `rs`.
+
+    A pure function, so that an attempt that lost both worker and log opens its item under the id that
+    viewers already know.
+    """
+    return f"{prefix}_{job_id.removeprefix('resp_')}_{section}_{run}"

@@ -1,0 +1,144 @@
+"""Prompts: named, versioned templates with variables, one TOML file each; a user's file beats a built-in of its id.
+
+`{{name}}` is substituted and nothing else: no expressions, no attributes, so that a text can never run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from jobs.errors import BadSetting, InvalidRequest
+
+BUILT_IN = Path(__file__).parent / "prompt_files"
+_VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_TEXT_TO_NUMBER: Mapping[str, type[int] | type[float]] = {"integer": int, "number": float}
+
+
+class Message(BaseModel):
+    """One message of a conversation, as the model gets it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Prompt(BaseModel):
+    """One prompt file. `inputs` is a JSON schema of the variables; `messages` come per language."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)
+    version: str
+    title: Mapping[str, str]
+    description: Mapping[str, str]
+    inputs: Mapping[str, Any]
+    messages: Mapping[Literal["en", "zh"], Sequence[Message]] = Field(min_length=1)
+    parameters: Mapping[str, float] = {}
+    digest: str
+
+    def render(self, variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+        """The variables with defaults filled in, and the messages that they make.
+
+        Raises InvalidRequest that names the variable at fault.
+        """
+        values = self._checked(variables)
+        messages = self.messages.get(values["language"]) or next(iter(self.messages.values()))
+        return values, [
+            {
+                "role": message.role,
+                "content": _VARIABLE.sub(lambda match: str(values.get(match[1], "")), message.content),
+            }
+            for message in messages
+        ]
+
+    def _checked(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        properties = self.inputs["properties"]
+        if unknown := sorted(set(variables) - set(properties)):
+            raise InvalidRequest(
+                f"Prompt '{self.id}' has no variable '{unknown[0]}'; it has {', '.join(properties)}.",
+                param=f"prompt.variables.{unknown[0]}",
+            )
+        values = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
+        values |= {name: _number(value, properties[name]) for name, value in variables.items()}
+        for error in Draft202012Validator(self.inputs).iter_errors(values):
+            name = str(error.path[0]) if error.path else _missing(self.inputs, values)
+            problem = error.message if error.path else "is required"
+            raise InvalidRequest(
+                f"Prompt '{self.id}', variable '{name}': {problem}", param=f"prompt.variables.{name}"
+            )
+        if not values.get("language"):
+            values["language"] = language_of(str(values.get("topic", "")))
+        return values
+
+
+class Prompts:
+    """All prompts known to this process, by id."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Read the built-in prompts, then those in `folder`. Raises BadSetting that names the file at fault."""
+        if folder is not None and not folder.is_dir():
+            raise BadSetting(f"PENSTOCK_PROMPTS: {folder} is not a directory")
+        files = [*sorted(BUILT_IN.glob("*.toml")), *(sorted(folder.glob("*.toml")) if folder else [])]
+        self._prompts = {prompt.id: prompt for prompt in map(read_prompt, files)}
+
+    def __iter__(self) -> Iterator[Prompt]:
+        return iter(self._prompts.values())
+
+    def get(self, prompt_id: str, version: str | None) -> Prompt:
+        """The prompt of this id. Raises InvalidRequest when there is none, or only another version."""
+        prompt = self._prompts.get(prompt_id)
+        if prompt is None:
+            known = ", ".join(sorted(self._prompts))
+            raise InvalidRequest(f"There is no prompt '{prompt_id}'; there are {known}.", param="prompt.id")
+        if version not in (None, prompt.version):
+            raise InvalidRequest(
+                f"Prompt '{prompt_id}' has version {prompt.version}, not {version}.", param="prompt.version"
+            )
+        return prompt
+
+
+def read_prompt(path: Path) -> Prompt:
+    """One prompt file. Raises BadSetting, one line that names the file and what is wrong with it."""
+    try:
+        source = path.read_bytes()
+        digest = hashlib.sha256(source).hexdigest()
+        prompt = Prompt(**tomllib.loads(source.decode()), digest=digest)
+    except (OSError, ValueError, TypeError) as error:
+        problem = error.errors()[0] if isinstance(error, ValidationError) else None
+        reason = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem else str(error)
+        raise BadSetting(f"prompt file {path}: {reason}") from error
+    texts = [message.content for messages in prompt.messages.values() for message in messages]
+    used = {name for text in texts for name in _VARIABLE.findall(text)}
+    if unknown := sorted(used - set(prompt.inputs.get("properties", {}))):
+        raise BadSetting(f"prompt file {path}: {{{{{unknown[0]}}}}} is not among its inputs")
+    return prompt
+
+
+def language_of(text: str) -> Literal["en", "zh"]:
+    """The language to write in about this topic."""
+    return "zh" if _CJK.search(text) else "en"
+
+
+def _number(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Forms and command lines only have text: `"300"` for an integer becomes 300."""
+    convert = _TEXT_TO_NUMBER.get(schema.get("type", ""))
+    if convert is None or not isinstance(value, str):
+        return value
+    try:
+        return convert(value)
+    except ValueError:
+        return value
+
+
+def _missing(schema: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    return next((name for name in schema.get("required", []) if name not in values), "?")

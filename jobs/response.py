@@ -1,0 +1,108 @@
+"""The response object, whole: every field that the strict clients and Open Responses ask for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from jobs import events
+from jobs.record import Status
+
+# OpenAI's closed list of codes has one for whatever is not the caller's fault.
+SERVER_ERROR = "server_error"
+
+
+def initial(job_id: str, created_at: float, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The response of a job that has just been accepted: queued, with no output."""
+    prompt = request["prompt"]
+    return {
+        "id": job_id,
+        "object": "response",
+        "created_at": int(created_at),
+        "status": Status.QUEUED,
+        "background": request["background"],
+        "completed_at": None,
+        "error": None,
+        "frequency_penalty": 0,
+        "incomplete_details": None,
+        "instructions": request["instructions"],
+        "max_output_tokens": request["max_output_tokens"],
+        "max_tool_calls": None,
+        "metadata": request["metadata"],
+        "model": request["model"],
+        "output": [],
+        "parallel_tool_calls": False,
+        "presence_penalty": 0,
+        "previous_response_id": None,
+        "prompt": prompt and {name: prompt[name] for name in ("id", "version", "variables")},
+        "prompt_cache_key": None,
+        "reasoning": request["reasoning"],
+        "safety_identifier": None,
+        "service_tier": "default",
+        "store": request["store"],
+        "temperature": request["temperature"],
+        "text": request["text"] or {"format": {"type": "text"}},
+        "tool_choice": "none",
+        "tools": [],
+        "top_logprobs": 0,
+        "top_p": request["top_p"],
+        "truncation": "disabled",
+        "usage": None,
+        "user": request["user"],
+        "penstock": {"attempt": 0},
+    }
+
+
+def opening(job_id: str, created_at: float, request: Mapping[str, Any]) -> bytes:
+    """Frames 0 and 1, as they stand in the row from the start: nothing in them can drift."""
+    queued = {"response": initial(job_id, created_at, request)}
+    return events.frame(events.CREATED, 0, queued) + events.frame(events.QUEUED, 1, queued)
+
+
+def started(base: Mapping[str, Any], attempt: int) -> dict[str, Any]:
+    """The response as an attempt begins to work on it."""
+    return {**base, "status": Status.IN_PROGRESS, "penstock": {"attempt": attempt}}
+
+
+def ended(
+    base: Mapping[str, Any],
+    status: Status,
+    *,
+    now: float,
+    text: str,
+    error: Mapping[str, str] | None = None,
+    reason: str | None = None,
+    usage: Mapping[str, Any] | None = None,
+    penstock: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The terminal response: built once, stored, sent and served verbatim.
+
+    `text` is its output text, `reason` why it is incomplete, `error` {code, message} why it failed.
+    """
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {
+        **base,
+        "status": status,
+        "completed_at": int(now) if status is Status.COMPLETED else None,
+        "error": error,
+        "incomplete_details": {"reason": reason} if reason else None,
+        "usage": usage,
+        "penstock": {**base["penstock"], **(penstock or {}), "sha256": digest},
+    }
+
+
+def terminal_kind(status: Status) -> str:
+    """The one terminal event: a cancelled job ends as incomplete, because no client knows a third."""
+    return {Status.COMPLETED: events.COMPLETED, Status.FAILED: events.FAILED}.get(status, events.INCOMPLETE)
+
+
+def usage(counts: Mapping[str, int]) -> dict[str, Any]:
+    """Token counts in the shape of the wire."""
+    return {
+        "input_tokens": counts["input_tokens"],
+        "input_tokens_details": {"cached_tokens": counts["cached_tokens"], "cache_write_tokens": 0},
+        "output_tokens": counts["output_tokens"],
+        "output_tokens_details": {"reasoning_tokens": counts["reasoning_tokens"]},
+        "total_tokens": counts["input_tokens"] + counts["output_tokens"],
+    }

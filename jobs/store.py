@@ -1,0 +1,225 @@
+"""The jobs in the database, as those who ask for them see them: accept, look up, list, cancel, delete.
+
+What a worker does with a job is in jobs/attempts.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, RowMapping, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from jobs import events, response
+from jobs.database import Database
+from jobs.errors import InvalidRequest, JobNotFound
+from jobs.ids import is_job_id, new_job_id
+from jobs.record import Job, Status
+from jobs.schema import jobs, transcripts
+from jobs.transcript import TranscriptWriter
+
+# How long the process that accepted a job has to send its wake-up message before rescue does.
+SEND_GRACE_SECONDS = 2.0
+
+_COLUMNS = [
+    jobs.c[name]
+    for name in (
+        "id",
+        "owner",
+        "status",
+        "created_at",
+        "attempt",
+        "lost",
+        "seq_mark",
+        "index_mark",
+        "request",
+        "opening",
+        "cancel_requested_at",
+        "started_at",
+        "ended_at",
+        "response",
+    )
+]
+
+
+def job_of(row: RowMapping) -> Job:
+    """The Job in a row that has been selected with `columns`."""
+    return Job(**{**row, "status": Status(row["status"]), "request": orjson.loads(row["request"])})
+
+
+def select_jobs() -> Select[Any]:
+    """SELECT of what `job_of` needs."""
+    return select(*_COLUMNS)
+
+
+class Store:
+    """The database's side of every request. `owner` is always checked: another's job does not exist."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def accept(self, owner: str, request: Mapping[str, Any], idempotency_key: str | None = None) -> Job:
+        """Store a new job; once this returns it is never lost.
+
+        The same key again gives the job that it gave before. Raises InvalidRequest when that one had
+        another body.
+        """
+        body = orjson.dumps(request, option=orjson.OPT_SORT_KEYS)
+        job_id, now = new_job_id(), time.time()
+        row = {
+            "id": job_id,
+            "owner": owner,
+            "status": Status.QUEUED,
+            "created_at": now,
+            "send_after": now + SEND_GRACE_SECONDS,
+            "request": body.decode(),
+            "body_hash": hashlib.sha256(body).hexdigest(),
+            "idempotency_key": idempotency_key,
+            "opening": response.opening(job_id, now, request),
+        }
+        try:
+            with self._database.write() as connection:
+                connection.execute(insert(jobs).values(row))  # invariant 1
+        except IntegrityError:
+            return self._accepted_before(owner, str(idempotency_key), str(row["body_hash"]))
+        return self.get(owner, job_id)
+
+    def _accepted_before(self, owner: str, key: str, body_hash: str) -> Job:
+        query = select(jobs.c.id, jobs.c.body_hash).where(
+            jobs.c.owner == owner, jobs.c.idempotency_key == key
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).one()
+        if row.body_hash != body_hash:
+            raise InvalidRequest(
+                "This Idempotency-Key was used with another body: use a new key for a new request.",
+                param="Idempotency-Key",
+                code="idempotency_key_reused",
+            )
+        return self.get(owner, row.id)
+
+    def get(self, owner: str, job_id: str) -> Job:
+        """The owner's job. Raises JobNotFound."""
+        if not is_job_id(job_id):
+            raise JobNotFound(job_id)
+        query = select_jobs().where(jobs.c.id == job_id, jobs.c.owner == owner)  # invariant 8
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            raise JobNotFound(job_id)
+        return job_of(row)
+
+    def page(
+        self,
+        owner: str,
+        *,
+        limit: int,
+        after: str | None = None,
+        newest_first: bool = True,
+        status: Status | None = None,
+    ) -> list[Job]:
+        """Up to `limit` jobs of the owner in order of age, beginning behind the job `after`."""
+        query = select_jobs().where(jobs.c.owner == owner)
+        if status is not None:
+            query = query.where(jobs.c.status == status)
+        if after is not None:
+            last = self.get(owner, after)
+            older = (
+                jobs.c.created_at < last.created_at if newest_first else jobs.c.created_at > last.created_at
+            )
+            tie = jobs.c.id < last.id if newest_first else jobs.c.id > last.id
+            query = query.where(or_(older, and_(jobs.c.created_at == last.created_at, tie)))
+        keys = (jobs.c.created_at, jobs.c.id)
+        query = query.order_by(*(key.desc() if newest_first else key for key in keys)).limit(limit)
+        with self._database.read() as connection:
+            return [job_of(row) for row in connection.execute(query).mappings()]
+
+    def statuses(self, job_ids: Collection[str]) -> dict[str, Status]:
+        """The status of each of these jobs; those that are gone are left out. Not for owners: the relay's."""
+        query = select(jobs.c.id, jobs.c.status).where(jobs.c.id.in_(job_ids))
+        with self._database.read() as connection:
+            return {row.id: Status(row.status) for row in connection.execute(query)}
+
+    def transcript(self, job_id: str) -> bytes | None:
+        """All frames of an ended job, compressed; None while it runs or when it is gone."""
+        query = select(transcripts.c.frames).where(transcripts.c.job_id == job_id)
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def queue_position(self, job: Job) -> int:
+        """How many queued jobs were accepted before this one."""
+        query = (
+            select(func.count())
+            .select_from(jobs)
+            .where(jobs.c.status == Status.QUEUED, jobs.c.created_at < job.created_at)
+        )
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one()
+
+    def request_cancel(self, owner: str, job_id: str) -> Job:
+        """Ask for a job's end. One that never ran ends here; any other is ended by a worker.
+
+        Asking again, or after the end, changes nothing. Raises JobNotFound.
+        """
+        job, now = self.get(owner, job_id), time.time()
+        with self._database.write() as connection:
+            ended = job.attempt == 0 and self._end_unstarted(connection, job, now)
+            if not ended:
+                open_job = and_(jobs.c.id == job_id, jobs.c.ended_at.is_(None))
+                connection.execute(
+                    update(jobs)
+                    .where(open_job, jobs.c.cancel_requested_at.is_(None))
+                    .values(cancel_requested_at=now)
+                )
+        return self.get(owner, job_id)
+
+    def _end_unstarted(self, connection: Connection, job: Job, now: float) -> bool:
+        """End a job that no worker has claimed; false when one has by now."""
+        queued = events.event_of(events.split(job.opening)[0])["response"]
+        final = response.ended(queued, Status.CANCELLED, now=now, text="")
+        never_ran = and_(jobs.c.id == job.id, jobs.c.status == Status.QUEUED, jobs.c.attempt == 0)
+        values = {"status": Status.CANCELLED, "ended_at": now, "response": orjson.dumps(final)}
+        values |= {"cancel_requested_at": now, "sha256": final["penstock"]["sha256"]}
+        if not connection.execute(update(jobs).where(never_ran).values(values)).rowcount:
+            return False
+        last = events.frame(response.terminal_kind(Status.CANCELLED), 2, {"response": final})
+        transcript = TranscriptWriter()
+        transcript.add(job.opening)
+        connection.execute(insert(transcripts).values(job_id=job.id, frames=transcript.closed(last)))
+        return True
+
+    def delete(self, owner: str, job_id: str) -> None:
+        """Remove a job and all that belongs to it; a worker that still runs it finds itself replaced.
+
+        Raises JobNotFound.
+        """
+        with self._database.write() as connection:
+            gone = connection.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner))
+        if gone.rowcount == 0:
+            raise JobNotFound(job_id)
+
+    def due(self, now: float, limit: int = 500) -> list[str]:
+        """Queued jobs whose wake-up message should be sent by now, oldest first."""
+        query = (
+            select(jobs.c.id)
+            .where(jobs.c.status == Status.QUEUED, jobs.c.send_after <= now)
+            .order_by(jobs.c.created_at)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def sent(self, job_ids: Sequence[str], now: float) -> None:
+        """Note that wake-ups were sent: the next is due in 30 s, then doubling to 10 minutes."""
+        with self._database.write() as connection:
+            for row in connection.execute(
+                select(jobs.c.id, jobs.c.sends).where(jobs.c.id.in_(job_ids))
+            ).all():
+                wait = min(600, 30 * 2 ** min(row.sends, 5))
+                connection.execute(
+                    update(jobs).where(jobs.c.id == row.id).values(sends=row.sends + 1, send_after=now + wait)
+                )

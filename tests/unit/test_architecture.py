@@ -1,0 +1,236 @@
+"""The rules of the house that no linter knows: sizes, names, and what no file may mention."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCT = ("start.py", "jobs", "worker", "web", "cli", "demo_model", "ops")
+
+MAX_CODE_LINES = 5000
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 40
+
+INVARIANTS = set(range(1, 11))
+VAGUE_WORDS = frozenset(
+    [
+        "base",
+        "common",
+        "handler",
+        "handlers",
+        "helper",
+        "helpers",
+        "manager",
+        "managers",
+        "misc",
+        "util",
+        "utils",
+    ]
+)
+NOT_OURS = frozenset({"build", "dist", "__pycache__"})
+
+# Written as patterns, so that this file does not contain what it forbids.
+REGISTRY = re.compile(
+    r"pypi\.(org|python)|pythonhosted\.|npmjs\.|yarnpkg\.|(deb|security)\.debian\.|archive\.ubuntu\."
+)
+PLACE_ON_A_MACHINE = re.compile(r"(?<![\w.~-])/(home|root|Users|work)/[\w.]")
+ENVIRONMENT = re.compile(r"\bos\.(environb?|getenvb?)\b|\bfrom os import\b.*\b(environb?|getenvb?)\b")
+THIRD_PARTY = re.compile(
+    r"""<(script|link|img|iframe)\b[^>]*\b(src|href)\s*=\s*["']?(https?:)?//  # an element that loads
+      | \b(import|from|importScripts)\b\s*\(?\s*["'](https?:)?//              # a module that loads
+      | @import\s+(url\()?\s*["']?(https?:)?// | \burl\(\s*["']?(https?:)?//  # a style that loads
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def files(*places: str) -> Iterator[Path]:
+    """Every file at and below the places, relative to ROOT."""
+    for place in places:
+        for found in sorted([ROOT / place, *(ROOT / place).rglob("*")]):
+            path = found.relative_to(ROOT)
+            if found.is_file() and NOT_OURS.isdisjoint(path.parts):
+                yield path
+
+
+def everything() -> Iterator[Path]:
+    """Every file of the repository; hidden directories (.git, .venv, caches) are not ours, but for CI's."""
+    tops = (
+        top for top in ROOT.iterdir() if top.is_file() or top.name == ".ci" or not top.name.startswith(".")
+    )
+    return files(*sorted(top.name for top in tops))
+
+
+def text(path: Path) -> str:
+    return (ROOT / path).read_text(encoding="utf-8", errors="replace")
+
+
+def product(*suffixes: str) -> list[Path]:
+    return [path for path in files(*PRODUCT) if path.suffix in suffixes]
+
+
+def docstrings(tree: ast.AST) -> Iterator[ast.Constant]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            match node.body:
+                case [ast.Expr(value=ast.Constant(value=str()) as constant), *_]:
+                    yield constant
+
+
+def lines_of(node: ast.Constant | ast.FunctionDef | ast.AsyncFunctionDef) -> set[int]:
+    return set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+
+
+def code_lines(source: str) -> int:
+    """How many lines hold code: not blank, not only a comment, not a docstring."""
+    silent = {
+        tokenize.COMMENT,
+        tokenize.NL,
+        tokenize.NEWLINE,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.ENDMARKER,
+    }
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in silent:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for docstring in docstrings(ast.parse(source)):
+        lines -= lines_of(docstring)
+    return len(lines)
+
+
+def script_lines(source: str) -> int:
+    """The same for JavaScript and CSS, whose comments stand on lines of their own here."""
+    return sum(not re.match(r"\s*(//|/?\*|$)", line) for line in source.splitlines())
+
+
+def long_functions(path: Path) -> Iterator[str]:
+    tree = ast.parse(text(path))
+    described = set().union(*map(lines_of, docstrings(tree)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = len(lines_of(node) - described)
+            if length > MAX_FUNCTION_LINES:
+                yield f"{path}:{node.lineno} {node.name} has {length} lines"
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Package to version, of a lock."""
+    return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text(Path(lock)), re.MULTILINE))
+
+
+def test_the_rules_see_the_product() -> None:
+    assert {path.parts[0] for path in product(".py")} == set(PRODUCT)
+    assert Path("tests/unit/test_architecture.py") in set(everything())
+
+
+def test_no_file_is_long() -> None:
+    long = [
+        f"{path} has {count} lines"
+        for path in product(".py", ".js", ".css", ".html")
+        if (count := len(text(path).splitlines())) > MAX_FILE_LINES
+    ]
+    assert not long, long
+
+
+def test_no_function_is_long() -> None:
+    # A migration is a list of columns.
+    long = [
+        line for path in product(".py") if "migrations" not in path.parts for line in long_functions(path)
+    ]
+    assert not long, long
+
+
+def test_the_product_is_small() -> None:
+    uncounted = {"migrations", "bench"}
+    sizes = {
+        str(path): code_lines(text(path)) if path.suffix == ".py" else script_lines(text(path))
+        for path in product(".py", ".js", ".css")
+        if uncounted.isdisjoint(path.parts)
+    }
+    total = sum(sizes.values())
+    assert total <= MAX_CODE_LINES, (
+        f"{total} lines of code: {sorted(sizes.items(), key=lambda item: -item[1])}"
+    )
+
+
+def test_names_say_what_a_file_is() -> None:
+    vague = [
+        str(path)
+        for path in files(*PRODUCT, "tests")
+        if not VAGUE_WORDS.isdisjoint(re.split(r"[\W_]+", str(path)))
+    ]
+    assert not vague, vague
+
+
+def test_only_settings_read_the_environment() -> None:
+    readers = [
+        f"{path}:{number}"
+        for path in product(".py")
+        if path != Path("jobs/settings.py") and path.parts[:2] != ("ops", "bench")
+        for number, line in enumerate(text(path).splitlines(), 1)
+        if ENVIRONMENT.search(line)
+    ]
+    assert not readers, readers
+
+
+@pytest.mark.parametrize("forbidden", [REGISTRY, PLACE_ON_A_MACHINE], ids=["registry", "place"])
+def test_no_file_names(forbidden: re.Pattern[str]) -> None:
+    found = [f"{path}: {match[0]}" for path in everything() for match in forbidden.finditer(text(path))]
+    assert not found, found
+
+
+def test_pages_load_nothing_from_elsewhere() -> None:
+    found = [
+        f"{path}: {match[0]}"
+        for path in product(".py", ".html", ".js", ".css", ".svg")
+        for match in THIRD_PARTY.finditer(text(path))
+    ]
+    assert not found, found
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: str) -> None:
+    pin, checksum, comment = r"[\w.-]+==\S+( ; [^\\]+)? \\", r" +--hash=sha256:[0-9a-f]{64}( \\)?", r" *#.*"
+    strange = [
+        line
+        for line in text(Path(lock)).splitlines()
+        if not re.fullmatch(f"{pin}|{checksum}|{comment}", line)
+    ]
+    assert not strange, strange
+    assert "://" not in text(Path(lock))
+    assert pins(lock)
+
+
+def test_the_locks_agree_with_each_other() -> None:
+    assert pins("requirements.lock").items() <= pins("requirements-dev.lock").items()
+
+
+def test_the_lock_answers_the_project_file() -> None:
+    project = tomllib.loads(text(Path("pyproject.toml")))
+    locked = pins("requirements-dev.lock")
+    wanted = [
+        *map(Requirement, project["project"]["dependencies"]),
+        *map(Requirement, project["project"]["optional-dependencies"]["postgres"]),
+        *(Requirement(line) for group in project["dependency-groups"].values() for line in group),
+    ]
+    stale = [str(one) for one in wanted if locked.get(canonicalize_name(one.name), "") not in one.specifier]
+    assert not stale, f"make the locks again with the command in their first lines: {stale}"
+
+
+def test_every_invariant_is_marked_where_it_is_enforced() -> None:
+    marked = {
+        int(number) for path in product(".py") for number in re.findall(r"# invariant (\d+)\b", text(path))
+    }
+    assert marked == INVARIANTS, f"missing {INVARIANTS - marked}, unknown {marked - INVARIANTS}"

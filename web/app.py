@@ -1,0 +1,48 @@
+"""The Flask application: parts built once, routes registered, every request checked before it is answered."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Flask, Response, g, request
+
+from jobs.settings import Settings
+from web import errors, guard
+from web.health import Health
+from web.pages import Pages
+from web.responses import Responses
+from web.site import build_site
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_OPEN_TO_ALL = frozenset({"health.healthz", "health.readyz", "static"})
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application of one web process. Reads the settings unless they are given. Raises BadSetting."""
+    settings = settings or Settings.load()
+    site = build_site(settings)
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    errors.register(app)
+    for part in (Health, Responses, Pages):
+        app.register_blueprint(part(site).routes())
+
+    @app.before_request
+    def check() -> None:
+        if request.endpoint in _OPEN_TO_ALL:
+            return
+        guard.check_origin(request, settings)
+        g.owner = guard.owner_of(request, settings, site.keys)
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        response.headers["x-request-id"] = f"req_{secrets.token_hex(12)}"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Content-Security-Policy"] = _POLICY
+        return response
+
+    return app

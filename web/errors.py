@@ -1,0 +1,69 @@
+"""Every error as OpenAI's envelope. A status that clients retry by themselves is never sent for what stays wrong."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, jsonify
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from jobs.errors import InvalidRequest, JobNotFound
+
+_log = logging.getLogger(__name__)
+
+
+class NoAccess(Exception):
+    """The request may not be answered. `status` is 401 or 403, `code` OpenAI's."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+def envelope(
+    status: int,
+    message: str,
+    *,
+    kind: str = "invalid_request_error",
+    param: str | None = None,
+    code: str | None = None,
+) -> Response:
+    """An error answer."""
+    response = jsonify(error={"message": message, "type": kind, "param": param, "code": code})
+    response.status_code = status
+    return response
+
+
+def register(app: Flask) -> None:
+    """Have the application answer every error in the envelope."""
+
+    @app.errorhandler(InvalidRequest)
+    def invalid(error: InvalidRequest) -> Response:
+        status = 404 if error.code == "model_not_found" else 400
+        return envelope(status, str(error), param=error.param, code=error.code)
+
+    @app.errorhandler(JobNotFound)
+    def not_found(error: JobNotFound) -> Response:
+        return envelope(404, str(error))
+
+    @app.errorhandler(NoAccess)
+    def no_access(error: NoAccess) -> Response:
+        kind = "authentication_error" if error.status == 401 else "permission_error"
+        return envelope(error.status, error.message, kind=kind, code=error.code)
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        return envelope(error.code or 500, error.description or error.name)
+
+    @app.errorhandler(SQLAlchemyError)
+    def database(error: SQLAlchemyError) -> Response:
+        _log.error("the database does not answer: %s", type(error).__name__)
+        response = envelope(503, "The database does not answer. Try again in a moment.", kind="server_error")
+        response.headers["Retry-After"] = "2"
+        return response
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        _log.exception("a request failed")
+        return envelope(500, f"Penstock itself failed ({type(error).__name__}).", kind="server_error")

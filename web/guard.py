@@ -1,0 +1,50 @@
+"""Who may ask: no foreign web page, and with `PENSTOCK_AUTH=keys` nobody without a key."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Request
+
+from jobs.keys import Keys
+from jobs.settings import LOOPBACK, Settings
+from web.errors import NoAccess
+
+LOCAL_OWNER = "local"
+
+
+def check_origin(request: Request, settings: Settings) -> None:
+    """Refuse what another web page sends. Raises NoAccess.
+
+    Without sign-in, being reached as this machine is all the protection there is: a foreign `Host` means that
+    a name was made to point here, a foreign `Origin` that somebody else's page sent the request.
+    """
+    if settings.auth == "off" and _hostname(f"//{request.host}") not in LOOPBACK:
+        raise NoAccess(
+            403,
+            "foreign_host",
+            f"This server answers at http://127.0.0.1 and http://localhost only, not as '{request.host}'; "
+            "set PENSTOCK_AUTH=keys to serve other names.",
+        )
+    origin = request.headers.get("Origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.host
+    if foreign or request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method != "GET":
+        raise NoAccess(403, "foreign_origin", "Requests of other web pages are refused.")
+
+
+def owner_of(request: Request, settings: Settings, keys: Keys) -> str:
+    """Whose jobs this request may see. Raises NoAccess."""
+    if settings.auth == "off":
+        return LOCAL_OWNER
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    owner = keys.owner(secret.strip()) if scheme.lower() == "bearer" else None
+    if owner is None:
+        raise NoAccess(401, "invalid_api_key", "Send a valid key: 'Authorization: Bearer sk-penstock-...'.")
+    return owner
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

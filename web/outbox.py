@@ -1,0 +1,83 @@
+"""Sends wake-ups after the answer: a POST is accepted once its row is stored, whatever Redis does.
+
+What could not be sent is sent by rescue.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.event_log import EventLog
+from jobs.queue import wake
+from jobs.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+class Outbox:
+    """The sending threads of a web process: one for jobs, one for errands, so that neither holds up the other."""
+
+    def __init__(self, app: Celery, log: EventLog, store: Store) -> None:
+        self._app, self._log, self._store = app, log, store
+        self._jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Begin to send."""
+        threading.Thread(target=self._send_jobs_for_ever, name="outbox", daemon=True).start()
+        threading.Thread(target=self._run_errands_for_ever, name="errands", daemon=True).start()
+
+    def job(self, job_id: str) -> None:
+        """Tell the workers that a job waits."""
+        self._jobs.put(job_id)
+
+    def cancel(self, job_id: str) -> None:
+        """Tell the workers that a job is to end."""
+        self._errands.put(partial(self._log.call_workers, job_id))
+
+    def deleted(self, job_id: str) -> None:
+        """Remove what Redis keeps of a deleted job."""
+        self._errands.put(partial(self._log.delete, job_id))
+
+    def _send_jobs_for_ever(self) -> None:
+        while True:
+            waiting = [self._jobs.get()]
+            while not self._jobs.empty():
+                waiting.append(self._jobs.get())
+            try:
+                sent = self._send(waiting)
+                if sent:
+                    self._store.sent(sent, time.time())
+            except SQLAlchemyError as error:
+                _log.warning("cannot note what was sent: %s", type(error).__name__)
+
+    def _send(self, job_ids: list[str]) -> list[str]:
+        """Send what Redis takes; at its first refusal the rest is left to rescue."""
+        for number, job_id in enumerate(job_ids):
+            try:
+                wake(self._app, job_id)
+            except (OperationalError, redis.RedisError, OSError) as error:
+                _log.warning(
+                    "%d wake-ups are left to rescue: %s", len(job_ids) - number, type(error).__name__
+                )
+                return job_ids[:number]
+        return job_ids
+
+    def _run_errands_for_ever(self) -> None:
+        while True:
+            errand = self._errands.get()
+            try:
+                errand()
+            except (redis.RedisError, OSError) as error:
+                # The workers look by themselves once a second, and keys expire.
+                _log.info("an errand failed: %s", type(error).__name__)

@@ -1,0 +1,109 @@
+"""The pages: submit and list, one job, its text as a file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, g, redirect, render_template, request
+from pydantic import ValidationError
+
+from jobs import request as creation
+from jobs.errors import InvalidRequest
+from jobs.fold import text_of
+from jobs.record import Job
+from web import views
+from web.reading_order import texts
+from web.site import Site
+
+_LISTED = 50
+
+
+class Pages:
+    """The handlers of the pages."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def routes(self) -> Blueprint:
+        """The handlers at their addresses."""
+        pages = Blueprint("pages", __name__)
+        pages.app_context_processor(self._about)
+        pages.get("/")(self.home)
+        pages.post("/jobs")(self.submit)
+        pages.get("/jobs/<job_id>")(self.show)
+        pages.get("/jobs/<job_id>.<any(md, txt):suffix>")(self.download)
+        pages.post("/jobs/<job_id>/cancel")(self.cancel)
+        return pages
+
+    def _about(self) -> dict[str, Any]:
+        return {"demo": self._site.settings.demo, "model": self._site.settings.model}
+
+    def home(self) -> str:
+        """The forms, and the newest jobs."""
+        return _home(self._site)
+
+    def submit(self) -> Any:
+        """A form was sent: to the new job's page, or back to the form with what is wrong."""
+        site = self._site
+        form = {name: value for name, value in request.form.items() if value}
+        prompt = form.pop("prompt", "")
+        try:
+            asked = creation.CreateRequest(
+                prompt=creation.PromptReference(id=prompt, variables=dict(form)), background=True
+            )
+            model = site.models.default()
+            kept = creation.accept(asked, site.prompts, default_model=model, allowed=site.settings.models)
+        except (InvalidRequest, ValidationError) as error:
+            return _home(site, problem=str(error), chosen=prompt, values=form), 400
+        job = site.store.accept(g.owner, kept)
+        site.outbox.job(job.id)
+        return redirect(f"/jobs/{job.id}", 303)
+
+    def show(self, job_id: str) -> str:
+        """One job."""
+        job = self._site.store.get(g.owner, job_id)
+        found = views.snapshot(self._site, job) if job.response is None else views.stored(job)
+        return render_template("job.html", job=job, response=found, title=title(job), text=text_of(found))
+
+    def download(self, job_id: str, suffix: str) -> Response:
+        """The text alone; that of a running job comes as it is written."""
+        job = self._site.store.get(g.owner, job_id)
+        kind = "text/markdown" if suffix == "md" else "text/plain"
+        body = (text.encode() for text in texts(self._site.relay.follow(job)))
+        return Response(body, content_type=f"{kind}; charset=utf-8")
+
+    def cancel(self, job_id: str) -> Any:
+        """The cancel button."""
+        job = self._site.store.request_cancel(g.owner, job_id)
+        self._site.outbox.cancel(job.id)
+        return redirect(f"/jobs/{job.id}", 303)
+
+
+def _home(site: Site, *, problem: str = "", chosen: str = "", values: dict[str, str] | None = None) -> str:
+    jobs = [
+        {"job": job, "title": title(job), "age": moment(job.created_at)}
+        for job in site.store.page(g.owner, limit=_LISTED)
+    ]
+    return render_template(
+        "home.html",
+        prompts=list(site.prompts),
+        jobs=jobs,
+        problem=problem,
+        chosen=chosen,
+        values=values or {},
+    )
+
+
+def title(job: Job) -> str:
+    """What to call a job: its topic, else the beginning of what was asked."""
+    prompt = job.request["prompt"]
+    topic = prompt and prompt["variables"].get("topic")
+    asked = next((message["content"] for message in reversed(job.request["input"])), "")
+    text = " ".join(str(topic or asked or job.id).split())
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def moment(seconds: float) -> str:
+    """A time for people and for `<time>`, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,161 @@
+"""`/v1/responses`: the Responses API in background mode, and what we add to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+
+from jobs import events
+from jobs import request as creation
+from jobs.errors import InvalidRequest, JobNotFound
+from jobs.record import Job, Status
+from web import sse, views
+from web.site import Site
+
+_CANCEL_SECONDS = 2.0
+_DELETE_SECONDS = 10.0
+_POLL_SECONDS = 0.05
+_MAX_NUMBER = 2**53
+
+
+class Responses:
+    """The handlers of `/v1/responses`."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def routes(self) -> Blueprint:
+        """The handlers at their addresses."""
+        api = Blueprint("responses", __name__, url_prefix="/v1/responses")
+        api.post("")(self.create)
+        api.get("")(self.page)
+        api.get("/<job_id>")(self.retrieve)
+        api.delete("/<job_id>")(self.delete)
+        api.post("/<job_id>/cancel")(self.cancel)
+        return api
+
+    def create(self) -> Response:
+        """Accept a job, and answer with it, with its stream, or with its end."""
+        site, asked = self._site, creation.parse(request.get_data())
+        model = asked.model or site.models.default()
+        kept = creation.accept(asked, site.prompts, default_model=model, allowed=site.settings.models)
+        job = site.store.accept(g.owner, kept, request.headers.get("Idempotency-Key"))
+        frames = site.relay.follow(job)
+        first = next(frames)  # subscribes, so that the worker's first frame already finds a listener
+        site.outbox.job(job.id)
+        if asked.stream:
+            return sse.openai(_attached(site, job, first, frames))
+        if asked.background:
+            return views.response(site, job)
+        return _awaited(site, job, frames)
+
+    def page(self) -> Response:
+        """The owner's jobs."""
+        return views.page(self._site, g.owner, request.args)
+
+    def retrieve(self, job_id: str) -> Response:
+        """A job as it is, or its stream in the framing that is asked for."""
+        site = self._site
+        job = site.store.get(g.owner, job_id)
+        if _flag("stream"):
+            return sse.openai(site.relay.follow(job, _cursor("starting_after")))
+        if "text/event-stream" in request.headers.get("Accept", ""):
+            return _event_source(site, job)
+        return views.response(site, job)
+
+    def delete(self, job_id: str) -> Response:
+        """Cancel a job if it runs, and remove it."""
+        site = self._site
+        job = site.store.get(g.owner, job_id)
+        if not job.status.is_terminal:
+            _cancel(site, job, _DELETE_SECONDS)
+        site.store.delete(g.owner, job_id)
+        site.outbox.deleted(job_id)
+        return views.json({"id": job_id, "object": "response.deleted", "deleted": True})
+
+    def cancel(self, job_id: str) -> Response:
+        """End a job and keep what it has written; once more is no error."""
+        job = self._site.store.get(g.owner, job_id)
+        if job.status.is_terminal and job.status is not Status.CANCELLED:
+            raise InvalidRequest(f"Cannot cancel a {job.status} response.")
+        return views.response(self._site, _cancel(self._site, job, _CANCEL_SECONDS))
+
+
+def _attached(site: Site, job: Job, first: bytes, frames: Iterator[bytes]) -> Iterator[bytes]:
+    """A created job's stream. Without `background`, leaving it early cancels the job."""
+    ended = False
+    try:
+        yield first
+        for piece in frames:
+            ended = ended or events.is_terminal(piece)
+            yield piece
+    finally:
+        if not ended and not job.request["background"]:
+            _cancel(site, job, 0)
+
+
+def _awaited(site: Site, job: Job, frames: Iterator[bytes]) -> Response:
+    """The response once it has ended. Spaces before it keep the connection alive, and tell when it is gone."""
+
+    def body() -> Iterator[bytes]:
+        for piece in _attached(site, job, b"", frames):
+            if not piece:
+                yield b" "
+        yield site.store.get(job.owner, job.id).response or b"{}"
+
+    return Response(body(), mimetype="application/json")
+
+
+def _event_source(site: Site, job: Job) -> Response:
+    """A browser's stream: from the last id it saw; 204, which ends it for good, when there is nothing left."""
+    seen = request.headers.get("Last-Event-ID")
+    after = _number(seen, "Last-Event-ID") if seen else _cursor("starting_after")
+    frames = site.relay.follow(job, after)
+    if not job.status.is_terminal:
+        return sse.event_source(frames)
+    rest = next(frames, None)
+    return Response(status=204) if rest is None else sse.event_source(_resumed(rest, frames))
+
+
+def _resumed(first: bytes, frames: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from frames
+
+
+def _cancel(site: Site, job: Job, seconds: float) -> Job:
+    """Ask for the end and wait for it, but not for long: it comes all the same."""
+    job = site.store.request_cancel(job.owner, job.id)
+    site.outbox.cancel(job.id)
+    deadline = time.monotonic() + seconds
+    while not job.status.is_terminal and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+        try:
+            job = site.store.get(job.owner, job.id)
+        except JobNotFound:
+            return job
+    return job
+
+
+def _flag(name: str) -> bool:
+    value = request.args.get(name, "false").lower()
+    if value not in ("true", "false", "1", "0"):
+        raise InvalidRequest(f"'{name}' must be true or false.", param=name)
+    return value in ("true", "1")
+
+
+def _cursor(name: str) -> int:
+    """The number after which a stream begins; -1, which is before the first, when none is given."""
+    given = request.args.getlist(name)
+    if len(given) > 1:
+        raise InvalidRequest(f"'{name}' is given twice.", param=name)
+    return _number(given[0], name) if given else -1
+
+
+def _number(text: str, name: str) -> int:
+    number: Any = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+    if number is None or number > _MAX_NUMBER:
+        raise InvalidRequest(f"'{name}' must be a sequence number: 0, 1, 2, ...", param=name)
+    return int(number)

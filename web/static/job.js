@@ -1,0 +1,88 @@
+// Shows a job while it is written: follows its events, from the first one on, and puts text where it belongs.
+
+const job = document.getElementById("job");
+const output = document.getElementById("output");
+const status = document.getElementById("status");
+const connection = document.getElementById("connection");
+const words = document.getElementById("words");
+const items = new Map();
+let characters = 0;
+
+const stream = new EventSource(`/v1/responses/${job.dataset.id}`);
+
+function on(type, act) {
+  stream.addEventListener(type, (event) => act(JSON.parse(event.data)));
+}
+
+function show(state) {
+  status.className = `status ${state}`;
+  status.textContent = state.replace("_", " ");
+}
+
+function place(item) {
+  const text = document.createElement("div");
+  text.className = "text writing";
+  if (item.type === "reasoning") {
+    const fold = document.createElement("details");
+    const title = document.createElement("summary");
+    title.textContent = "Reasoning";
+    fold.className = "reasoning";
+    fold.append(title, text);
+    output.append(fold);
+  } else {
+    output.append(text);
+  }
+  return text;
+}
+
+function atEnd() {
+  return window.innerHeight + window.scrollY >= document.body.scrollHeight - 80;
+}
+
+function write({ output_index: index, delta }) {
+  const follow = atEnd();
+  items.get(index).append(delta);
+  characters += delta.length;
+  words.textContent = `${characters.toLocaleString()} characters`;
+  if (follow) window.scrollTo(0, document.body.scrollHeight);
+}
+
+on("response.queued", () => show("queued"));
+on("response.in_progress", () => show("in_progress"));
+on("response.output_item.added", ({ output_index: index, item }) => {
+  const text = place(item);
+  text.dataset.id = item.id;
+  const replaced = item.penstock?.replaces;
+  if (replaced) output.querySelector(`[data-id="${CSS.escape(replaced)}"]`)?.classList.add("replaced");
+  items.set(index, text);
+});
+on("response.output_text.delta", write);
+on("response.reasoning_text.delta", write);
+on("response.content_part.done", ({ output_index: index }) => items.get(index).classList.remove("writing"));
+
+function end({ response }) {
+  stream.close();
+  show(response.status);
+  connection.textContent = "";
+  document.getElementById("cancel").hidden = true;
+  document.getElementById("result").hidden = false;
+  if (response.error) {
+    const error = document.getElementById("error");
+    error.textContent = response.error.message;
+    error.hidden = false;
+  }
+}
+for (const type of ["completed", "failed", "incomplete"]) on(`response.${type}`, end);
+
+stream.onopen = () => (connection.textContent = "live");
+stream.onerror = () => {
+  connection.textContent = stream.readyState === EventSource.CLOSED ? "ended" : "reconnecting…";
+};
+
+const cancel = document.getElementById("cancel");
+cancel.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  cancel.querySelector("button").disabled = true;
+  connection.textContent = "stopping…";
+  await fetch(cancel.action, { method: "POST", redirect: "manual" });
+});

@@ -1,0 +1,52 @@
+"""`python -m worker [Celery's worker arguments]`: one worker process; threads unless `-P` says otherwise."""
+
+from __future__ import annotations
+
+import sys
+
+import celery
+
+# gevent has to patch the standard library before anything else is imported.
+if __name__ == "__main__":
+    celery.maybe_patch_concurrency()
+
+import logging
+
+import openai.resources.chat.completions.completions  # noqa: F401  (two greenlets that import it at once hang)
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.errors import PenstockError
+from jobs.queue import celery_app
+from jobs.settings import Settings
+from worker.process import WorkerProcess
+
+
+def main(arguments: list[str]) -> None:
+    """Run until told to end. Exits with one line when a setting is bad or the database is not there."""
+    if "prefork" in arguments:
+        sys.exit("penstock worker: prefork gives each generation a process; use -P threads or -P gevent.")
+    try:
+        settings = Settings.load()
+        _log_to_stderr(settings.log_level)
+        app = celery_app(settings)
+        process = WorkerProcess(settings, app)
+        process.start()
+    except (PenstockError, SQLAlchemyError) as error:
+        sys.exit(f"penstock worker: {error}")
+    pool = [] if {"-P", "--pool"} & set(arguments) else ["-P", "threads"]
+    size = ["-c", str(settings.concurrency)]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", settings.log_level]
+    try:
+        app.worker_main(["worker", *pool, *size, *quiet, *arguments])
+    finally:
+        process.close()
+
+
+def _log_to_stderr(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for name in ("httpx2", "httpcore2", "openai"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # below it they log bodies and addresses
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

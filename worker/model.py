@@ -1,0 +1,164 @@
+"""The one factory of chat models: `ChatOpenAI` with reasoning kept, explicit timeouts, sockets that can be shut.
+
+It never retries by itself: a wait of the SDK cannot be cancelled, and a restart has to be seen in the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+from jobs.settings import Settings
+from worker.stop import current_call
+
+_CONNECT_SECONDS = 5.0
+# What a call may carry that only the SDK's own method knows how to send.
+_SDK_ONLY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
+_PARAMETERS = {"temperature": "temperature", "top_p": "top_p", "max_output_tokens": "max_tokens"}
+
+
+class DictCompletions:
+    """The SDK's `chat.completions`, whose stream gives the chunks as dicts.
+
+    Two thirds of the time of a streamed chunk goes into building typed objects that ChatOpenAI turns back
+    into dicts at once; it takes dicts as they are. Whatever else is asked for goes to the SDK's own method.
+    """
+
+    def __init__(self, client: openai.OpenAI) -> None:
+        self._client = client
+        self._stock = client.chat.completions
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stock, name)
+
+    def create(self, **payload: Any) -> Any:
+        """As the SDK's `create`; with `stream=True` an `openai.Stream` of dicts."""
+        if not payload.get("stream") or _SDK_ONLY & payload.keys():
+            return self._stock.create(**payload)
+        return self._client.post(
+            "/chat/completions", body=payload, cast_to=object, stream=True, stream_cls=openai.Stream[object]
+        )
+
+
+class ChatModel(ChatOpenAI):
+    """ChatOpenAI that keeps reasoning, in either spelling, as `additional_kwargs["reasoning_content"]`."""
+
+    def _convert_chunk_to_generation_chunk(
+        self,
+        chunk: dict[str, Any],
+        default_chunk_class: type[Any],
+        base_generation_info: dict[str, Any] | None,
+    ) -> ChatGenerationChunk | None:
+        if chunk.get("choices", ...) is None:
+            chunk = {**chunk, "choices": []}
+        generated = super()._convert_chunk_to_generation_chunk(
+            chunk, default_chunk_class, base_generation_info
+        )
+        if generated is not None and (choices := chunk.get("choices")):
+            _keep_reasoning(choices[0].get("delta"), generated.message)
+        return generated
+
+    def _create_chat_result(
+        self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
+    ) -> ChatResult:
+        result = super()._create_chat_result(response, generation_info)
+        raw = response if isinstance(response, dict) else response.model_dump()
+        for choice, generation in zip(raw["choices"], result.generations, strict=True):
+            _keep_reasoning(choice.get("message"), generation.message)
+        return result
+
+    def _get_request_payload(
+        self, input_: Any, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        # The old name is the one that every other server knows; only OpenAI's own models refuse it.
+        if (
+            urlsplit(str(self.openai_api_base)).hostname != "api.openai.com"
+            and "max_completion_tokens" in payload
+        ):
+            payload["max_tokens"] = payload.pop("max_completion_tokens")
+        return payload
+
+
+class Models:
+    """The chat models of one worker process: one HTTP client, one model object per name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = http_client(settings)
+        self._models: dict[str, ChatModel] = {}
+        self._without_usage: set[str] = set()
+
+    def get(self, name: str) -> ChatModel:
+        """The model of this name, built at its first use."""
+        if name not in self._models:
+            self._models[name] = chat_model(self._settings, self._client, name)
+        return self._models[name]
+
+    def options(self, name: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What a request asks of the model, in ChatOpenAI's words."""
+        given = {
+            ours: request[theirs] for theirs, ours in _PARAMETERS.items() if request.get(theirs) is not None
+        }
+        if effort := (request.get("reasoning") or {}).get("effort"):
+            given["reasoning_effort"] = effort
+        return given
+
+    def sends_usage(self, name: str) -> bool:
+        """Whether to ask the server for the usage of a streamed answer."""
+        return name not in self._without_usage
+
+    def forget_usage(self, name: str) -> bool:
+        """Remember that the server refuses `stream_options` for this model; false when that was known."""
+        known = name in self._without_usage
+        self._without_usage.add(name)
+        return not known
+
+
+def chat_model(settings: Settings, client: httpx2.Client, name: str) -> ChatModel:
+    """A ChatOpenAI for one model name that streams dicts."""
+    model = ChatModel(
+        model=name,
+        base_url=settings.openai_base_url,
+        api_key=SecretStr(settings.openai_api_key or "none"),
+        http_client=client,
+        max_retries=0,
+        stream_usage=True,
+        use_responses_api=False,
+        cache=False,
+    )
+    model.client = DictCompletions(model.root_client)
+    return model
+
+
+def http_client(settings: Settings) -> httpx2.Client:
+    """The HTTP client of all models, whose every connection is known to the call that opened it.
+
+    No connection is kept for a later call: it could be shut by a cancel that is late, or be closed by the
+    server unseen; against a long generation its price is nothing.
+    """
+    return httpx2.Client(
+        timeout=httpx2.Timeout(settings.total_seconds, connect=_CONNECT_SECONDS, write=30.0),
+        limits=httpx2.Limits(max_keepalive_connections=0),
+        event_hooks={"request": [_trace_call]},
+        trust_env=not settings.model_is_local,
+    )
+
+
+def _trace_call(request: httpx2.Request) -> None:
+    call = current_call.get()
+    if call is not None:
+        request.extensions = {**request.extensions, "trace": call.trace}
+
+
+def _keep_reasoning(delta: Mapping[str, Any] | None, message: Any) -> None:
+    reasoning = delta and (delta.get("reasoning_content") or delta.get("reasoning"))
+    if isinstance(reasoning, str):
+        message.additional_kwargs["reasoning_content"] = reasoning

@@ -1,0 +1,248 @@
+"""What one attempt writes: events numbered in order, framed once, kept until the log is known to have them.
+
+`generate()` never waits for Redis: the frames that the log has not acknowledged are the queue, the text not
+numbered yet is merged, and the publisher fetches both when it can.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from jobs import events, response, transcript
+from jobs.attempts import BLOCK, INDEX_BLOCK, Claim
+from jobs.event_log import Append
+from jobs.fold import Fold, Item, Part
+
+MAX_FRAMES = 500
+# Enough numbers to close every open item.
+_MARGIN = 1000
+
+_WIRE = {
+    "output_text": (events.TEXT_DELTA, events.TEXT_DONE),
+    "reasoning_text": (events.REASONING_DELTA, events.REASONING_DONE),
+}
+
+
+class Recording:
+    """The events of one attempt. Written by the job's threads, emptied by the publisher's."""
+
+    def __init__(
+        self,
+        claim: Claim,
+        history: list[bytes],
+        *,
+        reserve: Callable[[int, int, bool], bool],
+        wake: Callable[[], None],
+    ) -> None:
+        """`history` is the log as this attempt found it; empty when there is none.
+
+        `reserve(seq_mark, index_mark, needed)` raises the row's marks; it may fail and say so, but not
+        when they are `needed` now. `wake()` tells the publisher that there is work.
+        """
+        self.claim = claim
+        self.fold = Fold()
+        self.urgent = True
+        self.ended = False
+        self._reserve, self._wake = reserve, wake
+        self._lock = threading.RLock()
+        self._reserving = threading.Lock()
+        self._transcript = transcript.TranscriptWriter()
+        self._next = claim.first
+        self._seq_mark, self._index_mark = claim.job.seq_mark, claim.job.index_mark
+        self._unsent: list[bytes] = []
+        self._pending: dict[tuple[int, int], list[str]] = {}
+        for frame in history or events.split(claim.job.opening):
+            self._transcript.add(frame)
+            self.fold.feed(events.event_of(frame))
+        self._acknowledged = events.number_of(history[-1]) if history else 1
+        self._index = max(self.fold.items, default=-1) + 1 if history else claim.first_index
+        if claim.attempt == 1:
+            self._unsent, self._acknowledged = events.split(claim.job.opening), -1
+        self.first_text_at: float | None = None
+
+    # -- the job's side --------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Say that an attempt works on the job."""
+        self._make_room()
+        base = self.fold.response()
+        self._emit(
+            events.IN_PROGRESS, {"response": response.started({**base, "output": []}, self.claim.attempt)}
+        )
+
+    def open_item(self, kind: str, item_id: str, section: int, replaces: str | None) -> Item:
+        """Add an output item of type `message` or `reasoning` at the next index."""
+        self._make_room()
+        with self._lock:
+            index = self._index
+            self._index += 1
+            item = Item(item_id, kind, index, section, replaces)
+            self._emit(events.ITEM_ADDED, {"output_index": index, "item": item.to_wire()})
+            return self.fold.items[index]
+
+    def open_part(self, item: Item, kind: str) -> None:
+        """Add a content part of type `output_text` or `reasoning_text`; deltas go to the newest part."""
+        with self._lock:
+            place = self._place(item, len(item.parts))
+            self._emit(events.PART_ADDED, {**place, "part": Part(kind).to_wire()})
+
+    def write(self, item: Item, text: str) -> None:
+        """Text for the item's newest part. It is numbered when the publisher fetches it."""
+        self._make_room()
+        with self._lock:
+            self.first_text_at = self.first_text_at or time.time()
+            key = (item.index, len(item.parts) - 1)
+            # A part's first text is never held back for company.
+            self.urgent = self.urgent or not (item.parts[-1].pieces or key in self._pending)
+            self._pending.setdefault(key, []).append(text)
+        self._wake()
+
+    def close_part(self, item: Item) -> None:
+        """End the item's newest part."""
+        with self._lock:
+            self._number_pending()
+            part = item.parts[-1]
+            place = self._place(item, len(item.parts) - 1)
+            self._emit(_WIRE[part.type][1], {**place, "text": part.text, **_logprobs(part.type)})
+            self._emit(events.PART_DONE, {**place, "part": part.to_wire()})
+
+    def close_item(self, item: Item, status: str) -> None:
+        """End an item as `completed` or `incomplete`, with the part that is still open."""
+        with self._lock:
+            if item.parts and not item.parts[-1].done:
+                self.close_part(item)
+            wire = {**item.to_wire(), "status": status}
+            self._emit(events.ITEM_DONE, {"output_index": item.index, "item": wire})
+
+    def abandon(self) -> None:
+        """Close what is half-written, as such; it stays."""
+        with self._lock:
+            for item in [item for item in self.fold.items.values() if item.status == "in_progress"]:
+                self.close_item(item, "incomplete")
+
+    def text_of(self, item: Item) -> str:
+        """All text written into an item so far."""
+        with self._lock:
+            self._number_pending()
+            return "".join(part.text for part in item.parts)
+
+    def wire_of(self, item: Item) -> dict[str, Any]:
+        """The item as events carry it, with all text written into it so far."""
+        with self._lock:
+            self._number_pending()
+            return item.to_wire()
+
+    def snapshot(self) -> dict[str, Any]:
+        """The response as it stands."""
+        with self._lock:
+            self._number_pending()
+            return self.fold.response()
+
+    @property
+    def next_number(self) -> int:
+        """The lowest number that no event has."""
+        return self._next
+
+    def closing(self, final: Mapping[str, Any]) -> tuple[bytes, bytes]:
+        """The terminal frame for this final response, and the whole transcript with it. Nothing is sent yet."""
+        with self._lock:
+            kind = response.terminal_kind(final["status"])
+            frame = events.frame(kind, self._next, {"response": final})
+            return frame, self._transcript.closed(frame)
+
+    def end(self, frame: bytes) -> None:
+        """Send the terminal frame: the job's row says already that this is the end."""
+        with self._lock:
+            self._unsent.append(frame)
+            self._next += 1
+            self.ended = self.urgent = True
+        self._wake()
+
+    # -- the publisher's side --------------------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anything that the log does not have yet."""
+        return bool(self._unsent or self._pending)
+
+    def batch(self) -> Append | None:
+        """The next frames for the log, at most MAX_FRAMES; the same again until they are acknowledged."""
+        with self._lock:
+            # While the log takes nothing, text stays merged instead of becoming ever more frames.
+            if len(self._unsent) < MAX_FRAMES:
+                self._number_pending()
+            if not self._unsent:
+                return None
+            frames = self._unsent[:MAX_FRAMES]
+            self.urgent = len(frames) < len(self._unsent)
+            first = self._next - len(self._unsent)
+            begins = self._acknowledged < 0
+            ends = self.ended and len(frames) == len(self._unsent)
+            job = self.claim.job
+            return Append(job.id, job.attempt, self._acknowledged, first, frames, begins, ends)
+
+    def acknowledge(self, tail: int) -> None:
+        """The log holds everything up to number `tail`."""
+        with self._lock:
+            first = self._next - len(self._unsent)
+            del self._unsent[: max(0, tail - first + 1)]
+            self._acknowledged = max(self._acknowledged, tail)
+
+    def pages(self) -> tuple[int, Iterator[list[tuple[int, bytes]]]]:
+        """Everything written so far: its last number, and pages of (number, frame) to rebuild a log from."""
+        with self._lock:
+            last, packed = self._next - 1, self._transcript.closed()
+        pages = transcript.read(packed)
+        return last, ([(events.number_of(frame), frame) for frame in page] for page in pages)
+
+    # -- numbering -------------------------------------------------------------------------------------------
+
+    def _emit(self, kind: str, fields: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._number(kind, fields)
+            self.urgent = True
+        self._wake()
+
+    def _number(self, kind: str, fields: Mapping[str, Any]) -> None:
+        frame = events.frame(kind, self._next, fields)
+        self._next += 1
+        self._transcript.add(frame)
+        self._unsent.append(frame)
+        self.fold.feed({"type": kind, **fields})
+
+    def _number_pending(self) -> None:
+        """Make one delta of the text that each part has got since the last time."""
+        for (index, content_index), pieces in list(self._pending.items()):
+            if self._next >= self._seq_mark:
+                return  # no number may be used before the row has reserved it
+            item = self.fold.items[index]
+            part_type = item.parts[content_index].type
+            delta = {**self._place(item, content_index), "delta": "".join(pieces), **_logprobs(part_type)}
+            del self._pending[index, content_index]
+            self._number(_WIRE[part_type][0], delta)
+
+    def _place(self, item: Item, content_index: int) -> dict[str, Any]:
+        return {"item_id": item.id, "output_index": item.index, "content_index": content_index}
+
+    def _make_room(self) -> None:
+        """Reserve the next block of numbers long before the last one runs out.
+
+        Outside the lock: a slow database must not hold up the publisher.
+        """
+        with self._reserving:
+            numbers, indexes = self._seq_mark - self._next, self._index_mark - self._index
+            if numbers > BLOCK // 2 and indexes > 0:
+                return
+            seq_mark = max(self._seq_mark, self._next + BLOCK)
+            index_mark = max(self._index_mark, self._index + INDEX_BLOCK)
+            if not self._reserve(seq_mark, index_mark, numbers < _MARGIN or indexes <= 0):
+                return
+            with self._lock:
+                self._seq_mark, self._index_mark = seq_mark, index_mark
+
+
+def _logprobs(part_type: str) -> dict[str, Any]:
+    return {"logprobs": []} if part_type == "output_text" else {}

@@ -1,0 +1,132 @@
+"""One section of an answer as it is written: a reasoning item, a message item, and what a restart does to them.
+
+Both items end together, once the section is a checkpoint: what a viewer saw finished is never bought again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jobs.ids import item_id
+from worker.answer import Kind
+from worker.recording import Recording
+
+_SHAPES = {
+    Kind.REASONING: ("reasoning", "rs", "reasoning_text"),
+    Kind.TEXT: ("message", "msg", "output_text"),
+}
+_KINDS = {"reasoning": Kind.REASONING, "message": Kind.TEXT}
+
+
+class Section:
+    """The writer of one section. It has one run, and another after each restart that said other words."""
+
+    def __init__(self, recording: Recording, number: int) -> None:
+        """Goes on with what the recording holds of this section, as a new attempt does."""
+        self._recording = recording
+        self._number = number
+        mine = sorted(
+            (item for item in recording.fold.items.values() if item.section == number),
+            key=lambda item: item.index,
+        )
+        self._open = {_KINDS[item.type]: item for item in mine if item.status == "in_progress"}
+        self._replaced = {_KINDS[item.type]: item for item in mine if item.status != "in_progress"}
+        newest = max((int(item.id.rpartition("_")[2]) for item in mine), default=-1)
+        self._run = newest if self._open else newest + 1
+        self._echo: _Echo | None = None
+        self.restart()
+
+    def write(self, kind: Kind, text: str) -> None:
+        """Add text. After a restart, text that repeats what was written is not written again."""
+        if self._echo is None:
+            self._append(kind, text)
+            return
+        fresh = self._echo.feed(kind, text)
+        if fresh is None:
+            self._part_ways(self._echo)
+            self._append(kind, text)
+        elif fresh:
+            self._echo = None
+            self._append(kind, fresh)
+
+    def restart(self) -> None:
+        """The model begins again. Its text goes on in the same items for as long as it repeats them."""
+        written = {kind: self._recording.text_of(item) for kind, item in self._open.items()}
+        self._echo = _Echo(written) if written else None
+
+    def finish(self, checkpoint: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
+        """The section is whole: commit it, then say so."""
+        if self._echo is not None and not self._echo.is_whole:
+            self._part_ways(self._echo)  # the model was done earlier than the last time
+        if Kind.TEXT not in self._open:
+            self._open_item(Kind.TEXT)  # an answer without a word is an answer
+        items = sorted(self._open.values(), key=lambda item: item.index)
+        checkpoint([{**self._recording.wire_of(item), "status": "completed"} for item in items])
+        self._close("completed")
+
+    def _append(self, kind: Kind, text: str) -> None:
+        if not text:
+            return
+        if kind not in self._open:
+            self._open_item(kind)
+        item, thought = self._open[kind], self._open.get(Kind.REASONING)
+        if item.parts[-1].done:
+            self._recording.open_part(item, _SHAPES[kind][2])
+        if kind is Kind.TEXT and thought is not None and not thought.parts[-1].done:
+            self._recording.close_part(thought)  # the thought is over; its item waits for the section
+        self._recording.write(item, text)
+
+    def _open_item(self, kind: Kind) -> None:
+        wire_type, prefix, part_type = _SHAPES[kind]
+        replaced = self._replaced.get(kind)
+        if replaced is None and not self._open:
+            replaced = next(iter(self._replaced.values()), None)
+        name = item_id(prefix, self._recording.claim.job.id, self._number, self._run)
+        self._open[kind] = self._recording.open_item(
+            wire_type, name, self._number, replaced.id if replaced else None
+        )
+        self._recording.open_part(self._open[kind], part_type)
+
+    def _part_ways(self, echo: _Echo) -> None:
+        """The model says something else this time: what was written is closed, what it says gets new items."""
+        self._echo = None
+        self._replaced = dict(self._open)
+        self._close("incomplete")
+        self._run += 1
+        for kind in Kind:
+            self._append(kind, echo.repeated(kind))
+
+    def _close(self, status: str) -> None:
+        for item in sorted(self._open.values(), key=lambda item: item.index):
+            self._recording.close_item(item, status)
+        self._open = {}
+
+
+class _Echo:
+    """Compares what a model says after a restart with what it had written before."""
+
+    def __init__(self, written: Mapping[Kind, str]) -> None:
+        self._written = written
+        self._heard = dict.fromkeys(Kind, 0)
+
+    def repeated(self, kind: Kind) -> str:
+        """What has been said again so far, word for word."""
+        return self._written.get(kind, "")[: self._heard[kind]]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that had been written was said again."""
+        return all(self._heard[kind] >= len(text) for kind, text in self._written.items())
+
+    def feed(self, kind: Kind, text: str) -> str | None:
+        """What of `text` goes beyond what was written: "" while it repeats, None once the two differ."""
+        start, written = self._heard[kind], self._written.get(kind, "")
+        repeat = written[start : start + len(text)]
+        behind = any(
+            self._heard[other] < len(before) for other, before in self._written.items() if other is not kind
+        )
+        if not text.startswith(repeat) or (behind and len(repeat) < len(text)):
+            return None
+        self._heard[kind] += len(repeat)
+        return text[len(repeat) :]

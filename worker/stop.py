@@ -1,0 +1,146 @@
+"""Stopping a generation in the time of a round trip, whatever the model is doing.
+
+Closing a generator, a response or a client from another thread does not end a blocked read; shutting the
+socket does. So every call to a model knows its sockets.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Reason(StrEnum):
+    """Why a generation has to stop."""
+
+    CANCEL = "cancel"
+    DRAIN = "drain"
+    REPLACED = "replaced"
+
+
+class Stopped(Exception):
+    """The generation was told to stop; `Stop.reason` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that a call may take until its first token, between two, and in all."""
+
+    first: float
+    gap: float
+    total: float
+
+
+class Call:
+    """One request to the model: its open sockets, and since when it has been silent."""
+
+    def __init__(self, patience: Patience) -> None:
+        self.overdue_reason: str | None = None
+        self._patience = patience
+        self._started = time.monotonic()
+        self._last: float | None = None
+        self._sockets: list[socket.socket] = []
+        self._shut = False
+        self._lock = threading.Lock()
+
+    def progress(self, *, text: bool) -> None:
+        """The model has sent a chunk; one without text is a sign of life only after the first with.
+
+        Some servers send an empty chunk at once and then read the prompt for a minute.
+        """
+        if text or self._last is not None:
+            self._last = time.monotonic()
+
+    def trace(self, name: str, info: Mapping[str, Any]) -> None:
+        """Hook of the HTTP client: learn of each connection of this call, the moment it is there."""
+        if name.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._attach(info["return_value"].get_extra_info("socket"))
+
+    def _attach(self, opened: socket.socket) -> None:
+        with self._lock:
+            self._sockets.append(opened)
+            shut = self._shut
+        if shut:
+            self.shut()
+
+    def shut(self) -> None:
+        """End all reads and writes of this call at once, from any thread."""
+        with self._lock:
+            self._shut = True
+            opened = list(self._sockets)
+        for connection in opened:
+            with suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)  # invariant 7
+
+    def check(self, now: float) -> None:
+        """Shut the call when it has been silent for too long."""
+        patience = self._patience
+        if now - self._started > patience.total:
+            self.overdue_reason = f"The model took longer than {patience.total:g} s."
+        elif self._last is None and now - self._started > patience.first:
+            self.overdue_reason = f"The model said nothing for {patience.first:g} s."
+        elif self._last is not None and now - self._last > patience.gap:
+            self.overdue_reason = f"The model fell silent for {patience.gap:g} s."
+        if self.overdue_reason:
+            self.shut()
+
+
+current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)
+
+
+class Stop:
+    """Whether one job's generation has to stop, and the calls to shut when it does."""
+
+    def __init__(self) -> None:
+        self.reason: Reason | None = None
+        self._event = threading.Event()
+        self._calls: set[Call] = set()
+        self._lock = threading.Lock()
+
+    def request(self, reason: Reason) -> None:
+        """Stop now; the first reason stands."""
+        with self._lock:
+            self.reason = self.reason or reason
+            calls = list(self._calls)
+        self._event.set()
+        for call in calls:
+            call.shut()
+
+    def check(self) -> None:
+        """Raises Stopped when told to."""
+        if self._event.is_set():
+            raise Stopped
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but no longer than until told to stop. Raises Stopped."""
+        self._event.wait(seconds)
+        self.check()
+
+    @contextmanager
+    def call(self, patience: Patience) -> Iterator[Call]:
+        """A call to the model that this stop can shut. Raises Stopped when it is too late for one."""
+        call = Call(patience)
+        with self._lock:
+            self._calls.add(call)
+        token = current_call.set(call)
+        try:
+            self.check()
+            yield call
+        finally:
+            current_call.reset(token)
+            with self._lock:
+                self._calls.discard(call)
+
+    def check_silence(self, now: float) -> None:
+        """Shut the calls that have been silent for too long; `now` is monotonic."""
+        with self._lock:
+            calls = list(self._calls)
+        for call in calls:
+            call.check(now)

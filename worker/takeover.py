@@ -1,0 +1,59 @@
+"""What a later attempt finds of the earlier ones, and how it brings the log up to what the database has."""
+
+from __future__ import annotations
+
+import time
+
+import redis
+
+from jobs.attempts import Checkpoint, Claim
+from jobs.event_log import EventLog
+from jobs.fold import Item
+from worker.recording import Recording
+from worker.stop import Stop
+
+# Without Redis the job goes on all the same: from its row and checkpoints, as if the log were lost.
+PATIENCE_SECONDS = 10.0
+
+
+def history(claim: Claim, log: EventLog, stop: Stop) -> list[bytes]:
+    """The frames that earlier attempts logged, once nobody but this one may add to them; [] if there are none.
+
+    Raises Stopped.
+    """
+    if claim.attempt == 1:
+        return []
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            log.take(claim.job.id, claim.attempt)
+            return [frame for page in log.read(claim.job.id) for _, frame in page]
+        except redis.RedisError:
+            stop.wait(0.5)
+    return []
+
+
+def restore(recording: Recording, checkpoint: Checkpoint) -> None:
+    """Bring the log up to a finished section: what is missing comes as one delta, then the ends."""
+    known = {item.id: item for item in recording.fold.items.values()}
+    for wire in checkpoint.items:
+        item = known.get(wire["id"])
+        if item is not None and item.status == "completed":
+            continue
+        if item is None:
+            # Its old id may have been seen finished by someone who saw more of the log than is left.
+            name = f"{wire['id']}{recording.claim.attempt}"
+            item = recording.open_item(wire["type"], name, checkpoint.section, None)
+        for index, part in enumerate(wire["content"]):
+            _restore_part(recording, item, index, part)
+        recording.close_item(item, "completed")
+
+
+def _restore_part(recording: Recording, item: Item, index: int, wire: dict[str, str]) -> None:
+    if index == len(item.parts):
+        recording.open_part(item, wire["type"])
+    part = item.parts[index]
+    if not part.done:
+        if missing := wire["text"][len(part.text) :]:
+            recording.write(item, missing)
+        recording.close_part(item)
