@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from cli.exit_codes import FAILED, Stop
@@ -66,7 +67,7 @@ class Reading:
     def _first_unfinished_section(self) -> int:
         """The section being written: those after it wait, even if text of theirs is there."""
         last = {item.section: item for _, item in sorted(self._fold.items.items())}
-        unfinished = [
-            section for section, item in last.items() if item.type != "message" or item.status != "completed"
-        ]
-        return min(unfinished, default=max(last, default=0))
+        whole = {
+            number for number, item in last.items() if item.type == "message" and item.status == "completed"
+        }
+        return next(number for number in count() if number not in whole)

@@ -22,7 +22,8 @@ class Ask:
     texts: tuple[str, ...]
     prompt_tokens: int
     stream: bool
-    stream_options: dict[str, Any] | None
+    has_stream_options: bool
+    include_usage: bool
     max_tokens: int | None
     response_format: dict[str, Any]
     script: Script
@@ -39,8 +40,9 @@ def read_ask(body: bytes) -> Ask:
         fields = json.loads(body)
         model, *directives = fields["model"].split("+")
         messages = [(message["role"], _text(message.get("content") or "")) for message in fields["messages"]]
-        limit = fields.get("max_completion_tokens") or fields.get("max_tokens")
-        max_tokens = int(limit) if limit else None
+        limit = int(fields.get("max_completion_tokens") or fields.get("max_tokens") or 0)
+        options = dict(fields.get("stream_options") or {})
+        response_format = dict(fields.get("response_format") or {})
         _, prompt = [message for message in messages if message[0] == "user"][-1]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise Refused("Send a JSON object with a model and messages, one of a user, all text.") from None
@@ -57,9 +59,10 @@ def read_ask(body: bytes) -> Ask:
         texts=tuple(text for text, _ in texts),
         prompt_tokens=max(1, math.ceil(sum(len(text) for _, text in messages) / 4)),
         stream=bool(fields.get("stream")),
-        stream_options=fields.get("stream_options"),
-        max_tokens=max_tokens,
-        response_format=fields.get("response_format") or {},
+        has_stream_options=bool(options),
+        include_usage=bool(options.get("include_usage")),
+        max_tokens=max(limit, 1) if limit else None,
+        response_format=response_format,
         script=read_script(directives + [word for _, words in texts for word in words]),
     )
 

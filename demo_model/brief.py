@@ -21,7 +21,8 @@ _PREAMBLE = re.compile(
     r"|^请?(?:写|讲|介绍|解释|说明)(?:一?[下篇个段])?(?:关于)?",
     re.IGNORECASE,
 )
-_POSTSCRIPT = re.compile(r"(?:的(?:故事|文章|报告)|是什么)$")
+_POSTSCRIPT = re.compile(r"(?:的(?:故事|文章|报告)|是什么|,? in (?:about )?\d+ words)$")
+_SENTENCE_END = re.compile(r"[。？！?!\n]|\.\s")
 # A heading that is quoted as the topic goes on in lower case inside a sentence.
 _ARTICLE = re.compile(r"^(?:The|An?|How|What|Why|When|Where|Who)\b")
 _SIZE = re.compile(r"(\d[\d,]*)[\s-]*(?:words?\b|个?汉?字)", re.IGNORECASE)
@@ -60,7 +61,8 @@ def _topic(prompt: str) -> str:
     if found:
         topic, longest = found[found.lastindex or 0], LONGEST_TOPIC
     else:
-        topic, longest = _PREAMBLE.sub("", prompt.strip(" .。?？!！\n")), LONGEST_GUESS
+        sentence = _SENTENCE_END.split(prompt.strip(), maxsplit=1)[0].rstrip(".")
+        topic, longest = _PREAMBLE.sub("", sentence), LONGEST_GUESS
     topic = _ARTICLE.sub(lambda word: word[0].lower(), _POSTSCRIPT.sub("", " ".join(topic.split())))
     return (topic if len(topic) <= longest else topic[:longest].rstrip() + "…") or "…"
 

@@ -29,7 +29,7 @@ class Completion:
     ) -> None:
         self._ask, self._script, self._reply, self._prompt, self._note = ask, script, reply, prompt, note
         self._id, self._created = f"chatcmpl-{os.urandom(12).hex()}", int(time.time())
-        self._usage_asked = not script.nousage and bool((ask.stream_options or {}).get("include_usage"))
+        self._shows_usage = ask.include_usage and not script.nousage
 
     async def give(self) -> bool:
         """Answer the request; False or Refused if the script broke the answer."""
@@ -37,7 +37,7 @@ class Completion:
         await asyncio.sleep(script.headers)
         if script.status:
             raise scripted(script.status, self._ask.model, script.retry_after)
-        if script.nooptions and self._ask.stream_options is not None:
+        if script.nooptions and self._ask.has_stream_options:
             raise Refused("Unrecognized request argument supplied: stream_options", param="stream_options")
         if script.html:
             await self._reply.whole(WEB_PAGE, "text/html; charset=utf-8")
@@ -56,7 +56,7 @@ class Completion:
             await self._break()
         else:
             await self._chunk({}, answer.reason)
-            if self._usage_asked:
+            if self._shows_usage:
                 await self._event(self._object("chat.completion.chunk", [], usage=self._usage(answer)))
             await self._reply.line(b"data: [DONE]")
         await self._reply.end()
@@ -117,7 +117,7 @@ class Completion:
 
     async def _chunk(self, delta: dict[str, str], reason: str | None = None) -> None:
         choice = {"index": 0, "delta": delta, "finish_reason": reason}
-        usage = {"usage": None} if self._usage_asked else {}
+        usage = {"usage": None} if self._shows_usage else {}
         await self._event(self._object("chat.completion.chunk", [choice], **usage))
 
     async def _event(self, value: dict[str, Any]) -> None:

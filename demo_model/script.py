@@ -74,10 +74,9 @@ class Script:
         return Script(**{name: getattr(self, name) for name in LASTING})
 
 
-# What kind of value each directive has. A Script's fields say so, but for its end, which has a name of its own.
-_KINDS = {it.name: str(it.type).removesuffix(" | None") for it in fields(Script)} | dict.fromkeys(
-    ENDINGS, "int"
-)
+# A directive's kind is that of its field in Script; the ending's field holds the name of one of several.
+_KINDS = {it.name: str(it.type).removesuffix(" | None") for it in fields(Script)}
+_KINDS |= dict.fromkeys(ENDINGS, "int")
 del _KINDS["ending"], _KINDS["after"]
 
 

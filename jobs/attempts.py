@@ -51,8 +51,8 @@ class Checkpoint:
 class Claim:
     """One attempt's right to a job.
 
-    It numbers its events from `first`, and items from `first_index` if it finds no log to tell; both below the
-    job's marks, until it reserves more.
+    It numbers its events from `first`, and items from `first_index` if it finds no log to tell; both below
+    the job's marks, until it reserves more.
     """
 
     job: Job

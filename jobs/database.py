@@ -41,7 +41,7 @@ class Database:
 
 
 def connect(url: str) -> Engine:
-    """The engine for a database URL. Raises BadSetting when the URL makes no sense or its driver is missing."""
+    """The engine for a database URL. Raises BadSetting when it makes no sense or its driver is missing."""
     try:
         if make_url(url).get_backend_name() != "sqlite":
             return create_engine(url, pool_pre_ping=True, pool_timeout=5, hide_parameters=True)

@@ -1,4 +1,4 @@
-"""The root of every error that Penstock raises on purpose. A docstring says what went wrong, the message what to do."""
+"""The errors that Penstock raises on purpose: a docstring says what went wrong, the message what to do."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The event log of a job while it is live: a Redis Stream that remembers, a channel that carries.
 
-One script does every write, so that a log that exists is always a complete prefix of what its writer holds:
-an append names its predecessor, an attempt that a newer one replaced is refused, a lost log is put back whole.
-The log is never trimmed: that would break a reader's cursor.
+One script does every write, so that a log that exists is always a complete prefix of what its writer
+holds: an append names its predecessor, an attempt that a newer one replaced is refused, a lost log is put
+back whole. The log is never trimmed: that would break a reader's cursor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One Responses streaming event as one finished SSE frame, and what can be read off a frame without parsing it.
+"""One streaming event as one finished SSE frame, and what can be read off a frame without parsing it.
 
 A frame is `event: <type>` + `data: <JSON on one line>` + a blank line. It is made once, by the worker; from
 there on everybody copies its bytes.

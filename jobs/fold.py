@@ -113,7 +113,7 @@ class Fold:
         ]
 
     def response(self) -> Response:
-        """The response at this point: the last snapshot that an event carried, with the output written since."""
+        """The response at this point: the last snapshot that an event carried, with all output so far."""
         return {**self._response, "output": self.output()}
 
 

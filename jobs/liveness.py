@@ -1,4 +1,4 @@
-"""Signs of life: a worker process raises the counter of its row, everyone else watches whether it stands still.
+"""Signs of life: a worker raises the counter of its row, everyone else watches whether it stands still.
 
 No wall clock is read: an observer measures with its own monotonic clock how long a counter has not moved.
 """

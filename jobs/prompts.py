@@ -1,4 +1,4 @@
-"""Prompts: named, versioned templates with variables, one TOML file each; a user's file beats a built-in of its id.
+"""Prompts: named, versioned templates with variables, one TOML file each; a user's beats a built-in one.
 
 `{{name}}` is substituted and nothing else: no expressions, no attributes, so that a text can never run.
 """
@@ -85,7 +85,7 @@ class Prompts:
     """All prompts known to this process, by id."""
 
     def __init__(self, folder: Path | None) -> None:
-        """Read the built-in prompts, then those in `folder`. Raises BadSetting that names the file at fault."""
+        """Read the built-in prompts, then those in `folder`. Raises BadSetting that names a bad file."""
         if folder is not None and not folder.is_dir():
             raise BadSetting(f"PENSTOCK_PROMPTS: {folder} is not a directory")
         files = [*sorted(BUILT_IN.glob("*.toml")), *(sorted(folder.glob("*.toml")) if folder else [])]

@@ -1,4 +1,4 @@
-"""The tables. Times are Unix seconds; JSON is kept as text, so that what was stored is served byte for byte."""
+"""The tables. Times are Unix seconds; a response is kept as bytes and served as it was stored."""
 
 from __future__ import annotations
 

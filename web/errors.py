@@ -1,4 +1,4 @@
-"""Every error as OpenAI's envelope. A status that clients retry by themselves is never sent for what stays wrong."""
+"""Every error as OpenAI's envelope; never a status that clients retry for something that stays wrong."""
 
 from __future__ import annotations
 

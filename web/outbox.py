@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class Outbox:
-    """The sending threads of a web process: one for jobs, one for errands, so that neither holds up the other."""
+    """The sending threads of a web process: one for jobs, one for errands; neither holds up the other."""
 
     def __init__(self, app: Celery, log: EventLog, store: Store) -> None:
         self._app, self._log, self._store = app, log, store

@@ -1,4 +1,4 @@
-"""A job's text as somebody reads it, while it is written: section by section, a later one waits for its turn."""
+"""A job's text as somebody reads it while it is written: section by section, a later one waits."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Follows a job for one viewer: the same bytes from any cursor on, once, in order, until the end.
 
-Two sources only: a message that continues where the viewer is, or the log in the log's own order. A gap in the
-channel is filled from the log; a gap in the log is a fact.
+Two sources only: a message that continues where the viewer is, or the log in the log's own order. A gap in
+the channel is filled from the log; a gap in the log is a fact.
 """
 
 from __future__ import annotations

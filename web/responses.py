@@ -98,7 +98,7 @@ def _attached(site: Site, job: Job, first: bytes, frames: Iterator[bytes]) -> It
 
 
 def _awaited(site: Site, job: Job, frames: Iterator[bytes]) -> Response:
-    """The response once it has ended. Spaces before it keep the connection alive, and tell when it is gone."""
+    """The response once it has ended. Spaces before it keep the connection, and tell when it is gone."""
 
     def body() -> Iterator[bytes]:
         for piece in _attached(site, job, b"", frames):
@@ -110,7 +110,7 @@ def _awaited(site: Site, job: Job, frames: Iterator[bytes]) -> Response:
 
 
 def _event_source(site: Site, job: Job) -> Response:
-    """A browser's stream: from the last id it saw; 204, which ends it for good, when there is nothing left."""
+    """A browser's stream from the last id it saw; 204, which ends it for good, when nothing is left."""
     seen = request.headers.get("Last-Event-ID")
     after = _number(seen, "Last-Event-ID") if seen else _cursor("starting_after")
     frames = site.relay.follow(job, after)

@@ -1,7 +1,7 @@
 """One Redis subscription for all viewers of this process, and the clock that looks after silent jobs.
 
-The channel carries, the log remembers: whenever a message may have been missed, topics are told to look again,
-so a lost message costs milliseconds, never text.
+The channel carries, the log remembers: whenever a message may have been missed, topics are told to look
+again, so a lost message costs milliseconds, never text.
 """
 
 from __future__ import annotations

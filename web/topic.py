@@ -83,7 +83,7 @@ class Topic:
             self._wake()
 
     def after(self, cursor: int) -> Batch | None:
-        """Everything buffered that follows `cursor` directly; None when the buffer does not have its successor."""
+        """Everything buffered that follows `cursor` directly; None if the buffer lacks its successor."""
         with self._changed:
             if not self._batches or not self._batches[0].first <= cursor + 1 <= self._batches[-1].last:
                 return None

@@ -37,7 +37,7 @@ def stored(job: Job) -> dict[str, Any]:
 
 
 def snapshot(site: Site, job: Job) -> dict[str, Any]:
-    """The response of a job that has not ended: what its log says so far; without Redis, what its row says."""
+    """The response of a job that has not ended: what its log says; without Redis, what its row says."""
     state = Fold()
     for frame in events.split(job.opening):
         state.feed(events.event_of(frame))

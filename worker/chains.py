@@ -22,7 +22,7 @@ def stream(models: Models, request: Mapping[str, Any]) -> Generator[AIMessage]:
     A server that refuses `stream_options` is asked without, one that cannot stream is asked for the whole.
     """
     name, values = request["model"], {"messages": request["messages"]}
-    options = models.options(name, request)
+    options = models.options(request)
     chain = _CONVERSATION | models.get(name)
     try:
         yield from chain.stream(values, stream_usage=models.sends_usage(name), **options)

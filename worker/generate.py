@@ -86,6 +86,8 @@ def _run(claim: Claim, stop: Stop, shop: Shop) -> None:
         _end(recording, _outcome(recording, stop, shop), stop, shop)
         ended = True
     except Stopped:
+        if stop.reason is Reason.REPLACED:
+            raise Replaced from None
         shop.publisher.settle(recording, _SETTLE_SECONDS)
         _give_back(claim, recording.next_number, shop)
     finally:
@@ -116,18 +118,11 @@ def _outcome(recording: Recording, stop: Stop, shop: Shop) -> Outcome:
     """Write the job. Raises Replaced, and Stopped when the job is to go on elsewhere."""
     job = recording.claim.job
     try:
-        if job.cancel_requested_at is not None:
-            return Outcome(Status.CANCELLED)
-        if job.lost > shop.settings.max_attempts:
-            return _failed(f"{job.lost} workers died while they wrote this; it is not tried again.")
-        recording.begin()
         return _write(recording, stop, shop)
     except Stopped:
-        if stop.reason is Reason.CANCEL:
-            return Outcome(Status.CANCELLED)
-        if stop.reason is Reason.REPLACED:
-            raise Replaced from None
-        raise
+        if stop.reason is not Reason.CANCEL:
+            raise
+        return Outcome(Status.CANCELLED)
     except Fault as fault:
         return _failed(fault.message, fault.code)
     except Replaced:
@@ -138,8 +133,13 @@ def _outcome(recording: Recording, stop: Stop, shop: Shop) -> Outcome:
 
 
 def _write(recording: Recording, stop: Stop, shop: Shop) -> Outcome:
-    """Write the job's one section, unless an earlier attempt has finished it."""
+    """Write the job's one section, unless an earlier attempt has finished it, or nobody wants it any more."""
     claim = recording.claim
+    if claim.job.cancel_requested_at is not None:
+        return Outcome(Status.CANCELLED)
+    if claim.job.lost > shop.settings.max_attempts:
+        return _failed(f"{claim.job.lost} workers died while they wrote this; it is not tried again.")
+    recording.begin()
     for finished in claim.checkpoints:
         takeover.restore(recording, finished)
         return Outcome(Status.COMPLETED, usage=finished.usage)
@@ -184,22 +184,17 @@ def _ask(section: Section, claim: Claim, stop: Stop, shop: Shop) -> Answer:
                 call.progress(text=piece is not None)
                 if piece is not None:
                     section.write(*piece)
-                stop.check()
-        except (Stopped, Replaced):
+                call.check()
+        except (Stopped, Replaced, Fault):
             raise
         except Exception as error:
-            stop.check()  # a socket that we shut fails like any other
-            fault = fault_of(error, settings.openai_base_url)
-            if call.overdue_reason:
-                fault = Fault(call.overdue_reason)
-            if fault is None:
-                raise
-            raise fault from error
+            call.check()  # a socket that we shut fails like any other
+            if fault := fault_of(error, settings.openai_base_url):
+                raise fault from error
+            raise
         finally:
             chunks.close()
-        stop.check()
-    if call.overdue_reason:
-        raise Fault(call.overdue_reason)
+        call.check()
     if answer.finish_reason is None:  # invariant 6
         raise Fault("The model's stream ended before its answer did.")
     return answer

@@ -1,4 +1,4 @@
-"""The one factory of chat models: `ChatOpenAI` with reasoning kept, explicit timeouts, sockets that can be shut.
+"""The one factory of chat models: ChatOpenAI with reasoning kept and sockets that can be shut.
 
 It never retries by itself: a wait of the SDK cannot be cancelled, and a restart has to be seen in the stream.
 """
@@ -102,7 +102,7 @@ class Models:
             self._models[name] = chat_model(self._settings, self._client, name)
         return self._models[name]
 
-    def options(self, name: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    def options(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What a request asks of the model, in ChatOpenAI's words."""
         given = {
             ours: request[theirs] for theirs, ours in _PARAMETERS.items() if request.get(theirs) is not None

@@ -1,4 +1,4 @@
-"""Carries the frames of all jobs of this process to the log: one call in flight, one script run per job and flush.
+"""Carries the frames of all jobs of this process to the log: one call in flight, one script run per job.
 
 A flush takes whatever has gathered during the last one, so load makes batches and no timer adds latency; only
 a job that nobody watches waits, for a tenth of the memory.
@@ -74,8 +74,8 @@ class Publisher:
     ) -> None:
         """Publish this recording from now on, until its end is sent.
 
-        `replaced()` is called when a newer attempt owns the log; `is_current()` asks the row, before a lost log
-        is put back.
+        `replaced()` is called when a newer attempt owns the log; `is_current()` asks the row, before a lost
+        log is put back.
         """
         with self._lock:
             self._lines[recording.claim.job.id] = _Line(recording, replaced, is_current)
@@ -101,7 +101,7 @@ class Publisher:
             self._work.clear()
             try:
                 healthy = self._flush()
-            except Exception:  # the thread serves every job: no error of one may end it
+            except Exception:  # noqa: BLE001  (the thread serves every job: no error of one may end it)
                 _log.exception("publishing failed")
                 healthy = False
             pause = _BACKOFF_SECONDS[0] if healthy else min(pause * 2, _BACKOFF_SECONDS[1])

@@ -147,7 +147,7 @@ class Recording:
         return self._next
 
     def closing(self, final: Mapping[str, Any]) -> tuple[bytes, bytes]:
-        """The terminal frame for this final response, and the whole transcript with it. Nothing is sent yet."""
+        """The terminal frame for this response, and the whole transcript with it. Nothing is sent yet."""
         with self._lock:
             kind = response.terminal_kind(final["status"])
             frame = events.frame(kind, self._next, {"response": final})

@@ -47,7 +47,7 @@ class Running:
             stop.check_silence(now)
 
     def drain(self, seconds: float) -> None:
-        """Let the jobs go on for so long, then stop those that are left, so that another worker takes them."""
+        """Let the jobs go on for so long, then stop those that are left: another worker takes them."""
         with self._changed:
             self._changed.wait_for(lambda: not self._stops, seconds)
             self._draining = True

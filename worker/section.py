@@ -1,4 +1,4 @@
-"""One section of an answer as it is written: a reasoning item, a message item, and what a restart does to them.
+"""One section of an answer as it is written: a reasoning item, a message item, what a restart does to them.
 
 Both items end together, once the section is a checkpoint: what a viewer saw finished is never bought again.
 """
@@ -68,13 +68,14 @@ class Section:
     def _append(self, kind: Kind, text: str) -> None:
         if not text:
             return
-        if kind not in self._open:
-            self._open_item(kind)
-        item, thought = self._open[kind], self._open.get(Kind.REASONING)
-        if item.parts[-1].done:
-            self._recording.open_part(item, _SHAPES[kind][2])
+        thought = self._open.get(Kind.REASONING)
         if kind is Kind.TEXT and thought is not None and not thought.parts[-1].done:
             self._recording.close_part(thought)  # the thought is over; its item waits for the section
+        if kind not in self._open:
+            self._open_item(kind)
+        item = self._open[kind]
+        if item.parts[-1].done:
+            self._recording.open_part(item, _SHAPES[kind][2])
         self._recording.write(item, text)
 
     def _open_item(self, kind: Kind) -> None:
@@ -89,7 +90,7 @@ class Section:
         self._recording.open_part(self._open[kind], part_type)
 
     def _part_ways(self, echo: _Echo) -> None:
-        """The model says something else this time: what was written is closed, what it says gets new items."""
+        """The model says something else this time: what was written is closed, the rest gets new items."""
         self._echo = None
         self._replaced = dict(self._open)
         self._close("incomplete")

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from worker.faults import Fault
+
 
 class Reason(StrEnum):
     """Why a generation has to stop."""
@@ -41,9 +43,9 @@ class Patience:
 class Call:
     """One request to the model: its open sockets, and since when it has been silent."""
 
-    def __init__(self, patience: Patience) -> None:
-        self.overdue_reason: str | None = None
-        self._patience = patience
+    def __init__(self, stop: Stop, patience: Patience) -> None:
+        self._stop, self._patience = stop, patience
+        self._overdue: str | None = None
         self._started = time.monotonic()
         self._last: float | None = None
         self._sockets: list[socket.socket] = []
@@ -79,16 +81,22 @@ class Call:
             with suppress(OSError):  # closed already
                 connection.shutdown(socket.SHUT_RDWR)  # invariant 7
 
-    def check(self, now: float) -> None:
-        """Shut the call when it has been silent for too long."""
+    def check(self) -> None:
+        """Raises Stopped when the job has to stop, Fault when the model has been silent for too long."""
+        self._stop.check()
+        if self._overdue:
+            raise Fault(self._overdue)
+
+    def check_silence(self, now: float) -> None:
+        """Shut the call when the model has been silent for too long; `now` is monotonic."""
         patience = self._patience
         if now - self._started > patience.total:
-            self.overdue_reason = f"The model took longer than {patience.total:g} s."
+            self._overdue = f"The model took longer than {patience.total:g} s."
         elif self._last is None and now - self._started > patience.first:
-            self.overdue_reason = f"The model said nothing for {patience.first:g} s."
+            self._overdue = f"The model said nothing for {patience.first:g} s."
         elif self._last is not None and now - self._last > patience.gap:
-            self.overdue_reason = f"The model fell silent for {patience.gap:g} s."
-        if self.overdue_reason:
+            self._overdue = f"The model fell silent for {patience.gap:g} s."
+        if self._overdue:
             self.shut()
 
 
@@ -126,12 +134,12 @@ class Stop:
     @contextmanager
     def call(self, patience: Patience) -> Iterator[Call]:
         """A call to the model that this stop can shut. Raises Stopped when it is too late for one."""
-        call = Call(patience)
+        call = Call(self, patience)
         with self._lock:
             self._calls.add(call)
         token = current_call.set(call)
         try:
-            self.check()
+            call.check()
             yield call
         finally:
             current_call.reset(token)
@@ -143,4 +151,4 @@ class Stop:
         with self._lock:
             calls = list(self._calls)
         for call in calls:
-            call.check(now)
+            call.check_silence(now)

@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 10.0
 
 
 def history(claim: Claim, log: EventLog, stop: Stop) -> list[bytes]:
-    """The frames that earlier attempts logged, once nobody but this one may add to them; [] if there are none.
+    """The frames that earlier attempts logged, once only this one may add to them; [] if there are none.
 
     Raises Stopped.
     """

@@ -79,7 +79,7 @@ def test_text_comes_as_it_is_written_and_reasoning_never() -> None:
 
 def test_a_later_section_waits_for_the_earlier_ones() -> None:
     script = Script()
-    first, second = script.open(1), script.open(2)
+    first, second = script.open(0), script.open(1)
     script.write(second, "two")
     script.write(first, "one ")
     script.close(second)
