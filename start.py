@@ -23,6 +23,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -56,7 +57,7 @@ def main(arguments: list[str]) -> int:
         if command == "bench":
             return run_bench(rest)
         set_up(RUNTIME)
-        become(BIN / "penstock", command, *rest)
+        return become(BIN / "penstock", command, *rest)
     except SetupFailed as failure:
         say(str(failure))
     except OSError as failure:
@@ -228,11 +229,10 @@ def run_bench(arguments: list[str]) -> int:
         say(f"There is no benchmark {name!r}; there are: {', '.join(benches)}.")
         return 2
     set_up(DEVELOPMENT)
-    become(BIN / "python", str(benches[name]), *rest)
-    return 1
+    return become(BIN / "python", str(benches[name]), *rest)
 
 
-def become(program: Path, *arguments: str) -> None:
+def become(program: Path, *arguments: str) -> NoReturn:
     """Replace this process: signals, exit code and terminal are then the program's own."""
     os.execv(program, [str(program), *arguments])
 

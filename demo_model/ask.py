@@ -45,11 +45,12 @@ def read_ask(body: bytes) -> Ask:
         response_format = dict(fields.get("response_format") or {})
         _, prompt = [message for message in messages if message[0] == "user"][-1]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        raise Refused("Send a JSON object with a model and messages, one of a user, all text.") from None
+        raise Refused("Send a JSON object with a model and messages of text, one of them a user's.") from None
     if model != "demo":
-        raise Refused(
-            f"The model `{model}` does not exist.", status=404, code="model_not_found", param="model"
-        )
+        message = f"The model `{model}` does not exist; this server has `demo`."
+        raise Refused(message, status=404, code="model_not_found", param="model")
+    if limit < 0:
+        raise Refused(f"{limit} is not a number of tokens.", param="max_tokens")
     if fields.get("tools"):
         raise Refused("The demo model cannot call tools.", code="unsupported_parameter", param="tools")
     texts = [take_directives(text) for _, text in messages]
@@ -61,7 +62,7 @@ def read_ask(body: bytes) -> Ask:
         stream=bool(fields.get("stream")),
         has_stream_options=bool(options),
         include_usage=bool(options.get("include_usage")),
-        max_tokens=max(limit, 1) if limit else None,
+        max_tokens=limit or None,
         response_format=response_format,
         script=read_script(directives + [word for _, words in texts for word in words]),
     )

@@ -13,8 +13,13 @@ SMALLEST, LARGEST = 50, 50_000
 LONGEST_TOPIC, LONGEST_GUESS = 60, 40
 FEWEST_WORDS = 4
 
-_QUOTED = re.compile(r"「([^」]+)」|“([^”]+)”|\"([^\"]+)\"")
-_LABELLED = re.compile(r"(?:\btopic\s*:|主题\s*[：:])[ \t]*([^\n]+)", re.IGNORECASE)
+_QUOTED = r"(?:「([^」]+)」|“([^”]+)”|\"([^\"]+)\")"
+# Where a topic stands, the surest place first: the section "Prices" of a report about "tea" is about tea.
+_TOPICS = (
+    re.compile(r"(?:\b(?:about|on|topic\s*:)|关于|主题\s*[：:])\s*" + _QUOTED, re.IGNORECASE),
+    re.compile(_QUOTED),
+    re.compile(r"(?:\btopic\s*:|主题\s*[：:])[ \t]*([^\n]+)", re.IGNORECASE),
+)
 # A request typed by hand is reduced to its object: "Write a short story about tea" is about tea.
 _PREAMBLE = re.compile(
     r"^(?:please\s+)?(?:(?:write|tell|give)\b.{0,60}?\b(?:about|on)|explain|describe)\s+"
@@ -46,9 +51,7 @@ def read_brief(prompt: str, texts: Sequence[str]) -> Brief:
     """The brief in a prompt (the last user message); markers and length may also stand in another message."""
     everything = "\n".join(texts)
     topic = _topic(prompt)
-    marked = next(
-        (it for it in DEFAULT_SIZE if all(mark in everything for mark in pools(it)["marker"])), None
-    )
+    marked = next((it for it in DEFAULT_SIZE if all(mark in everything for mark in pools(it)["marker"])), None)
     language = marked or _language(prompt, topic)
     kind = next(kind for kind, pattern in _KINDS.items() if re.search(pattern, prompt, re.IGNORECASE))
     asked = _SIZE.search(prompt) or _SIZE.search(everything)
@@ -57,7 +60,7 @@ def read_brief(prompt: str, texts: Sequence[str]) -> Brief:
 
 
 def _topic(prompt: str) -> str:
-    found = _QUOTED.search(prompt) or _LABELLED.search(prompt)
+    found = next(filter(None, (place.search(prompt) for place in _TOPICS)), None)
     if found:
         topic, longest = found[found.lastindex or 0], LONGEST_TOPIC
     else:

@@ -16,6 +16,8 @@ from demo_model.script import Script
 from demo_model.wire import Reply, encode
 
 KEEPALIVE_SECONDS = 0.1
+# A reset discards what the client has not read yet: give it the time to.
+DROP_SECONDS = 0.1
 BREAKDOWN = "the model ran out of memory"
 WEB_PAGE = b"<!doctype html><html><body><h1>Welcome</h1><p>This is a web page, not a model.</p></body></html>"
 CUT_CHUNK = b'data: {"id":"chatcmpl-0","choices":[{"index":0,"delta":{"content":"'
@@ -24,9 +26,7 @@ CUT_CHUNK = b'data: {"id":"chatcmpl-0","choices":[{"index":0,"delta":{"content":
 class Completion:
     """One answer to one request; `prompt` counts its tokens, `note` takes the names of its events."""
 
-    def __init__(
-        self, ask: Ask, script: Script, reply: Reply, prompt: Prompt, note: Callable[[str], object]
-    ) -> None:
+    def __init__(self, ask: Ask, script: Script, reply: Reply, prompt: Prompt, note: Callable[[str], object]) -> None:
         self._ask, self._script, self._reply, self._prompt, self._note = ask, script, reply, prompt, note
         self._id, self._created = f"chatcmpl-{os.urandom(12).hex()}", int(time.time())
         self._shows_usage = ask.include_usage and not script.nousage
@@ -77,9 +77,12 @@ class Completion:
 
     async def _break(self) -> None:
         match self._script.ending:
-            case "stall" | "keepalive":
+            case "stall":
                 await self._silence()
+            case "keepalive":
+                await self._silence(b": keepalive")
             case "drop":
+                await asyncio.sleep(DROP_SECONDS)
                 self._reply.reset()
             case "done":
                 await self._reply.line(b"data: [DONE]")
@@ -91,27 +94,27 @@ class Completion:
     async def _whole(self, answer: Answer) -> None:
         fault = self._script.ending if answer.reason is None else None
         if fault in {"stall", "keepalive"}:
-            await self._silence(comments=False)
+            await self._silence()
         pace = len(answer.tokens) / self._script.rate if self._script.rate else 0
         await asyncio.sleep(self._script.first_delay + pace)
         if fault == "error":
             raise Refused(BREAKDOWN, status=500)
         if fault == "drop":
-            return self._reply.reset()
+            self._reply.reset()
+            return
         choice = {"index": 0, "message": answer.message(), "finish_reason": answer.reason}
         usage = {} if self._script.nousage else {"usage": self._usage(answer)}
         body = encode(self._object("chat.completion", [choice], **usage))
         await self._reply.whole(body[: len(body) // 2] if fault else body, "application/json")
         self._note("headers")
         self._prompt.tokens += len(answer.tokens)
-        return None
 
-    async def _silence(self, *, comments: bool = True) -> NoReturn:
-        """Say no more, or with `keepalive` nothing but comments, until the client goes."""
+    async def _silence(self, comment: bytes = b"") -> NoReturn:
+        """Say no more, or nothing but a comment again and again, until the client goes."""
         self._note("stalled")
         while True:
-            if comments and self._script.ending == "keepalive":
-                await self._reply.line(b": keepalive")
+            if comment:
+                await self._reply.line(comment)
                 await self._reply.flush()
             await asyncio.sleep(KEEPALIVE_SECONDS)
 

@@ -7,20 +7,12 @@ from demo_model.phrasebook import Phrasebook, measure
 
 # The pools that a text of a kind is drawn from, in order; those with a star share the length that is left.
 FORMS = {
-    "story": ("title", "opening", "meeting", "middle*", "story list", "turn", "ending"),
-    "explainer": (
-        "core heading",
-        "lead",
-        "core*",
-        "list",
-        "example heading",
-        "example*",
-        "summary heading",
-        "summary",
-    ),
-    "essay": ("introduction", "subject*", "list", "closing"),
-    "section": ("subject*", "list"),
+    "story": "title, opening, meeting, middle*, story list, turn, ending",
+    "explainer": "core heading, lead, core*, list, example heading, example*, summary heading, summary",
+    "essay": "introduction, subject*, list, closing",
+    "section": "subject*, list",
 }
+# In words and in Chinese characters. A short text does without the trimmings.
 TRIMMINGS = {"title", "meeting", "story list", "turn", "list"}
 SHORT = {"en": 160, "zh": 250}
 CHAPTER = {"en": 450, "zh": 900}
@@ -45,15 +37,16 @@ def compose(brief: Brief, seed: str, tokens: int | None = None) -> str:
 def reason(brief: Brief, seed: str, tokens: int) -> str:
     """Thinking about the brief, long enough for so many tokens."""
     book = Phrasebook(brief.language, brief.topic, seed)
-    glue = "" if brief.language == "zh" else " "
-    thoughts = glue.join(book.fill_in(thought) for thought in book.pools["thought"]) + "\n\n"
+    thoughts = ("" if brief.language == "zh" else " ").join(
+        book.fill_in(thought) for thought in book.pools["thought"]
+    ) + "\n\n"
     return thoughts * (1 + 2 * tokens // measure(thoughts))
 
 
 def _form(book: Phrasebook, brief: Brief, size: int) -> list[str]:
     """The pools and headings of a text, in order."""
     form = ["note"]
-    for pool in FORMS[brief.kind]:
+    for pool in FORMS[brief.kind].split(", "):
         chapters = size // CHAPTER[brief.language]
         if pool == "subject*":
             form += _subjects(book, brief, size)
@@ -67,17 +60,14 @@ def _form(book: Phrasebook, brief: Brief, size: int) -> list[str]:
 
 def _subjects(book: Phrasebook, brief: Brief, size: int) -> list[str]:
     subjects = [pool for pool in book.pools if pool.startswith("subject: ")]
+    headed = brief.kind == "essay" and size >= SHORT[brief.language]
     part = PART[brief.language]
     count = max(1, min(size // part, len(subjects)), size // (2 * part))
     form = []
     for number, subject in enumerate(book.choose(subjects, count), 1):
         mark = f"{number}. " if count > len(subjects) else ""
-        heading = f"## {mark}{subject.removeprefix('subject: ')}"
-        form += (
-            [heading, f"{subject}*"]
-            if brief.kind == "essay" and size >= SHORT[brief.language]
-            else [f"{subject}*"]
-        )
+        heading = [f"## {mark}{subject.removeprefix('subject: ')}"] if headed else []
+        form += [*heading, f"{subject}*"]
     return form
 
 

@@ -54,11 +54,9 @@ class Phrasebook:
 
     def __init__(self, language: str, topic: str, seed: str) -> None:
         self.pools = pools(language)
-        self._rng = random.Random(seed)  # noqa: S311 (prose, not secrets)
+        self._rng = random.Random(seed)
         self._left: dict[str, list[str]] = {}
-        self._fixed = {"topic": topic} | {
-            slot: self._rng.choice(self.pools[slot]) for slot in ("who", "friend")
-        }
+        self._fixed = {"topic": topic} | {slot: self._rng.choice(self.pools[slot]) for slot in ("who", "friend")}
 
     def draw(self, pool: str) -> str:
         """A passage from the pool, filled in."""

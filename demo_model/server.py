@@ -98,6 +98,6 @@ async def run(sock: socket.socket, announce: Callable[[str], None]) -> None:
         loop.add_signal_handler(number, stopped.set)
     server = Server()
     await loop.create_server(lambda: Connection(server.serve), sock=sock, backlog=BACKLOG)
-    host, port = sock.getsockname()[:2]
-    announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/v1")
+    host, port = sock.getsockname()
+    announce(f"http://{host}:{port}/v1")
     await stopped.wait()

@@ -11,9 +11,7 @@ from demo_model.phrasebook import Phrasebook
 
 LONGEST_LIST = 50
 
-_COUNT = re.compile(
-    r"(\d+)\s*(?:\w+ )?(?:sections?|parts?|chapters?|个?(?:章节|小节|部分|[章节]))", re.IGNORECASE
-)
+_COUNT = re.compile(r"(\d+)\s*(?:\w+ )?(?:sections?|parts?|chapters?|个?(?:章|节|小节|部分))", re.IGNORECASE)
 _TITLE = re.compile("title|heading|name")
 _SECTION: dict[str, Any] = {"properties": {"title": {}, "summary": {}}}
 _OUTLINE = {"properties": {"title": {}, "sections": {"items": _SECTION}}}
@@ -21,7 +19,7 @@ _OUTLINE = {"properties": {"title": {}, "sections": {"items": _SECTION}}}
 
 def compose_json(brief: Brief, seed: str, response_format: dict[str, Any], prompt: str) -> str:
     """The JSON text; a list in it has as many items as the prompt asks for sections, or five."""
-    schema = response_format.get("json_schema", {}).get("schema", _OUTLINE)
+    schema = (response_format.get("json_schema") or {}).get("schema") or _OUTLINE
     asked = _COUNT.search(prompt)
     count = min(int(asked[1]), LONGEST_LIST) if asked else 5
     instance = _Instance(Phrasebook(brief.language, brief.topic, seed), schema.get("$defs", {}), count)
@@ -38,8 +36,8 @@ class _Instance:
 
     def of(self, schema: dict[str, Any], name: str) -> Any:
         """A value that fits the schema of the property `name`."""
-        for choice in schema.get("anyOf", schema.get("allOf", [])):
-            return self.of(choice, name)
+        if choices := schema.get("anyOf", schema.get("allOf")):
+            return self.of(choices[0], name)
         if "$ref" in schema:
             return self.of(self._definitions[schema["$ref"].rpartition("/")[2]], name)
         if "const" in schema or "enum" in schema:

@@ -132,7 +132,7 @@ class Reply:
         self._writer.transport.abort()
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
-        lines = [f"HTTP/1.1 {status} {'OK' if status == 200 else 'Error'}"]  # noqa: PLR2004
+        lines = [f"HTTP/1.1 {status} {'OK' if status == 200 else 'Error'}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         self._pending.append("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"))
 

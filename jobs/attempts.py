@@ -174,9 +174,7 @@ class Attempts:
     def to_cancel(self, worker: str) -> list[str]:
         """The jobs that this worker runs and that someone wants to end."""
         query = select(jobs.c.id).where(
-            jobs.c.worker == worker,
-            jobs.c.status == Status.IN_PROGRESS,
-            jobs.c.cancel_requested_at.is_not(None),
+            jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS, jobs.c.cancel_requested_at.is_not(None)
         )
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
@@ -191,7 +189,5 @@ class Attempts:
 
 def _current(claim: Claim) -> ColumnElement[bool]:
     return and_(  # invariant 4
-        jobs.c.id == claim.job.id,
-        jobs.c.attempt == claim.attempt,
-        jobs.c.status == Status.IN_PROGRESS,
+        jobs.c.id == claim.job.id, jobs.c.attempt == claim.attempt, jobs.c.status == Status.IN_PROGRESS
     )

@@ -105,12 +105,7 @@ class Fold:
         sections: dict[int, list[Item]] = {}
         for item in self.items.values():
             sections.setdefault(item.section, []).append(item)
-        return [
-            item.to_wire()
-            for number in sorted(sections)
-            for item in _last_run(sections[number])
-            if item.has_text
-        ]
+        return [item.to_wire() for number in sorted(sections) for item in _last_run(sections[number]) if item.has_text]
 
     def response(self) -> Response:
         """The response at this point: the last snapshot that an event carried, with all output so far."""

@@ -56,10 +56,7 @@ class Liveness:
         with self._database.read() as connection:
             found = connection.execute(select(workers.c.id, workers.c.counter, workers.c.dead)).all()
             left = connection.execute(vanished).scalars().all()
-        return [
-            *((row.id, row.counter, bool(row.dead)) for row in found),
-            *((name, -1, False) for name in left),
-        ]
+        return [*((row.id, row.counter, bool(row.dead)) for row in found), *((name, -1, False) for name in left)]
 
 
 class Observer:
@@ -84,8 +81,7 @@ class Observer:
         now = time.monotonic()
         known = {worker: self._seen.get(worker, (counter, now)) for worker, counter, _ in rows}
         self._seen = {
-            worker: known[worker] if known[worker][0] == counter else (counter, now)
-            for worker, counter, _ in rows
+            worker: known[worker] if known[worker][0] == counter else (counter, now) for worker, counter, _ in rows
         }
         return [worker for worker, _, dead in rows if dead or now - self._seen[worker][1] >= self._lease]
 

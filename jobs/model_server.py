@@ -41,9 +41,7 @@ def resolve_model(settings: Settings) -> str:
     try:
         offered = offered_models(settings)
     except (httpx2.HTTPError, ValueError) as error:
-        raise BadSetting(
-            f"PENSTOCK_MODEL is not set, and {url} does not say what it offers: {error}"
-        ) from error
+        raise BadSetting(f"PENSTOCK_MODEL is not set, and {url} does not say what it offers: {error}") from error
     if len(offered) != 1:
         names = ", ".join(sorted(offered)) or "none"
         raise BadSetting(f"PENSTOCK_MODEL is not set, and {url} does not offer just one model but: {names}")

@@ -73,9 +73,7 @@ class Prompt(BaseModel):
         for error in Draft202012Validator(self.inputs).iter_errors(values):
             name = str(error.path[0]) if error.path else _missing(self.inputs, values)
             problem = error.message if error.path else "is required"
-            raise InvalidRequest(
-                f"Prompt '{self.id}', variable '{name}': {problem}", param=f"prompt.variables.{name}"
-            )
+            raise InvalidRequest(f"Prompt '{self.id}', variable '{name}': {problem}", param=f"prompt.variables.{name}")
         if not values.get("language"):
             values["language"] = language_of(str(values.get("topic", "")))
         return values

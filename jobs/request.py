@@ -18,14 +18,7 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 
 # Sampling parameters that go to the model as they are.
 PARAMETERS = ("temperature", "top_p", "max_output_tokens", "text", "reasoning")
-_UNSUPPORTED = (
-    "tools",
-    "conversation",
-    "context_management",
-    "max_tool_calls",
-    "top_logprobs",
-    "previous_response_id",
-)
+_UNSUPPORTED = ("tools", "conversation", "context_management", "max_tool_calls", "top_logprobs", "previous_response_id")
 
 
 class TextPart(BaseModel):
@@ -73,10 +66,7 @@ class CreateRequest(BaseModel):
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
     metadata: (
         Annotated[
-            dict[
-                Annotated[str, StringConstraints(max_length=64)],
-                Annotated[str, StringConstraints(max_length=512)],
-            ],
+            dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]],
             Field(max_length=16),
         ]
         | None
@@ -111,9 +101,7 @@ def parse(body: bytes) -> CreateRequest:
     return request
 
 
-def accept(
-    request: CreateRequest, prompts: Prompts, *, default_model: str, allowed: Sequence[str]
-) -> dict[str, Any]:
+def accept(request: CreateRequest, prompts: Prompts, *, default_model: str, allowed: Sequence[str]) -> dict[str, Any]:
     """What the job keeps of a request: all that its worker and its readers need, JSON-ready.
 
     `allowed` are the models that may be named, any when empty. Raises InvalidRequest.
@@ -145,11 +133,7 @@ def _from_prompt(request: CreateRequest, prompts: Prompts) -> dict[str, Any]:
     variables, messages = prompt.render(reference.variables or {})
     chosen = {"id": prompt.id, "version": prompt.version, "variables": variables, "digest": prompt.digest}
     inputs = _messages_of(request)
-    return {
-        "prompt": chosen,
-        "input": inputs,
-        "messages": [*_instructions(request), *messages, *_plain(inputs)],
-    }
+    return {"prompt": chosen, "input": inputs, "messages": [*_instructions(request), *messages, *_plain(inputs)]}
 
 
 def _from_input(request: CreateRequest) -> dict[str, Any]:
@@ -174,9 +158,6 @@ def _instructions(request: CreateRequest) -> list[dict[str, str]]:
 
 def _plain(inputs: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     return [
-        {
-            "role": "system" if message["role"] == "developer" else message["role"],
-            "content": message["content"],
-        }
+        {"role": "system" if message["role"] == "developer" else message["role"], "content": message["content"]}
         for message in inputs
     ]

@@ -40,9 +40,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     auth: Literal["off", "keys"] = "off"
 
-    openai_api_key: str = Field(
-        "", validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"), repr=False
-    )
+    openai_api_key: str = Field("", validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"), repr=False)
     openai_base_url: str = Field(
         "https://api.openai.com/v1", validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url")
     )

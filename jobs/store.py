@@ -89,9 +89,7 @@ class Store:
         return self.get(owner, job_id)
 
     def _accepted_before(self, owner: str, key: str, body_hash: str) -> Job:
-        query = select(jobs.c.id, jobs.c.body_hash).where(
-            jobs.c.owner == owner, jobs.c.idempotency_key == key
-        )
+        query = select(jobs.c.id, jobs.c.body_hash).where(jobs.c.owner == owner, jobs.c.idempotency_key == key)
         with self._database.read() as connection:
             row = connection.execute(query).one()
         if row.body_hash != body_hash:
@@ -128,9 +126,7 @@ class Store:
             query = query.where(jobs.c.status == status)
         if after is not None:
             last = self.get(owner, after)
-            older = (
-                jobs.c.created_at < last.created_at if newest_first else jobs.c.created_at > last.created_at
-            )
+            older = jobs.c.created_at < last.created_at if newest_first else jobs.c.created_at > last.created_at
             tie = jobs.c.id < last.id if newest_first else jobs.c.id > last.id
             query = query.where(or_(older, and_(jobs.c.created_at == last.created_at, tie)))
         keys = (jobs.c.created_at, jobs.c.id)
@@ -171,9 +167,7 @@ class Store:
             if not ended:
                 open_job = and_(jobs.c.id == job_id, jobs.c.ended_at.is_(None))
                 connection.execute(
-                    update(jobs)
-                    .where(open_job, jobs.c.cancel_requested_at.is_(None))
-                    .values(cancel_requested_at=now)
+                    update(jobs).where(open_job, jobs.c.cancel_requested_at.is_(None)).values(cancel_requested_at=now)
                 )
         return self.get(owner, job_id)
 
@@ -216,9 +210,7 @@ class Store:
     def sent(self, job_ids: Sequence[str], now: float) -> None:
         """Note that wake-ups were sent: the next is due in 30 s, then doubling to 10 minutes."""
         with self._database.write() as connection:
-            for row in connection.execute(
-                select(jobs.c.id, jobs.c.sends).where(jobs.c.id.in_(job_ids))
-            ).all():
+            for row in connection.execute(select(jobs.c.id, jobs.c.sends).where(jobs.c.id.in_(job_ids))).all():
                 wait = min(600, 30 * 2 ** min(row.sends, 5))
                 connection.execute(
                     update(jobs).where(jobs.c.id == row.id).values(sends=row.sends + 1, send_after=now + wait)

@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     def finish(response: Response) -> Response:
         response.headers["x-request-id"] = f"req_{secrets.token_hex(12)}"
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Referrer-Policy"] = "same-origin"
         response.headers["Content-Security-Policy"] = _POLICY
         return response
 

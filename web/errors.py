@@ -22,12 +22,7 @@ class NoAccess(Exception):
 
 
 def envelope(
-    status: int,
-    message: str,
-    *,
-    kind: str = "invalid_request_error",
-    param: str | None = None,
-    code: str | None = None,
+    status: int, message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None
 ) -> Response:
     """An error answer."""
     response = jsonify(error={"message": message, "type": kind, "param": param, "code": code})

@@ -13,12 +13,10 @@ from collections.abc import Callable
 from functools import partial
 
 import redis
-from celery import Celery
-from kombu.exceptions import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.event_log import EventLog
-from jobs.queue import wake
+from jobs.queue import Queue, QueueAway
 from jobs.store import Store
 
 _log = logging.getLogger(__name__)
@@ -27,8 +25,8 @@ _log = logging.getLogger(__name__)
 class Outbox:
     """The sending threads of a web process: one for jobs, one for errands; neither holds up the other."""
 
-    def __init__(self, app: Celery, log: EventLog, store: Store) -> None:
-        self._app, self._log, self._store = app, log, store
+    def __init__(self, outgoing: Queue, log: EventLog, store: Store) -> None:
+        self._queue, self._log, self._store = outgoing, log, store
         self._jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
@@ -65,11 +63,9 @@ class Outbox:
         """Send what Redis takes; at its first refusal the rest is left to rescue."""
         for number, job_id in enumerate(job_ids):
             try:
-                wake(self._app, job_id)
-            except (OperationalError, redis.RedisError, OSError) as error:
-                _log.warning(
-                    "%d wake-ups are left to rescue: %s", len(job_ids) - number, type(error).__name__
-                )
+                self._queue.wake(job_id)
+            except QueueAway as error:
+                _log.warning("%d wake-ups are left to rescue: %s", len(job_ids) - number, error)
                 return job_ids[:number]
         return job_ids
 

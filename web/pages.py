@@ -86,12 +86,7 @@ def _home(site: Site, *, problem: str = "", chosen: str = "", values: dict[str, 
         for job in site.store.page(g.owner, limit=_LISTED)
     ]
     return render_template(
-        "home.html",
-        prompts=list(site.prompts),
-        jobs=jobs,
-        problem=problem,
-        chosen=chosen,
-        values=values or {},
+        "home.html", prompts=list(site.prompts), jobs=jobs, problem=problem, chosen=chosen, values=values or {}
     )
 
 

@@ -12,7 +12,7 @@ from jobs.database import Database
 from jobs.event_log import EventLog
 from jobs.keys import Keys
 from jobs.prompts import Prompts
-from jobs.queue import celery_app
+from jobs.queue import Queue
 from jobs.settings import Settings
 from jobs.store import Store
 from web.model_choice import ModelChoice
@@ -49,14 +49,12 @@ def build_site(settings: Settings) -> Site:
         url,
         socket_timeout=_REDIS_SECONDS,
         socket_connect_timeout=_REDIS_SECONDS,
-        retry=Retry(
-            NoBackoff(), 1
-        ),  # a pooled connection that has gone stale; more would keep people waiting
+        retry=Retry(NoBackoff(), 1),  # a pooled connection that has gone stale; more would keep people waiting
     )
     log = EventLog(client)
     listening = redis.Redis.from_url(url, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS)
     subscriber = Subscriber(listening, log, store)
-    outbox = Outbox(celery_app(settings, socket_seconds=3), log, store)
+    outbox = Outbox(Queue(settings, socket_seconds=3), log, store)
     subscriber.start()
     outbox.start()
     return Site(

@@ -32,9 +32,7 @@ def event_source(frames: Iterable[bytes]) -> Response:
             if not piece or piece is _HELLO:
                 yield _PING
             else:
-                yield b"".join(
-                    b"id: %d\n%b" % (events.number_of(frame), frame) for frame in events.split(piece)
-                )
+                yield b"".join(b"id: %d\n%b" % (events.number_of(frame), frame) for frame in events.split(piece))
 
     return _response(numbered())
 

@@ -16,9 +16,10 @@ import openai.resources.chat.completions.completions  # noqa: F401  (two greenle
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.errors import PenstockError
-from jobs.queue import celery_app
+from jobs.queue import Queue
 from jobs.settings import Settings
 from worker.process import WorkerProcess
+from worker.workshop import build_workshop
 
 
 def main(arguments: list[str]) -> None:
@@ -28,8 +29,8 @@ def main(arguments: list[str]) -> None:
     try:
         settings = Settings.load()
         _log_to_stderr(settings.log_level)
-        app = celery_app(settings)
-        process = WorkerProcess(settings, app)
+        queue = Queue(settings)
+        process = WorkerProcess(build_workshop(settings, queue))
         process.start()
     except (PenstockError, SQLAlchemyError) as error:
         sys.exit(f"penstock worker: {error}")
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> None:
     size = ["-c", str(settings.concurrency)]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", settings.log_level]
     try:
-        app.worker_main(["worker", *pool, *size, *quiet, *arguments])
+        queue.app.worker_main(["worker", *pool, *size, *quiet, *arguments])
     finally:
         process.close()
 

@@ -8,6 +8,7 @@ from typing import Any
 import openai
 from langchain_core.messages import AIMessage
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+from langchain_core.runnables import Runnable
 
 from worker.faults import Fault
 from worker.model import Models
@@ -22,23 +23,23 @@ def stream(models: Models, request: Mapping[str, Any]) -> Generator[AIMessage]:
     A server that refuses `stream_options` is asked without, one that cannot stream is asked for the whole.
     """
     name, values = request["model"], {"messages": request["messages"]}
-    options = models.options(request)
-    chain = _CONVERSATION | models.get(name)
+    model, options = models.get(name), models.options(request)
     try:
-        yield from chain.stream(values, stream_usage=models.sends_usage(name), **options)
+        chain = _CONVERSATION | model.bind(**options, stream_usage=models.sends_usage(name))
+        yield from chain.stream(values)
     except openai.BadRequestError as error:
         if "stream_options" not in str(error) or not models.forget_usage(name):
             raise
-        yield from chain.stream(values, stream_usage=False, **options)
+        yield from stream(models, request)
     except ValueError as error:
         if "No generation chunks" not in str(error):
             raise
-        yield _whole(chain, values, options)
+        yield _whole(_CONVERSATION | model.bind(**options), values)
 
 
-def _whole(chain: Any, values: Mapping[str, Any], options: Mapping[str, Any]) -> AIMessage:
+def _whole(chain: Runnable[Any, Any], values: Mapping[str, Any]) -> AIMessage:
     try:
-        message = chain.invoke(values, **options)
+        message = chain.invoke(values)
     except (ValueError, KeyError, TypeError) as error:
         raise Fault(f"The model server's answer makes no sense: {error}", transient=False) from error
     assert isinstance(message, AIMessage)  # noqa: S101  (for the type checker: a chat model's answer)

@@ -14,40 +14,22 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from jobs import response
-from jobs.attempts import Attempts, Checkpoint, Claim, Finish, Replaced
-from jobs.event_log import EventLog
+from jobs.attempts import Checkpoint, Claim, Finish, Replaced
 from jobs.fold import text_of
 from jobs.record import Status
-from jobs.settings import Settings
 from worker import chains, takeover
 from worker.answer import Answer
 from worker.faults import Fault, fault_of
-from worker.model import Models
-from worker.publisher import Publisher
 from worker.recording import Recording
-from worker.running import Running
 from worker.section import Section
 from worker.stop import Patience, Reason, Stop, Stopped
+from worker.workshop import Workshop
 
 _SETTLE_SECONDS = 2.0
 _DATABASE_PAUSE_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Shop:
-    """What a worker process works with, built once at its start."""
-
-    worker: str
-    settings: Settings
-    attempts: Attempts
-    log: EventLog
-    models: Models
-    publisher: Publisher
-    running: Running
-    wake: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +42,7 @@ class Outcome:
     usage: Mapping[str, int] | None = None
 
 
-def generate(job_id: str, shop: Shop) -> None:
+def generate(job_id: str, shop: Workshop) -> None:
     """Run a queued job to its end, or until another attempt takes over; nothing if it is not queued."""
     claim = shop.attempts.claim(job_id, shop.worker)
     if claim is None:
@@ -75,7 +57,7 @@ def generate(job_id: str, shop: Shop) -> None:
             shop.attempts.give_back(claim, claim.job.seq_mark, lost=True)
 
 
-def _run(claim: Claim, stop: Stop, shop: Shop) -> None:
+def _run(claim: Claim, stop: Stop, shop: Workshop) -> None:
     try:
         recording = _record(claim, stop, shop)
     except Stopped:
@@ -95,7 +77,7 @@ def _run(claim: Claim, stop: Stop, shop: Shop) -> None:
             shop.publisher.remove(recording)
 
 
-def _record(claim: Claim, stop: Stop, shop: Shop) -> Recording:
+def _record(claim: Claim, stop: Stop, shop: Workshop) -> Recording:
     def reserve(seq_mark: int, index_mark: int, needed: bool) -> bool:  # noqa: FBT001  (a callback)
         raise_marks = partial(shop.attempts.reserve, claim, seq_mark, index_mark)
         try:
@@ -107,14 +89,12 @@ def _record(claim: Claim, stop: Stop, shop: Shop) -> Recording:
     found = takeover.history(claim, shop.log, stop)
     recording = Recording(claim, found, reserve=reserve, wake=shop.publisher.wake)
     shop.publisher.add(
-        recording,
-        replaced=partial(stop.request, Reason.REPLACED),
-        is_current=partial(shop.attempts.is_current, claim),
+        recording, replaced=partial(stop.request, Reason.REPLACED), is_current=partial(shop.attempts.is_current, claim)
     )
     return recording
 
 
-def _outcome(recording: Recording, stop: Stop, shop: Shop) -> Outcome:
+def _outcome(recording: Recording, stop: Stop, shop: Workshop) -> Outcome:
     """Write the job. Raises Replaced, and Stopped when the job is to go on elsewhere."""
     job = recording.claim.job
     try:
@@ -132,7 +112,7 @@ def _outcome(recording: Recording, stop: Stop, shop: Shop) -> Outcome:
         return _failed(f"Penstock itself failed ({type(error).__name__}); the worker's log says where.")
 
 
-def _write(recording: Recording, stop: Stop, shop: Shop) -> Outcome:
+def _write(recording: Recording, stop: Stop, shop: Workshop) -> Outcome:
     """Write the job's one section, unless an earlier attempt has finished it, or nobody wants it any more."""
     claim = recording.claim
     if claim.job.cancel_requested_at is not None:
@@ -160,7 +140,7 @@ def _write(recording: Recording, stop: Stop, shop: Shop) -> Outcome:
     return Outcome(Status.COMPLETED, usage=answer.usage)
 
 
-def _write_section(section: Section, claim: Claim, stop: Stop, shop: Shop) -> Answer:
+def _write_section(section: Section, claim: Claim, stop: Stop, shop: Workshop) -> Answer:
     """One section's answer; transient faults begin it again. Raises Fault, Stopped, Replaced."""
     for tries in count():
         try:
@@ -173,7 +153,7 @@ def _write_section(section: Section, claim: Claim, stop: Stop, shop: Shop) -> An
     raise AssertionError
 
 
-def _ask(section: Section, claim: Claim, stop: Stop, shop: Shop) -> Answer:
+def _ask(section: Section, claim: Claim, stop: Stop, shop: Workshop) -> Answer:
     """Ask the model once, and write what it says as it says it."""
     settings, answer = shop.settings, Answer()
     patience = Patience(settings.first_token_seconds, settings.gap_seconds, settings.total_seconds)
@@ -200,7 +180,7 @@ def _ask(section: Section, claim: Claim, stop: Stop, shop: Shop) -> Answer:
     return answer
 
 
-def _end(recording: Recording, outcome: Outcome, stop: Stop, shop: Shop) -> None:
+def _end(recording: Recording, outcome: Outcome, stop: Stop, shop: Workshop) -> None:
     """Store the end, then say it. A cancel that came first wins. Raises Replaced."""
     recording.abandon()
     while True:
@@ -238,10 +218,10 @@ def _final(recording: Recording, outcome: Outcome) -> dict[str, Any]:
     )
 
 
-def _give_back(claim: Claim, next_number: int, shop: Shop) -> None:
+def _give_back(claim: Claim, next_number: int, shop: Workshop) -> None:
     """Let another worker go on, from the number that this one would have used next."""
     if shop.attempts.give_back(claim, next_number):
-        shop.wake(claim.job.id)
+        shop.queue.wake(claim.job.id)
 
 
 def _persist(write: Callable[[], T], stop: Stop) -> T:

@@ -51,16 +51,11 @@ class ChatModel(ChatOpenAI):
     """ChatOpenAI that keeps reasoning, in either spelling, as `additional_kwargs["reasoning_content"]`."""
 
     def _convert_chunk_to_generation_chunk(
-        self,
-        chunk: dict[str, Any],
-        default_chunk_class: type[Any],
-        base_generation_info: dict[str, Any] | None,
+        self, chunk: dict[str, Any], default_chunk_class: type[Any], base_generation_info: dict[str, Any] | None
     ) -> ChatGenerationChunk | None:
         if chunk.get("choices", ...) is None:
             chunk = {**chunk, "choices": []}
-        generated = super()._convert_chunk_to_generation_chunk(
-            chunk, default_chunk_class, base_generation_info
-        )
+        generated = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
         if generated is not None and (choices := chunk.get("choices")):
             _keep_reasoning(choices[0].get("delta"), generated.message)
         return generated
@@ -74,15 +69,10 @@ class ChatModel(ChatOpenAI):
             _keep_reasoning(choice.get("message"), generation.message)
         return result
 
-    def _get_request_payload(
-        self, input_: Any, *, stop: list[str] | None = None, **kwargs: Any
-    ) -> dict[str, Any]:
+    def _get_request_payload(self, input_: Any, *, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
         # The old name is the one that every other server knows; only OpenAI's own models refuse it.
-        if (
-            urlsplit(str(self.openai_api_base)).hostname != "api.openai.com"
-            and "max_completion_tokens" in payload
-        ):
+        if urlsplit(str(self.openai_api_base)).hostname != "api.openai.com" and "max_completion_tokens" in payload:
             payload["max_tokens"] = payload.pop("max_completion_tokens")
         return payload
 
@@ -104,9 +94,7 @@ class Models:
 
     def options(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """What a request asks of the model, in ChatOpenAI's words."""
-        given = {
-            ours: request[theirs] for theirs, ours in _PARAMETERS.items() if request.get(theirs) is not None
-        }
+        given = {ours: request[theirs] for theirs, ours in _PARAMETERS.items() if request.get(theirs) is not None}
         if effort := (request.get("reasoning") or {}).get("effort"):
             given["reasoning_effort"] = effort
         return given

@@ -69,9 +69,7 @@ class Publisher:
         if not self._work.is_set():
             self._work.set()
 
-    def add(
-        self, recording: Recording, *, replaced: Callable[[], None], is_current: Callable[[], bool]
-    ) -> None:
+    def add(self, recording: Recording, *, replaced: Callable[[], None], is_current: Callable[[], bool]) -> None:
         """Publish this recording from now on, until its end is sent.
 
         `replaced()` is called when a newer attempt owns the log; `is_current()` asks the row, before a lost
@@ -125,8 +123,7 @@ class Publisher:
             return True
         answers = self._log.append([batch for _, batch in sending])
         healthy = [
-            self._settle(line, batch, answer, now)
-            for (line, batch), answer in zip(sending, answers, strict=True)
+            self._settle(line, batch, answer, now) for (line, batch), answer in zip(sending, answers, strict=True)
         ]
         with self._settled:
             self._settled.notify_all()

@@ -30,12 +30,7 @@ class Recording:
     """The events of one attempt. Written by the job's threads, emptied by the publisher's."""
 
     def __init__(
-        self,
-        claim: Claim,
-        history: list[bytes],
-        *,
-        reserve: Callable[[int, int, bool], bool],
-        wake: Callable[[], None],
+        self, claim: Claim, history: list[bytes], *, reserve: Callable[[int, int, bool], bool], wake: Callable[[], None]
     ) -> None:
         """`history` is the log as this attempt found it; empty when there is none.
 
@@ -69,9 +64,7 @@ class Recording:
         """Say that an attempt works on the job."""
         self._make_room()
         base = self.fold.response()
-        self._emit(
-            events.IN_PROGRESS, {"response": response.started({**base, "output": []}, self.claim.attempt)}
-        )
+        self._emit(events.IN_PROGRESS, {"response": response.started({**base, "output": []}, self.claim.attempt)})
 
     def open_item(self, kind: str, item_id: str, section: int, replaces: str | None) -> Item:
         """Add an output item of type `message` or `reasoning` at the next index."""

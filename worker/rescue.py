@@ -9,14 +9,12 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
 
-from kombu.exceptions import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.attempts import Attempts
-from jobs.liveness import Liveness, Observer
-from jobs.store import Store
+from jobs.liveness import Observer
+from jobs.queue import QueueAway
+from worker.workshop import Workshop
 
 _INTERVAL_SECONDS = 1.0
 
@@ -26,18 +24,9 @@ _log = logging.getLogger(__name__)
 class Rescue:
     """The rescuing thread of a worker process."""
 
-    def __init__(
-        self,
-        worker: str,
-        *,
-        observer: Observer,
-        liveness: Liveness,
-        attempts: Attempts,
-        store: Store,
-        wake: Callable[[str], None],
-    ) -> None:
-        self._worker, self._observer, self._liveness = worker, observer, liveness
-        self._attempts, self._store, self._wake = attempts, store, wake
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+        self._observer = Observer(shop.liveness, shop.settings.lease_seconds)
 
     def start(self) -> None:
         """Begin to rescue."""
@@ -45,26 +34,28 @@ class Rescue:
 
     def _run(self) -> None:
         while True:
-            time.sleep(_INTERVAL_SECONDS * random.uniform(0.7, 1.3))  # noqa: S311  (no secret)
+            time.sleep(_INTERVAL_SECONDS * random.uniform(0.7, 1.3))
             try:
-                self.step()
-            except (SQLAlchemyError, OperationalError, OSError) as error:
+                self._requeue_orphans()
+                self._send_lost_wake_ups()
+            except (SQLAlchemyError, QueueAway) as error:
                 _log.warning("rescue has to wait: %s", type(error).__name__)
 
-    def step(self) -> None:
-        """One round. Raises SQLAlchemyError, or kombu's OperationalError when Redis takes no message."""
+    def _requeue_orphans(self) -> None:
+        shop = self._shop
         for worker in self._observer.dead():
-            if worker == self._worker:
+            if worker == shop.worker:
                 continue  # this process has slept; its pulse finds out
-            if rescued := self._attempts.requeue_orphans(worker):
+            if rescued := shop.attempts.requeue_orphans(worker):
                 _log.warning("worker %s is dead: %d jobs go back to the queue", worker, rescued)
-            self._liveness.forget(worker)
-        due = self._store.due(time.time())
+            shop.liveness.forget(worker)
+
+    def _send_lost_wake_ups(self) -> None:
         sent: list[str] = []
         try:
-            for job_id in due:
-                self._wake(job_id)
+            for job_id in self._shop.store.due(time.time()):
+                self._shop.queue.wake(job_id)
                 sent.append(job_id)
         finally:
             if sent:
-                self._store.sent(sent, time.time())
+                self._shop.store.sent(sent, time.time())

@@ -12,10 +12,7 @@ from jobs.ids import item_id
 from worker.answer import Kind
 from worker.recording import Recording
 
-_SHAPES = {
-    Kind.REASONING: ("reasoning", "rs", "reasoning_text"),
-    Kind.TEXT: ("message", "msg", "output_text"),
-}
+_SHAPES = {Kind.REASONING: ("reasoning", "rs", "reasoning_text"), Kind.TEXT: ("message", "msg", "output_text")}
 _KINDS = {"reasoning": Kind.REASONING, "message": Kind.TEXT}
 
 
@@ -27,8 +24,7 @@ class Section:
         self._recording = recording
         self._number = number
         mine = sorted(
-            (item for item in recording.fold.items.values() if item.section == number),
-            key=lambda item: item.index,
+            (item for item in recording.fold.items.values() if item.section == number), key=lambda item: item.index
         )
         self._open = {_KINDS[item.type]: item for item in mine if item.status == "in_progress"}
         self._replaced = {_KINDS[item.type]: item for item in mine if item.status != "in_progress"}
@@ -84,9 +80,7 @@ class Section:
         if replaced is None and not self._open:
             replaced = next(iter(self._replaced.values()), None)
         name = item_id(prefix, self._recording.claim.job.id, self._number, self._run)
-        self._open[kind] = self._recording.open_item(
-            wire_type, name, self._number, replaced.id if replaced else None
-        )
+        self._open[kind] = self._recording.open_item(wire_type, name, self._number, replaced.id if replaced else None)
         self._recording.open_part(self._open[kind], part_type)
 
     def _part_ways(self, echo: _Echo) -> None:
@@ -124,9 +118,7 @@ class _Echo:
         """What of `text` goes beyond what was written: "" while it repeats, None once the two differ."""
         start, written = self._heard[kind], self._written.get(kind, "")
         repeat = written[start : start + len(text)]
-        behind = any(
-            self._heard[other] < len(before) for other, before in self._written.items() if other is not kind
-        )
+        behind = any(self._heard[other] < len(before) for other, before in self._written.items() if other is not kind)
         if not text.startswith(repeat) or (behind and len(repeat) < len(text)):
             return None
         self._heard[kind] += len(repeat)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import io
 import re
+import sys
 import tokenize
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,14 @@ def long_functions(path: Path) -> Iterator[str]:
                 yield f"{path}:{node.lineno} {node.name} has {length} lines"
 
 
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
 def pins(lock: str) -> dict[str, str]:
     """Package to version, of a lock."""
     return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text(Path(lock)), re.MULTILINE))
@@ -211,6 +221,23 @@ def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: str) -> None:
     assert not strange, strange
     assert "://" not in text(Path(lock))
     assert pins(lock)
+
+
+def test_the_lock_holds_what_the_product_imports() -> None:
+    ours = {*PRODUCT, *sys.stdlib_module_names}
+    foreign = {
+        module.partition(".")[0]: path
+        for path in product(".py")
+        if path.parts[:2] != ("ops", "bench")
+        for module in imports(ast.parse(text(path)))
+    }
+    locked, providers = pins("requirements.lock"), packages_distributions()
+    missing = [
+        f"{path} imports {name}"
+        for name, path in foreign.items()
+        if name not in ours and not any(canonicalize_name(one) in locked for one in providers.get(name, []))
+    ]
+    assert not missing, missing
 
 
 def test_the_locks_agree_with_each_other() -> None:

@@ -1,0 +1,32 @@
+"""Fixtures that several folders share: one running Penstock for tests that break nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+
+from tests.support.stack import Stack, stack
+
+
+@pytest.fixture(scope="session")
+def penstock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A running Penstock: one worker, one web process, the scripted model as fast as it can."""
+    with stack(tmp_path_factory.mktemp("penstock") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[Stack]:
+    """A Penstock of the test's own, to be broken."""
+    with stack(tmp_path / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def client(penstock: Stack) -> Iterator[openai.OpenAI]:
+    """The official client, pointed at the shared Penstock."""
+    with penstock.client() as made:
+        yield made

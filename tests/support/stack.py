@@ -1,0 +1,211 @@
+"""All of Penstock as separate real processes, each of which a test can stop, kill and start again."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import openai
+import redis
+
+from cli.listening import Door, listen
+from cli.processes import DEMO_MODEL, WEB, WORKER
+from cli.redis_server import RedisServer
+from jobs.database import Database, upgrade
+from jobs.settings import Settings
+from tests.support.up import ROOT, clean_environment
+
+T = TypeVar("T")
+
+
+def wait_for(look: Callable[[], T], seconds: float = 20) -> T:
+    """The first true value that `look` gives; fails when there is none within `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+    return found
+
+
+class Process:
+    """One process, with its output in a file."""
+
+    def __init__(self, argv: list[str], log: Path, environment: dict[str, str], fds: tuple[int, ...] = ()) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=fds
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def end(self, seconds: float = 40) -> int:
+        """End it in order; its exit code."""
+        self._process.terminate()
+        return self._process.wait(seconds)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+
+class DemoModel:
+    """The scripted model server."""
+
+    def __init__(self, directory: Path) -> None:
+        self._door = listen("127.0.0.1", 0)
+        argv = [*DEMO_MODEL, "--fd", str(self._door.fd)]
+        self.process = Process(argv, directory / "demo.log", clean_environment(), (self._door.fd,))
+        self.url = f"{self._door.url}/v1"
+
+    def stats(self, key: str) -> dict[str, int]:
+        """What happened to the requests whose prompt is `key`."""
+        with urlopen(f"{self._door.url}/stats", timeout=10) as answer:
+            counts: dict[str, int] = json.load(answer)["prompts"].get(key, {})
+        return counts
+
+    def wait(self, key: str, event: str, count: int = 1) -> float:
+        """When `event` happened for the `count`th time, on the system's monotonic clock; waits for it."""
+        query = f"key={quote(key)}&event={event}&count={count}&timeout=30"
+        with urlopen(f"{self._door.url}/stats/wait?{query}", timeout=40) as answer:
+            return float(json.load(answer)["at"])
+
+    def close(self) -> None:
+        self.process.kill()
+        self._door.socket.close()
+
+
+class Stack:
+    """Redis, demo model, workers and web of one Penstock."""
+
+    def __init__(self, directory: Path, program: str | None = None, **variables: str) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "redis").mkdir()
+        self.redis_server = RedisServer(directory / "redis", program)
+        self.redis_server.start()
+        self.model = DemoModel(directory)
+        self._variables = {
+            "PENSTOCK_DATA": str(directory),
+            "PENSTOCK_REDIS_URL": self.redis_server.url,
+            "PENSTOCK_MODEL": "demo+rate=0+first=0",
+            "PENSTOCK_DRAIN_SECONDS": "1",
+            "OPENAI_BASE_URL": self.model.url,
+            "OPENAI_API_KEY": "demo",
+            **variables,
+        }
+        self.settings = Settings(
+            data=directory,
+            redis_url=self._variables["PENSTOCK_REDIS_URL"],
+            database_url=variables.get("PENSTOCK_DATABASE_URL", ""),
+        )
+        upgrade(self.settings)
+        self.database = Database(self.settings.database)
+        self.redis = redis.Redis.from_url(self.settings.redis_url)
+        self.workers: list[Process] = []
+        self.webs: list[Process] = []
+        self._doors: list[Door] = []
+
+    def start_worker(self, *arguments: str, **variables: str) -> Process:
+        """One worker more; returns when it is known to the others."""
+        name = f"w{len(self.workers)}-{secrets.token_hex(3)}"
+        environment = self._environment(PENSTOCK_WORKER_ID=name, **variables)
+        worker = Process([*WORKER, *arguments], self.directory / f"{name}.log", environment)
+        self.workers.append(worker)
+        wait_for(lambda: b" ready." in worker.log.read_bytes())
+        return worker
+
+    def start_web(self) -> str:
+        """One web process more; its address."""
+        self._doors.append(listen("127.0.0.1", 0))
+        self.restart_web(len(self._doors) - 1)
+        return self.url
+
+    def restart_web(self, number: int = 0) -> Process:
+        """Start a web process on the socket that number `number` has or had."""
+        door = self._doors[number]
+        argv = [*WEB, f"fd://{door.fd}"]
+        web = Process(argv, self.directory / f"web{number}.log", self._environment(), (door.fd,))
+        self.webs.append(web)
+        with urlopen(f"{door.url}/healthz", timeout=30):
+            return web
+
+    @property
+    def url(self) -> str:
+        """The address of the newest web process."""
+        return self._doors[-1].url
+
+    def client(self, **options: Any) -> openai.OpenAI:
+        """The official client, as a user makes it."""
+        return openai.OpenAI(**{"base_url": f"{self.url}/v1", "api_key": "any", "max_retries": 0} | options)
+
+    def _environment(self, **variables: str) -> dict[str, str]:
+        return clean_environment(**{**self._variables, **variables})
+
+    def close(self) -> None:
+        """End everything."""
+        for process in [*self.webs, *self.workers]:
+            if process.is_running:
+                process.send(signal.SIGCONT)
+                process.kill()
+        self.model.close()
+        self.redis.close()
+        self.redis_server.kill()
+        self.redis_server.close()
+        self.database.engine.dispose()
+        for door in self._doors:
+            door.socket.close()
+
+
+@contextmanager
+def stack(directory: Path, *, workers: int = 1, **variables: str) -> Iterator[Stack]:
+    """A running Penstock with one web process, ended with everything that belongs to it."""
+    running = Stack(directory, **variables)
+    try:
+        for _ in range(workers):
+            running.start_worker()
+        running.start_web()
+        yield running
+    finally:
+        running.close()
+
+
+class Viewer(threading.Thread):
+    """Follows a job in the background with the official client, and keeps its events."""
+
+    def __init__(self, client: openai.OpenAI, job_id: str, after: int | None = None) -> None:
+        super().__init__(daemon=True)
+        self.events: list[Any] = []
+        self._client, self._job_id, self._after = client, job_id, after
+        self.start()
+
+    def run(self) -> None:
+        options = {} if self._after is None else {"starting_after": self._after}
+        for event in self._client.responses.retrieve(self._job_id, stream=True, **options):
+            self.events.append(event)
+
+    def ended(self, seconds: float = 60) -> list[Any]:
+        """All events, once the stream has ended."""
+        self.join(seconds)
+        assert not self.is_alive(), "the stream did not end"
+        return self.events
