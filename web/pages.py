@@ -8,12 +8,12 @@ from typing import Any
 from flask import Blueprint, Response, g, redirect, render_template, request
 from pydantic import ValidationError
 
+from jobs import events
 from jobs import request as creation
 from jobs.errors import InvalidRequest
-from jobs.fold import text_of
+from jobs.reading_order import ReadingOrder
 from jobs.record import Job
 from web import views
-from web.reading_order import texts
 from web.site import Site
 
 _LISTED = 50
@@ -63,15 +63,17 @@ class Pages:
     def show(self, job_id: str) -> str:
         """One job."""
         job = self._site.store.get(g.owner, job_id)
-        found = views.snapshot(self._site, job) if job.response is None else views.stored(job)
-        return render_template("job.html", job=job, response=found, title=title(job), text=text_of(found))
+        found = views.current(self._site, job)
+        return render_template("job.html", job=job, response=found, title=title(job))
 
     def download(self, job_id: str, suffix: str) -> Response:
         """The text alone; that of a running job comes as it is written."""
         job = self._site.store.get(g.owner, job_id)
+        order = ReadingOrder(views.current(self._site, job))
+        frames = (frame for piece in self._site.relay.follow(job) for frame in events.split(piece))
+        body = (order.feed(event).encode() for event in events.events_of(frames))
         kind = "text/markdown" if suffix == "md" else "text/plain"
-        body = (text.encode() for text in texts(self._site.relay.follow(job)))
-        return Response(body, content_type=f"{kind}; charset=utf-8")
+        return Response(filter(None, body), content_type=f"{kind}; charset=utf-8")
 
     def cancel(self, job_id: str) -> Any:
         """The cancel button."""
@@ -81,12 +83,19 @@ class Pages:
 
 
 def _home(site: Site, *, problem: str = "", chosen: str = "", values: dict[str, str] | None = None) -> str:
-    jobs = [
-        {"job": job, "title": title(job), "age": moment(job.created_at)}
-        for job in site.store.page(g.owner, limit=_LISTED)
-    ]
+    jobs = site.store.page(g.owner, limit=_LISTED)
+    listed = [{"job": job, "title": title(job), "age": moment(job.created_at)} for job in jobs]
+    shown: dict[str, Any] = {}
+    if running := next((job for job in jobs if not job.status.is_terminal), None):
+        shown = {"job": running, "title": title(running), "response": views.current(site, running)}
     return render_template(
-        "home.html", prompts=list(site.prompts), jobs=jobs, problem=problem, chosen=chosen, values=values or {}
+        "home.html",
+        prompts=list(site.prompts),
+        jobs=listed,
+        problem=problem,
+        chosen=chosen,
+        values=values or {},
+        **shown,
     )
 
 

@@ -27,16 +27,18 @@ def response(site: Site, job: Job) -> Response:
     """A job as the response that it is at this moment."""
     if job.response is not None:
         return Response(job.response, mimetype="application/json")
-    return json(snapshot(site, job))
+    return json(_folded(site, job))
 
 
-def stored(job: Job) -> dict[str, Any]:
-    """The response of a job that has ended."""
-    found: dict[str, Any] = orjson.loads(job.response or b"{}")
+def current(site: Site, job: Job) -> dict[str, Any]:
+    """The response of a job at this moment."""
+    if job.response is None:
+        return _folded(site, job)
+    found: dict[str, Any] = orjson.loads(job.response)
     return found
 
 
-def snapshot(site: Site, job: Job) -> dict[str, Any]:
+def _folded(site: Site, job: Job) -> dict[str, Any]:
     """The response of a job that has not ended: what its log says; without Redis, what its row says."""
     state = Fold()
     for frame in events.split(job.opening):
@@ -84,7 +86,7 @@ def page(site: Site, owner: str, arguments: Mapping[str, str]) -> Response:
 def brief(job: Job) -> dict[str, Any]:
     """A job in a list: its response without the output."""
     if job.response is not None:
-        return {**stored(job), "output": []}
+        return {**orjson.loads(job.response), "output": []}
     queued = events.event_of(events.split(job.opening)[0])["response"]
     return {**queued, "status": job.status, "penstock": {"attempt": job.attempt}}
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
+from typing import Any
 from urllib.parse import urlsplit
 
 _COMMENT = b":"
@@ -18,6 +21,22 @@ def request(
     return connection.getresponse()
 
 
+def fetch(
+    url: str, path: str, *, method: str = "GET", headers: dict[str, str] | None = None, body: bytes | None = None
+) -> tuple[int, Any]:
+    """Status and JSON of one answer."""
+    with request(url, path, method=method, headers=headers, body=body) as answer:
+        return answer.status, json.loads(answer.read())
+
+
+def create(url: str, headers: dict[str, str] | None = None, **fields: Any) -> Any:
+    """A new background job, as its response."""
+    body = json.dumps({"background": True, **fields}).encode()
+    status, job = fetch(url, "/v1/responses", method="POST", headers=headers, body=body)
+    assert status == 200, job
+    return job
+
+
 def raw_stream(url: str, job_id: str, after: int | None = None) -> bytes:
     """A job's stream in OpenAI's framing up to its end, without the comments."""
     cursor = "" if after is None else f"&starting_after={after}"
@@ -26,15 +45,28 @@ def raw_stream(url: str, job_id: str, after: int | None = None) -> bytes:
 
 def event_source(url: str, job_id: str, last_event_id: int | None = None) -> tuple[int, bytes]:
     """Status and frames of a job's stream as a browser asks for it."""
+    answer = open_event_source(url, job_id, last_event_id)
+    return answer.status, _frames(answer)
+
+
+def open_event_source(url: str, job_id: str, last_event_id: int | None = None) -> HTTPResponse:
+    """The same, still being sent."""
     headers = {"Accept": "text/event-stream"}
     if last_event_id is not None:
         headers["Last-Event-ID"] = str(last_event_id)
-    answer = request(url, f"/v1/responses/{job_id}", headers=headers)
-    return answer.status, _frames(answer)
+    return request(url, f"/v1/responses/{job_id}", headers=headers)
+
+
+def blocks(answer: HTTPResponse) -> Iterator[bytes]:
+    """The blocks of a stream, comments too, each as soon as it is whole; ends where the stream ends."""
+    rest = b""
+    while piece := answer.read1():
+        *whole, rest = (rest + piece).split(b"\n\n")
+        for block in whole:
+            yield block + b"\n\n"
+    assert not rest, f"the stream ended in the middle of a block: {rest!r}"
 
 
 def _frames(answer: HTTPResponse) -> bytes:
     with answer:
-        blocks = answer.read().split(b"\n\n")
-    kept = [block for block in blocks if block and not block.startswith((_COMMENT, b"retry:"))]
-    return b"".join(block + b"\n\n" for block in kept)
+        return b"".join(block for block in blocks(answer) if not block.startswith((_COMMENT, b"retry:")))

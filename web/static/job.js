@@ -4,7 +4,7 @@ const job = document.getElementById("job");
 const output = document.getElementById("output");
 const status = document.getElementById("status");
 const connection = document.getElementById("connection");
-const words = document.getElementById("words");
+const length = document.getElementById("length");
 const items = new Map();
 let characters = 0;
 
@@ -35,16 +35,15 @@ function place(item) {
   return text;
 }
 
-function atEnd() {
-  return window.innerHeight + window.scrollY >= document.body.scrollHeight - 80;
-}
+// On a job’s own page the window scrolls, on the home page only the text.
+const box = job.closest(".now") ? output : document.scrollingElement;
 
 function write({ output_index: index, delta }) {
-  const follow = atEnd();
+  const follow = box.scrollTop + box.clientHeight >= box.scrollHeight - 80;
   items.get(index).append(delta);
   characters += delta.length;
-  words.textContent = `${characters.toLocaleString()} characters`;
-  if (follow) window.scrollTo(0, document.body.scrollHeight);
+  length.textContent = `${characters.toLocaleString()} characters`;
+  if (follow) box.scrollTop = box.scrollHeight;
 }
 
 on("response.queued", () => show("queued"));
