@@ -43,7 +43,6 @@ class Prompt(BaseModel):
     description: Mapping[str, str]
     inputs: Mapping[str, Any]
     messages: Mapping[Literal["en", "zh"], Sequence[Message]] = Field(min_length=1)
-    parameters: Mapping[str, float] = {}
     digest: str
 
     def render(self, variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, str]]]:

@@ -196,6 +196,11 @@ class Store:
         if gone.rowcount == 0:
             raise JobNotFound(job_id)
 
+    def expire(self, before: float) -> int:
+        """Remove the jobs that ended before this time. Returns how many."""
+        with self._database.write() as connection:
+            return connection.execute(delete(jobs).where(jobs.c.ended_at < before)).rowcount
+
     def due(self, now: float, limit: int = 500) -> list[str]:
         """Queued jobs whose wake-up message should be sent by now, oldest first."""
         query = (

@@ -44,7 +44,7 @@ class Responses:
         kept = creation.accept(asked, site.prompts, default_model=model, allowed=site.settings.models)
         job = site.store.accept(g.owner, kept, request.headers.get("Idempotency-Key"))
         frames = site.relay.follow(job)
-        first = next(frames)  # subscribes, so that the worker's first frame already finds a listener
+        first = next(frames, b"")  # subscribes, so that the worker's first frame already finds a listener
         site.outbox.job(job.id)
         if asked.stream:
             return sse.openai(_attached(site, job, first, frames))

@@ -1,4 +1,4 @@
-"""Rescue: gives the jobs of dead workers back to the queue, and sends wake-ups that got lost.
+"""Rescue: gives the jobs of dead workers back to the queue, sends wake-ups that got lost, expires old jobs.
 
 Every worker does it. Each step is one guarded UPDATE, so two at once do no harm and nobody has to lead.
 """
@@ -17,6 +17,7 @@ from jobs.queue import QueueAway
 from worker.workshop import Workshop
 
 _INTERVAL_SECONDS = 1.0
+_EXPIRE_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Rescue:
 
     def __init__(self, shop: Workshop) -> None:
         self._shop = shop
+        self._expired_at = -_EXPIRE_SECONDS
         self._observer = Observer(shop.liveness, shop.settings.lease_seconds)
 
     def start(self) -> None:
@@ -38,6 +40,7 @@ class Rescue:
             try:
                 self._requeue_orphans()
                 self._send_lost_wake_ups()
+                self._expire_old_jobs()
             except (SQLAlchemyError, QueueAway) as error:
                 _log.warning("rescue has to wait: %s", type(error).__name__)
 
@@ -49,6 +52,12 @@ class Rescue:
             if rescued := shop.attempts.requeue_orphans(worker):
                 _log.warning("worker %s is dead: %d jobs go back to the queue", worker, rescued)
             shop.liveness.forget(worker)
+
+    def _expire_old_jobs(self) -> None:
+        kept, now = self._shop.settings.retention_days, time.monotonic()
+        if kept and now - self._expired_at >= _EXPIRE_SECONDS:
+            self._expired_at = now
+            self._shop.store.expire(time.time() - kept * 86_400)
 
     def _send_lost_wake_ups(self) -> None:
         sent: list[str] = []

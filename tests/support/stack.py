@@ -114,7 +114,7 @@ class Stack:
             "OPENAI_API_KEY": "demo",
             **variables,
         }
-        self.settings = Settings(
+        self.settings = Settings.load(
             data=directory,
             redis_url=self._variables["PENSTOCK_REDIS_URL"],
             database_url=variables.get("PENSTOCK_DATABASE_URL", ""),
@@ -157,7 +157,8 @@ class Stack:
 
     def client(self, **options: Any) -> openai.OpenAI:
         """The official client, as a user makes it."""
-        return openai.OpenAI(**{"base_url": f"{self.url}/v1", "api_key": "any", "max_retries": 0} | options)
+        given: dict[str, Any] = {"base_url": f"{self.url}/v1", "api_key": "any", "max_retries": 0, **options}
+        return openai.OpenAI(**given)
 
     def _environment(self, **variables: str) -> dict[str, str]:
         return clean_environment(**{**self._variables, **variables})
@@ -200,9 +201,13 @@ class Viewer(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        options = {} if self._after is None else {"starting_after": self._after}
-        for event in self._client.responses.retrieve(self._job_id, stream=True, **options):
-            self.events.append(event)
+        after = openai.omit if self._after is None else self._after
+        self.events.extend(self._client.responses.retrieve(self._job_id, stream=True, starting_after=after))
+
+    def seen(self, count: int) -> list[Any]:
+        """Its events, as soon as there are `count` of them."""
+        wait_for(lambda: len(self.events) >= count)
+        return self.events
 
     def ended(self, seconds: float = 60) -> list[Any]:
         """All events, once the stream has ended."""
