@@ -97,7 +97,9 @@ class House:
 
     def _start_workers_and_web(self, count: int) -> None:
         workers = [self._worker(number) for number in range(1, count + 1)]
-        web = self._child("web", [*WEB, f"fd://{self._door.fd}"], fds=(self._door.fd,), grace=12)
+        # Viewers hold their connections open, and here no other web process takes them over: do not wait for them.
+        argv = [*WEB, f"fd://{self._door.fd}", "--graceful-timeout", "2"]
+        web = self._child("web", argv, fds=(self._door.fd,))
         self._supervisor.start(*workers)
         self._supervisor.start(web)
         # Two steps, so that whoever is late is the one whose log is shown.

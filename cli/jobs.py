@@ -10,7 +10,7 @@ import click
 
 from cli.exit_codes import USAGE, Stop
 from cli.json_line import print_json
-from cli.server import Job, Server, asks_server
+from cli.server import Job, Server, asks_server, wire
 from jobs.fold import text_of
 
 _STATUSES = ("queued", "in_progress", "completed", "failed", "cancelled", "incomplete")
@@ -29,12 +29,8 @@ def list_jobs(server: Server, *, limit: int, status: str | None, as_json: bool) 
 
 @click.command()
 @click.argument("job_id", metavar="ID")
-@click.option(
-    "--format", "form", type=click.Choice(["md", "json"]), default="md", help="The text, or the job whole."
-)
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead."
-)
+@click.option("--format", "form", type=click.Choice(["md", "json"]), default="md", help="The text, or the job whole.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
 @asks_server
 def show(server: Server, *, job_id: str, form: str, output: Path | None) -> None:
     """Print what a job has written so far. ID may be the start of one, or `last`."""
@@ -57,7 +53,7 @@ def show(server: Server, *, job_id: str, form: str, output: Path | None) -> None
 @asks_server
 def cancel(server: Server, *, job_id: str, as_json: bool) -> None:
     """Cancel a job; what it has written is kept. ID may be the start of one, or `last`."""
-    job = server.openai.responses.cancel(server.full_id(job_id)).to_dict()
+    job = wire(server.openai.responses.cancel(server.full_id(job_id)))
     if as_json:
         print_json(job)
     click.echo(f"{job['id']} is {job['status']}", err=True)

@@ -60,14 +60,10 @@ class Reading:
         if self._fold.ended:
             return text_of(response)
         ready = self._first_unfinished_section()
-        return text_of(
-            {"output": [item for item in response["output"] if item["penstock"]["section"] <= ready]}
-        )
+        return text_of({"output": [item for item in response["output"] if item["penstock"]["section"] <= ready]})
 
     def _first_unfinished_section(self) -> int:
         """The section being written: those after it wait, even if text of theirs is there."""
         last = {item.section: item for _, item in sorted(self._fold.items.items())}
-        whole = {
-            number for number, item in last.items() if item.type == "message" and item.status == "completed"
-        }
+        whole = {number for number, item in last.items() if item.type == "message" and item.status == "completed"}
         return next(number for number in count() if number not in whole)

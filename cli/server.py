@@ -13,6 +13,7 @@ from openai import (
     APIConnectionError,
     APIStatusError,
     AuthenticationError,
+    BaseModel,
     DefaultHttpxClient,
     NotFoundError,
     OpenAI,
@@ -27,6 +28,11 @@ Job = dict[str, Any]  # a response object, as it is on the wire
 
 _PAGE = 100
 _OLDEST_PREFIX = 1000  # jobs looked through for the start of an id
+
+
+def wire(model: BaseModel) -> dict[str, Any]:
+    """What the client has parsed, as it came: also where the client's types are narrower than the answer."""
+    return model.to_dict(warnings=False)
 
 
 class Server:
@@ -50,7 +56,7 @@ class Server:
 
     def get(self, given: str) -> Job:
         """The job that a person means by an id, the start of one, or `last`. Raises Stop if there is none."""
-        return self.openai.responses.retrieve(self.full_id(given)).to_dict()
+        return wire(self.openai.responses.retrieve(self.full_id(given)))
 
     def full_id(self, given: str) -> str:
         """The id that a person means. Raises Stop unless it is exactly one."""
@@ -80,16 +86,13 @@ class Server:
 def asks_server(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command its options --url and --api-key, pass it a Server, and turn errors into exit codes."""
 
-    @click.option(
-        "--url", envvar="PENSTOCK_URL", default="http://127.0.0.1:8000", help="The server's address."
-    )
-    @click.option(
-        "--api-key", envvar="PENSTOCK_API_KEY", default="any", help="Your key (or PENSTOCK_API_KEY)."
-    )
+    @click.option("--url", envvar="PENSTOCK_URL", default="http://127.0.0.1:8000", help="The server's address.")
+    @click.option("--api-key", envvar="PENSTOCK_API_KEY", default="any", help="Your key (or PENSTOCK_API_KEY).")
     @functools.wraps(command)
     def wrapped(*, url: str, api_key: str, **arguments: object) -> None:
-        with errors_as_exit_codes(url):
-            command(Server(url, api_key), **arguments)
+        server = Server(url, api_key)
+        with server.openai, errors_as_exit_codes(url):
+            command(server, **arguments)
 
     return wrapped
 

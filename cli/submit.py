@@ -13,7 +13,7 @@ from openai.types.responses.response_prompt_param import Variables
 
 from cli.exit_codes import USAGE, Stop
 from cli.json_line import print_json
-from cli.server import Job, Server, asks_server
+from cli.server import Server, asks_server, wire
 from cli.watch import follow
 
 
@@ -21,17 +21,11 @@ from cli.watch import follow
 @click.argument("prompt", required=False)
 @click.argument("variables", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--input", "text", help="Text to send; `-` reads it from stdin.")
-@click.option(
-    "--file", "files", type=click.File(encoding="utf-8"), multiple=True, help="A file with text to send."
-)
+@click.option("--file", "files", type=click.File(encoding="utf-8"), multiple=True, help="A file with text to send.")
 @click.option("--model", help="The model, when it is not to be the server's own choice.")
 @click.option("--follow", "follows", is_flag=True, help="Print the text as it is written.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the job, or with --follow its events, one a line."
-)
-@click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds to follow at most."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print the job, or with --follow its events, one a line.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds to follow at most.")
 @asks_server
 def submit(
     server: Server,
@@ -50,14 +44,15 @@ def submit(
     PROMPT is a prompt's id: `penstock submit story topic=penguins`. Without one the text of --input, --file
     or stdin is sent as it is.
     """
-    job: Job = server.openai.responses.create(
+    created = server.openai.responses.create(
         background=True,
         prompt={"id": prompt, "variables": _variables(variables)} if prompt else omit,
         input=_input(prompt, text, files) or omit,
         model=model or omit,
         # The client sends again what got no answer; with this the server knows it for the same job.
         extra_headers={"Idempotency-Key": uuid.uuid4().hex},
-    ).to_dict()
+    )
+    job = wire(created)
     click.echo(server.page(job["id"]), err=True)
     if follows:
         follow(server, job, as_json=as_json, timeout=timeout)

@@ -46,11 +46,7 @@ class Supervisor:
 
     def __enter__(self) -> Self:
         self._sentinel = subprocess.Popen(
-            _SENTINEL,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            process_group=0,
+            _SENTINEL, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
         )
         return self
 

@@ -31,9 +31,7 @@ def up(*, host: str, port: int, data: Path | None, workers: int, demo: bool, ver
     Without OPENAI_API_KEY and OPENAI_BASE_URL it also runs the offline demo model. Ctrl-C ends it in order.
     """
     settings = load_settings(data)
-    settings = settings.model_copy(
-        update={"demo": demo or settings.demo or not settings.names_a_model_server}
-    )
+    settings = settings.model_copy(update={"demo": demo or settings.demo or not settings.names_a_model_server})
     refuse_open_door(host, settings.auth)
     with (
         Interrupts(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as interrupts,

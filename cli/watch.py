@@ -6,8 +6,8 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import NoReturn
 
 import click
@@ -18,7 +18,7 @@ from cli.exit_codes import INTERRUPTED, TIMEOUT, UNREACHABLE, Stop, of_status
 from cli.interrupts import Interrupts
 from cli.json_line import print_json
 from cli.reading import Reading
-from cli.server import Job, Server, asks_server
+from cli.server import Job, Server, asks_server, wire
 from jobs.events import REASONING_DELTA, TERMINAL, Event
 
 # The server beats at least every 15 s; a connection that is silent for much longer is dead.
@@ -35,13 +35,9 @@ _CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\n"), ord("\t")
 @click.option("--since", default=-1, metavar="N", help="Print only what came after event number N.")
 @click.option("--reasoning", is_flag=True, help="Show the model's reasoning on stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print the events, one a line.")
-@click.option(
-    "--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds to wait at most."
-)
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds to wait at most.")
 @asks_server
-def watch(
-    server: Server, *, job_id: str, since: int, reasoning: bool, as_json: bool, timeout: float | None
-) -> None:
+def watch(server: Server, *, job_id: str, since: int, reasoning: bool, as_json: bool, timeout: float | None) -> None:
     """Follow a job's text until it ends. ID may be the start of one, or `last`.
 
     Ctrl-C stops the watching, not the job. The exit code is the job's: 0 completed, 1 failed, 3 cancelled.
@@ -51,20 +47,13 @@ def watch(
 
 
 def follow(
-    server: Server,
-    job: Job,
-    *,
-    since: int = -1,
-    reasoning: bool = False,
-    as_json: bool = False,
-    timeout: float | None,
+    server: Server, job: Job, *, since: int = -1, reasoning: bool = False, as_json: bool = False, timeout: float | None
 ) -> NoReturn:
     """Print a job's text, or its events, until it ends; end the command with the job's exit code.
 
     `timeout` is in seconds, None for no limit. Ctrl-C and the timeout end the command, not the job.
     """
-    with _detaching(job["id"], timeout):
-        stream = events_of(server, job["id"])
+    with _detaching(job["id"], timeout), closing(events_of(server, job["id"])) as stream:
         if as_json:
             ended = _print_events(stream, since)
         else:
@@ -97,7 +86,7 @@ def _print_text(stream: Iterator[Event], reading: Reading, reasoning_after: floa
     return dict(event["response"])
 
 
-def events_of(server: Server, job_id: str) -> Iterator[Event]:
+def events_of(server: Server, job_id: str) -> Generator[Event]:
     """Every event of a job once, from number 0 to the terminal one, however often the connection is lost.
 
     Raises Stop when it stays lost for five minutes.
@@ -117,20 +106,16 @@ def events_of(server: Server, job_id: str) -> Iterator[Event]:
             lost_at = time.monotonic()
             click.echo("connection lost; trying again", err=True)
         elif time.monotonic() - lost_at > _GIVE_UP_SECONDS:
-            raise Stop(
-                f"no answer from {server.url} for {_GIVE_UP_SECONDS:.0f} s; the job goes on", UNREACHABLE
-            )
+            raise Stop(f"no answer from {server.url} for {_GIVE_UP_SECONDS:.0f} s; the job goes on", UNREACHABLE)
         time.sleep(pause)
         pause = min(_LONGEST_PAUSE, pause * 2)
 
 
 def _one_connection(server: Server, job_id: str, last: int | None) -> Iterator[Event]:
     after = omit if last is None else last
-    with server.openai.responses.retrieve(
-        job_id, stream=True, starting_after=after, timeout=_SILENCE
-    ) as stream:
+    with server.openai.responses.retrieve(job_id, stream=True, starting_after=after, timeout=_SILENCE) as stream:
         for event in stream:
-            yield event.to_dict()
+            yield wire(event)
 
 
 @contextmanager

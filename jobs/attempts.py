@@ -120,6 +120,9 @@ class Attempts:
             # An UPDATE that changes nothing locks the row: a newer claim waits, or has already won.
             if not connection.execute(update(jobs).where(_current(claim)).values(id=jobs.c.id)).rowcount:
                 raise Replaced
+            # An earlier call may have been committed and its answer lost.
+            mine = and_(checkpoints.c.job_id == claim.job.id, checkpoints.c.section == finished.section)
+            connection.execute(delete(checkpoints).where(mine))
             connection.execute(insert(checkpoints).values(values))  # invariant 5
 
     def finish(self, claim: Claim, response: Mapping[str, Any], transcript: bytes) -> Finish:
@@ -146,23 +149,17 @@ class Attempts:
             row = connection.execute(
                 select(jobs.c.attempt, jobs.c.status).where(jobs.c.id == claim.job.id)
             ).one_or_none()
-        if row is None or row.attempt != claim.attempt:
+        if row is None or row.attempt != claim.attempt or row.status == Status.QUEUED:
             return Finish.REPLACED
         # My own attempt, already terminal: an earlier call was committed and its answer lost.
         return Finish.CANCEL_WON if row.status == Status.IN_PROGRESS else Finish.DONE
 
-    def give_back(self, claim: Claim, next_number: int, *, lost: bool = False) -> bool:
-        """Queue the job again, as a drain does; its numbers go on at `next_number`.
+    def give_back(self, claim: Claim, next_number: int) -> bool:
+        """Queue the job again, as a drain does; its numbers go on at `next_number`. Costs none of its rescues.
 
-        Costs none of the job's rescues unless it is `lost`. False when a newer attempt owns the job.
+        False when a newer attempt owns the job.
         """
-        values = {
-            "status": Status.QUEUED,
-            "worker": None,
-            "seq_mark": next_number,
-            "send_after": 0.0,
-            "lost": jobs.c.lost + int(lost),
-        }
+        values = {"status": Status.QUEUED, "worker": None, "seq_mark": next_number, "send_after": 0.0}
         with self._database.write() as connection:
             return connection.execute(update(jobs).where(_current(claim)).values(values)).rowcount > 0
 
@@ -181,7 +178,13 @@ class Attempts:
 
     def requeue_orphans(self, worker: str) -> int:
         """Give the jobs of a dead worker back to the queue; each such rescue counts. Returns how many."""
-        orphans = and_(jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS)
+        return self._requeue(and_(jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS))
+
+    def give_up(self, claim: Claim) -> None:
+        """Give a job back that this worker cannot go on with, as if the worker had died."""
+        self._requeue(_current(claim))
+
+    def _requeue(self, orphans: ColumnElement[bool]) -> int:
         values = {"status": Status.QUEUED, "worker": None, "lost": jobs.c.lost + 1, "send_after": 0.0}
         with self._database.write() as connection:
             return connection.execute(update(jobs).where(orphans).values(values)).rowcount

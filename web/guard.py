@@ -27,8 +27,9 @@ def check_origin(request: Request, settings: Settings) -> None:
             "set PENSTOCK_AUTH=keys to serve other names.",
         )
     origin = request.headers.get("Origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.host
-    if foreign or request.headers.get("Sec-Fetch-Site") == "cross-site" and request.method != "GET":
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    foreign = request.method != "GET" and site not in ("same-origin", "none")  # a link to here is welcome
+    if foreign or (origin is not None and urlsplit(origin).netloc != request.host):
         raise NoAccess(403, "foreign_origin", "Requests of other web pages are refused.")
 
 

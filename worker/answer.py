@@ -42,14 +42,15 @@ class Answer:
             content = chunk.content if isinstance(chunk.content, str) else str(chunk.text)
             yield from self._thought.split(self._clean(content))
             yield None
+        yield from self._thought.split(self._clean("", ended=True))
         yield from self._thought.rest()
 
-    def _clean(self, text: str) -> str:
+    def _clean(self, text: str, *, ended: bool = False) -> str:
         """Text that UTF-8 can carry: a surrogate pair cut in two is joined, a lone half replaced."""
         if not self._surrogate and text.isascii():
             return text
         text = self._surrogate + text
-        self._surrogate = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
+        self._surrogate = text[-1] if "\ud800" <= text[-1:] <= "\udbff" and not ended else ""
         whole = text[:-1] if self._surrogate else text
         return whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -61,55 +62,43 @@ class Thought:
     """
 
     def __init__(self) -> None:
-        self._inside = False
-        self._over = False
+        self._kind: Kind | None = None
         self._fresh = False
         self._held = ""
 
     def split(self, text: str) -> Iterator[Piece]:
         """The pieces that are certain by now; what might be half a tag is held back."""
-        if not text:
-            return
-        if self._over and not self._fresh:
-            yield Kind.TEXT, text
-            return
         self._held += text
-        if not self._inside and not self._over:
+        if self._kind is None:
             self._look_for_opening()
-        if self._inside:
-            yield from self._until_closing()
-        if self._over:
-            yield from self._answer()
+        if self._kind is Kind.REASONING:
+            thought, tag, after = self._held.partition(_CLOSE)
+            certain = len(thought) - (0 if tag else _half_tag(thought, _CLOSE))
+            self._held = after if tag else thought[certain:]
+            yield from self._piece(Kind.REASONING, thought[:certain])
+            if tag:
+                self._kind, self._fresh = Kind.TEXT, True
+        if self._kind is Kind.TEXT:
+            text, self._held = self._held, ""
+            yield from self._piece(Kind.TEXT, text)
 
     def rest(self) -> Iterator[Piece]:
         """What is still held back when the answer ends."""
-        if self._held and not self._fresh:
-            yield (Kind.REASONING if self._inside else Kind.TEXT), self._held
-        self._held = ""
+        yield from self._piece(self._kind or Kind.TEXT, self._held)
 
     def _look_for_opening(self) -> None:
         begin = self._held.lstrip()
         if begin.startswith(_OPEN):
-            self._inside, self._held = True, begin.removeprefix(_OPEN).lstrip()
+            self._kind, self._fresh, self._held = Kind.REASONING, True, begin.removeprefix(_OPEN)
         elif not _OPEN.startswith(begin):
-            self._over = True
+            self._kind = Kind.TEXT
 
-    def _until_closing(self) -> Iterator[Piece]:
-        thought, tag, after = self._held.partition(_CLOSE)
-        if tag:
-            self._inside, self._over, self._fresh, self._held = False, True, True, after
-        else:
-            cut = _half_tag(thought, _CLOSE)
-            thought, self._held = thought[: len(thought) - cut], thought[len(thought) - cut :]
-        if thought:
-            yield Kind.REASONING, thought
-
-    def _answer(self) -> Iterator[Piece]:
-        text = self._held.lstrip() if self._fresh else self._held
-        self._held = ""
+    def _piece(self, kind: Kind, text: str) -> Iterator[Piece]:
+        # The line ends around the tags belong to them.
+        text = text.lstrip() if self._fresh else text
         if text:
             self._fresh = False
-            yield Kind.TEXT, text
+            yield kind, text
 
 
 def _half_tag(text: str, tag: str) -> int:

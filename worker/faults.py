@@ -37,8 +37,7 @@ def fault_of(error: Exception, base_url: str) -> Fault | None:
     if isinstance(error, openai.APIStatusError):
         return _status_fault(error)
     if isinstance(error, openai.APIConnectionError):
-        reason = str(error.__cause__ or error)
-        return Fault(f"The connection to the model server at {base_url} failed: {reason}")
+        return Fault(f"The connection to the model server at {base_url} failed: {_reason(error)}")
     if isinstance(error, httpx2.HTTPError):
         return Fault(f"The connection to the model server at {base_url} broke: {error}")
     if isinstance(error, openai.APIError):
@@ -46,6 +45,12 @@ def fault_of(error: Exception, base_url: str) -> Fault | None:
     if isinstance(error, json.JSONDecodeError):
         return Fault("The model server sent a malformed line.")
     return None
+
+
+def _reason(error: BaseException) -> str:
+    """The words of the deepest cause that has any: "Connection refused" helps more than "Connection error"."""
+    cause = error.__cause__ or error.__context__
+    return (_reason(cause) if cause else "") or str(error)
 
 
 def _status_fault(error: openai.APIStatusError) -> Fault:

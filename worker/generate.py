@@ -54,7 +54,7 @@ def generate(job_id: str, shop: Workshop) -> None:
             _log.info("job %s: attempt %d was replaced", job_id, claim.attempt)
         except Exception as error:  # noqa: BLE001  (a job must not hang on a worker that lives)
             _log_error(job_id, error)
-            shop.attempts.give_back(claim, claim.job.seq_mark, lost=True)
+            shop.attempts.give_up(claim)
 
 
 def _run(claim: Claim, stop: Stop, shop: Workshop) -> None:
@@ -71,7 +71,7 @@ def _run(claim: Claim, stop: Stop, shop: Workshop) -> None:
         if stop.reason is Reason.REPLACED:
             raise Replaced from None
         shop.publisher.settle(recording, _SETTLE_SECONDS)
-        _give_back(claim, recording.next_number, shop)
+        _give_back(claim, recording.freeze(), shop)
     finally:
         if not ended:
             shop.publisher.remove(recording)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import redis
+from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.event_log import Answer, Append, EventLog, Verdict
 from worker.recording import Recording
@@ -156,7 +157,7 @@ class Publisher:
                 return True
             last, pages = recording.pages()
             answer = self._log.rebuild(recording.claim.job.id, recording.claim.attempt, pages)
-        except (redis.RedisError, OSError):
+        except (redis.RedisError, SQLAlchemyError):
             return False
         if answer.verdict is Verdict.OK:
             recording.acknowledge(last)

@@ -45,14 +45,16 @@ class Recording:
         self._lock = threading.RLock()
         self._reserving = threading.Lock()
         self._transcript = transcript.TranscriptWriter()
-        self._next = claim.first
+        self._frozen = False
         self._seq_mark, self._index_mark = claim.job.seq_mark, claim.job.index_mark
         self._unsent: list[bytes] = []
         self._pending: dict[tuple[int, int], list[str]] = {}
         for frame in history or events.split(claim.job.opening):
             self._transcript.add(frame)
             self.fold.feed(events.event_of(frame))
-        self._acknowledged = events.number_of(history[-1]) if history else 1
+        # Without a history the log has to be put back, whatever may be there: a `prev` that no log has sees to it.
+        self._acknowledged = events.number_of(history[-1]) if history else claim.first - 1
+        self._next = max(claim.first, self._acknowledged + 1)
         self._index = max(self.fold.items, default=-1) + 1 if history else claim.first_index
         if claim.attempt == 1:
             self._unsent, self._acknowledged = events.split(claim.job.opening), -1
@@ -134,10 +136,11 @@ class Recording:
             self._number_pending()
             return self.fold.response()
 
-    @property
-    def next_number(self) -> int:
-        """The lowest number that no event has."""
-        return self._next
+    def freeze(self) -> int:
+        """Number and send nothing more. Returns the lowest number that no event has."""
+        with self._lock:
+            self._frozen = True
+            return self._next
 
     def closing(self, final: Mapping[str, Any]) -> tuple[bytes, bytes]:
         """The terminal frame for this response, and the whole transcript with it. Nothing is sent yet."""
@@ -165,9 +168,9 @@ class Recording:
         """The next frames for the log, at most MAX_FRAMES; the same again until they are acknowledged."""
         with self._lock:
             # While the log takes nothing, text stays merged instead of becoming ever more frames.
-            if len(self._unsent) < MAX_FRAMES:
+            if len(self._unsent) < MAX_FRAMES and not self._frozen:
                 self._number_pending()
-            if not self._unsent:
+            if not self._unsent or self._frozen:
                 return None
             frames = self._unsent[:MAX_FRAMES]
             self.urgent = len(frames) < len(self._unsent)

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from cli.redis_server import RedisServer
-from tests.support.up import COMMAND, ROOT, Up, clean_environment, eventually, living, penstock, running
+from tests.support.up import COMMAND, ROOT, Up, clean_environment, command, eventually, living, running
 
-LONG = "[[demo rate=40 tokens=300]] 一条渠"
+LONG = "[[demo rate=40 tokens=160]] 一条渠"
 NO_REDIS = "import cli.redis_server as r; r.find_program = lambda: r.FAKE; from cli.main import main; main()"
 
 
@@ -110,7 +110,7 @@ def test_nothing_outlives_a_killed_launcher_and_its_jobs_go_on_at_the_next_start
         up.process.kill()
         eventually(lambda: living(up.group) == set(), 5)
     with running(tmp_path / "data", PENSTOCK_LEASE_SECONDS="1") as up:
-        assert up.run("watch", job).returncode == 0
+        assert up.run("watch", job).exit_code == 0
         assert "now being written" not in up.words
         assert up.end(signal.SIGINT) == 0
 
@@ -141,17 +141,14 @@ def test_without_any_redis_it_runs_on_one_in_python_and_says_so(tmp_path: Path) 
     with running(tmp_path / "data", program=(sys.executable, "-c", NO_REDIS)) as up:
         assert "no Redis server found: using one in Python" in up.words
         done = up.run("submit", "--input", "[[demo rate=0 tokens=50]]", "--follow")
-        assert (done.returncode, bool(done.stdout)) == (0, True)
+        assert (done.exit_code, bool(done.stdout)) == (0, True)
         assert up.end() == 0
 
 
 def test_a_redis_that_is_named_is_used_and_not_started(tmp_path: Path) -> None:
     directory = tmp_path / "redis"
     directory.mkdir()
-    with (
-        RedisServer(directory) as redis,
-        running(tmp_path / "data", PENSTOCK_REDIS_URL=redis.url) as up,
-    ):
+    with RedisServer(directory) as redis, running(tmp_path / "data", PENSTOCK_REDIS_URL=redis.url) as up:
         assert up.pid_of("redis") is None
         assert not (tmp_path / "data" / "redis").exists()
         assert up.end() == 0
@@ -161,27 +158,27 @@ def test_redis_data_that_cannot_be_read_costs_no_job(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with running(data) as up:
         job = submit(up, "[[demo rate=0 tokens=50]]")
-        assert up.run("watch", job).returncode == 0
+        assert up.run("watch", job).exit_code == 0
         assert up.end() == 0
     for file in (data / "redis").rglob("appendonly*.aof"):
         file.write_bytes(b"*1\r\n$4\r\nnot an append-only file\r\n" * 10)
     with running(data) as up:
         assert "Redis cannot read its data: moved to " in up.words
-        assert up.run("watch", job).returncode == 0
+        assert up.run("watch", job).exit_code == 0
         assert up.end() == 0
 
 
 def test_a_data_directory_in_use_is_said_in_one_line(tmp_path: Path) -> None:
     with running(tmp_path / "data") as up:
-        second = penstock("up", "--port", "0", "--data", str(tmp_path / "data"))
+        second = command("up", "--port", "0", "--data", str(tmp_path / "data"))
         assert (second.returncode, second.stdout) == (2, "")
         assert second.stderr.startswith(f"Error: data directory already in use by pid {up.process.pid}: ")
         assert second.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [("up",), ("web",)])
-def test_an_open_door_is_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
-    done = penstock(*command, "--host", "0.0.0.0", PENSTOCK_DATA=str(tmp_path / "data"))
+@pytest.mark.parametrize("name", ["up", "web"])
+def test_an_open_door_is_refused(tmp_path: Path, name: str) -> None:
+    done = command(name, "--host", "0.0.0.0", PENSTOCK_DATA=str(tmp_path / "data"))
     assert done.returncode == 2
     assert done.stderr.endswith("set PENSTOCK_AUTH=keys\n")
     assert not (tmp_path / "data").exists()
@@ -190,7 +187,7 @@ def test_an_open_door_is_refused(tmp_path: Path, command: tuple[str, ...]) -> No
 def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = penstock("up", "--port", port, "--data", str(tmp_path / "data"))
+        done = command("up", "--port", port, "--data", str(tmp_path / "data"))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"Error: port {port} is in use: choose another with --port\n"
 
@@ -199,18 +196,14 @@ def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
     ("environment", "code", "words"),
     [
         ({"PENSTOCK_REDIS_URL": "redis://127.0.0.1:1"}, 6, "no Redis answers at 127.0.0.1:1"),
-        (
-            {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"},
-            2,
-            "PENSTOCK_MODEL is not set, and http://127.0.0.1:1/v1",
-        ),
+        ({"OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}, 2, "PENSTOCK_MODEL is not set, and http://127.0.0.1:1/v1"),
         ({"PENSTOCK_CONCURRENCY": "many"}, 2, "PENSTOCK_CONCURRENCY: "),
     ],
 )
 def test_what_cannot_work_is_said_in_one_line(
     tmp_path: Path, environment: dict[str, str], code: int, words: str
 ) -> None:
-    done = penstock("up", "--port", "0", "--data", str(tmp_path / "data"), **environment)
+    done = command("up", "--port", "0", "--data", str(tmp_path / "data"), **environment)
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr
     assert done.stderr.count("\n") == 1

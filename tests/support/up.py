@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from click.testing import CliRunner, Result
+
+import cli.main
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "cli.main")
@@ -31,7 +34,7 @@ def clean_environment(**changes: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | changes
 
 
-def penstock(*arguments: str, text: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, text: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end; `text` is its stdin."""
     return subprocess.run(
         [*COMMAND, *arguments],
@@ -43,6 +46,13 @@ def penstock(*arguments: str, text: str | None = None, **environment: str) -> su
         timeout=100,
         check=False,
     )
+
+
+def ask(url: str, *arguments: str, text: str | None = None) -> Result:
+    """Run a client command against a server, in this process, where the client is imported only once."""
+    result = CliRunner(env={"PENSTOCK_URL": url}).invoke(cli.main.penstock, arguments, input=text)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+    return result
 
 
 class Up:
@@ -78,9 +88,9 @@ class Up:
         assert pid
         os.kill(pid, signal.SIGKILL)
 
-    def run(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, text: str | None = None) -> Result:
         """Run a client command against it."""
-        return penstock(*arguments, text=text, PENSTOCK_URL=self.url)
+        return ask(self.url, *arguments, text=text)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send it a signal and wait for its end; the exit code."""

@@ -1,0 +1,159 @@
+"""The client commands, and the single processes, against a running Penstock."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from cli.listening import listen
+from cli.local_http import call
+from jobs.fold import fold
+from tests.support.stack import Stack
+from tests.support.up import COMMAND, ROOT, ask, clean_environment, command, eventually
+
+
+def run(penstock: Stack, *arguments: str, text: str | None = None) -> Result:
+    return ask(penstock.url, *arguments, text=text)
+
+
+def submitted(penstock: Stack, *arguments: str) -> str:
+    done = run(penstock, "submit", *arguments)
+    assert re.fullmatch(r"resp_[0-9a-f]{40}\n", done.stdout), done.stderr
+    assert done.stderr == f"{penstock.url}/jobs/{done.stdout}"
+    return done.stdout.strip()
+
+
+def test_a_prompt_is_followed_to_its_end(penstock: Stack) -> None:
+    done = run(penstock, "submit", "story", "topic=翠花", "words=100", "--follow")
+    assert done.exit_code == 0
+    job = done.stderr.strip().rsplit("/", 1)[1]
+    with penstock.client() as client:
+        assert done.stdout == client.responses.retrieve(job).output_text
+    assert "翠花" in done.stdout
+    assert run(penstock, "watch", job).stdout == done.stdout
+    assert run(penstock, "show", job).stdout == done.stdout
+
+
+def test_what_is_submitted_can_be_listed_shown_and_saved(penstock: Stack, tmp_path: Path) -> None:
+    job = submitted(penstock, "explainer", "topic=a penstock")
+    assert run(penstock, "watch", job[5:20]).exit_code == 0
+    line = run(penstock, "list", "--limit", "1").stdout
+    assert re.fullmatch(rf"{job}  completed    \d{{4}}-\d\d-\d\d \d\d:\d\d  explainer .*topic=a penstock.*\n", line)
+    whole = json.loads(run(penstock, "show", "last", "--format", "json").stdout)
+    assert whole["id"] == job
+    assert json.loads(run(penstock, "list", "--limit", "1", "--json").stdout)["id"] == job
+    assert run(penstock, "list", "--status", "failed", "--limit", "1").stdout.count(job) == 0
+    assert run(penstock, "show", job, "-o", str(tmp_path / "text.md")).stdout == ""
+    assert (tmp_path / "text.md").read_text() == run(penstock, "show", job).stdout
+
+
+def test_plain_text_comes_from_an_option_a_file_or_stdin(penstock: Stack, tmp_path: Path) -> None:
+    echo = "[[demo echo rate=0]]"
+    (tmp_path / "text").write_text("from a file")
+    assert run(penstock, "submit", "--input", f"{echo} said", "--follow").stdout.strip() == "said"
+    assert run(penstock, "submit", "--follow", text=f"{echo} from stdin").stdout.strip() == "from stdin"
+    both = run(penstock, "submit", "--input", "-", "--file", str(tmp_path / "text"), "--follow", text=echo)
+    assert both.stdout.strip() == "from a file"
+
+
+def test_json_is_the_events_and_the_events_are_the_job(penstock: Stack) -> None:
+    done = run(penstock, "submit", "--input", "[[demo rate=0 tokens=20 think=5]]", "--follow", "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert fold(events) == events[-1]["response"]
+    later = run(penstock, "watch", events[0]["response"]["id"], "--json", "--since", "7")
+    assert [json.loads(line) for line in later.stdout.splitlines()] == events[8:]
+
+
+def test_reasoning_goes_to_stderr_and_only_when_asked_for(penstock: Stack) -> None:
+    job = submitted(penstock, "--input", "[[demo rate=0 tokens=20 think=5]]")
+    plain, thinking = run(penstock, "watch", job), run(penstock, "watch", job, "--reasoning")
+    assert plain.stderr == ""
+    assert thinking.stderr != ""
+    assert thinking.stdout == plain.stdout
+    assert thinking.stderr not in thinking.stdout
+
+
+@pytest.mark.parametrize("directives", ["status=400", "filter=5", "error=5"])
+def test_a_job_that_fails_or_stops_short_is_exit_code_1(penstock: Stack, directives: str) -> None:
+    done = run(penstock, "submit", "--input", f"[[demo rate=0 {directives}]]", "--follow")
+    assert done.exit_code == 1
+    assert "the job " in done.stderr
+
+
+def test_a_cancelled_job_keeps_its_text_and_is_exit_code_3(penstock: Stack) -> None:
+    job = submitted(penstock, "--input", "[[demo rate=20 tokens=2000]]")
+    eventually(lambda: run(penstock, "show", job).stdout != "")
+    done = run(penstock, "cancel", job)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", f"{job} is cancelled\n")
+    watched = run(penstock, "watch", job)
+    assert watched.exit_code == 3
+    assert watched.stdout != ""
+
+
+def test_ctrl_c_leaves_the_job_running(penstock: Stack) -> None:
+    job = submitted(penstock, "--input", "[[demo rate=40 tokens=200]]")
+    watch = [*COMMAND, "watch", job, "--url", penstock.url]
+    with subprocess.Popen(watch, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as viewer:
+        assert viewer.stdout
+        viewer.stdout.read(1)
+        viewer.send_signal(signal.SIGINT)
+        assert viewer.wait(10) == 130
+    assert run(penstock, "watch", job).exit_code == 0
+
+
+def test_what_the_server_refuses_is_said_in_its_words(penstock: Stack) -> None:
+    unknown = run(penstock, "watch", "resp_" + "0" * 40)
+    assert unknown.exit_code == 5
+    assert "not found" in unknown.stderr
+    wrong = run(penstock, "submit", "nonesuch", "topic=x")
+    assert wrong.exit_code == 2
+    assert "nonesuch" in wrong.stderr
+    assert wrong.stderr.count("\n") == 1
+
+
+def test_the_database_can_be_made_by_hand(tmp_path: Path) -> None:
+    done = command("db", "upgrade", PENSTOCK_DATA=str(tmp_path / "data"))
+    assert done.returncode == 0
+    assert (tmp_path / "data" / "penstock.db").is_file()
+
+
+def test_each_process_can_be_run_alone(penstock: Stack, tmp_path: Path) -> None:
+    settings = {
+        "PENSTOCK_DATA": str(penstock.directory),
+        "PENSTOCK_REDIS_URL": penstock.settings.redis_url,
+        "PENSTOCK_MODEL": "demo",
+        "OPENAI_BASE_URL": penstock.model.url,
+    }
+    log = tmp_path / "log"
+    with listen("127.0.0.1", 0) as door, log.open("wb") as output:
+        commands = [["web", "--fd", str(door.fd)], ["worker", "-c", "2"], ["demo-model", "--port", "0"]]
+        processes = [
+            subprocess.Popen(
+                [*COMMAND, *arguments],
+                cwd=ROOT,
+                env=clean_environment(**settings),
+                stdout=output,
+                stderr=output,
+                pass_fds=[door.fd],
+            )
+            for arguments in commands
+        ]
+        try:
+            eventually(lambda: call(door, "/healthz")[0] == 200)
+            eventually(lambda: " ready." in log.read_text() and "/v1\n" in log.read_text())
+            began = time.monotonic()
+            for process in processes:
+                process.terminate()
+            assert {process.wait(30) for process in processes} <= {0, -signal.SIGTERM}
+            assert time.monotonic() - began < 20
+        finally:
+            for process in processes:
+                process.kill()

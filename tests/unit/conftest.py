@@ -1,0 +1,34 @@
+"""One SQLite database and one Redis for the tests of single parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from cli.redis_server import RedisServer
+from jobs.event_log import EventLog
+from tests.support.rows import Rows, sqlite
+
+
+@pytest.fixture(scope="session")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rows]:
+    """A database that all tests share: each works on rows of its own."""
+    rows = Rows(sqlite(tmp_path_factory.mktemp("database")))
+    yield rows
+    rows.database.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that nobody stops."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def log(redis_server: RedisServer) -> Iterator[EventLog]:
+    """The event log in it."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        yield EventLog(client)
