@@ -168,13 +168,13 @@ class Attempts:
         with self._database.read() as connection:
             return connection.execute(select(jobs.c.id).where(_current(claim))).first() is not None
 
-    def to_cancel(self, worker: str) -> list[str]:
-        """The jobs that this worker runs and that someone wants to end."""
-        query = select(jobs.c.id).where(
-            jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS, jobs.c.cancel_requested_at.is_not(None)
+    def held(self, worker: str) -> dict[str, tuple[int, bool]]:
+        """The jobs that this worker runs: by id the attempt, and whether someone wants the job to end."""
+        query = select(jobs.c.id, jobs.c.attempt, jobs.c.cancel_requested_at).where(
+            jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS
         )
         with self._database.read() as connection:
-            return list(connection.execute(query).scalars())
+            return {row.id: (row.attempt, row.cancel_requested_at is not None) for row in connection.execute(query)}
 
     def requeue_orphans(self, worker: str) -> int:
         """Give the jobs of a dead worker back to the queue; each such rescue counts. Returns how many."""

@@ -88,7 +88,8 @@ def upgrade(settings: Settings) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except Exception as error:
-        raise BadSetting(f"cannot open the database {make_url(url).render_as_string()}: {error}") from error
+        reason = "; ".join(str(getattr(error, "orig", None) or error).split("\n"))
+        raise BadSetting(f"cannot open the database {make_url(url).render_as_string()}: {reason}") from error
     finally:
         engine.dispose()
 

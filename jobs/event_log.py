@@ -199,7 +199,7 @@ def _append_call(batch: Append) -> tuple[Any, ...]:
 
 
 def _answer(reply: Any) -> Answer:
-    if isinstance(reply, redis.ResponseError) and str(reply).startswith("WRONGTYPE"):
+    if isinstance(reply, redis.ResponseError) and "WRONGTYPE" in str(reply):
         return Answer(Verdict.LOST)  # something else sits on the key: the swap replaces it
     if isinstance(reply, Exception):
         return Answer(Verdict.FAILED)

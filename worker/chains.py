@@ -23,13 +23,14 @@ def stream(models: Models, request: Mapping[str, Any]) -> Generator[AIMessage]:
     A server that refuses `stream_options` is asked without, one that cannot stream is asked for the whole.
     """
     name, values = request["model"], {"messages": request["messages"]}
-    model, options = models.get(name), models.options(request)
+    model, options, usage = models.get(name), models.options(request), models.sends_usage(name)
     try:
-        chain = _CONVERSATION | model.bind(**options, stream_usage=models.sends_usage(name))
+        chain = _CONVERSATION | model.bind(**options, stream_usage=usage)
         yield from chain.stream(values)
     except openai.BadRequestError as error:
-        if "stream_options" not in str(error) or not models.forget_usage(name):
+        if "stream_options" not in str(error) or not usage:
             raise
+        models.forget_usage(name)
         yield from stream(models, request)
     except ValueError as error:
         if "No generation chunks" not in str(error):

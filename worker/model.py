@@ -103,11 +103,9 @@ class Models:
         """Whether to ask the server for the usage of a streamed answer."""
         return name not in self._without_usage
 
-    def forget_usage(self, name: str) -> bool:
-        """Remember that the server refuses `stream_options` for this model; false when that was known."""
-        known = name in self._without_usage
+    def forget_usage(self, name: str) -> None:
+        """Remember that the server refuses `stream_options` for this model."""
         self._without_usage.add(name)
-        return not known
 
 
 def chat_model(settings: Settings, client: httpx2.Client, name: str) -> ChatModel:

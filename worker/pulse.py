@@ -50,7 +50,7 @@ class Pulse:
     def _beat(self) -> None:
         shop, now = self._shop, time.monotonic()
         if len(shop.running):
-            shop.running.cancel(shop.attempts.to_cancel(shop.worker))
+            shop.running.stop_unwanted(lambda: shop.attempts.held(shop.worker))
         if now - self._beaten_at >= shop.settings.lease_seconds / _BEATS_PER_LEASE:
             self._beaten_at = now
             if not shop.liveness.beat(shop.worker):

@@ -52,8 +52,8 @@ class Recording:
         for frame in history or events.split(claim.job.opening):
             self._transcript.add(frame)
             self.fold.feed(events.event_of(frame))
-        # Without a history the log has to be put back, whatever may be there: a `prev` that no log has sees to it.
-        self._acknowledged = events.number_of(history[-1]) if history else claim.first - 1
+        # Without a history the log has to be put back, whatever may be there: a number that no log has sees to it.
+        self._acknowledged = events.number_of(history[-1]) if history else claim.first
         self._next = max(claim.first, self._acknowledged + 1)
         self._index = max(self.fold.items, default=-1) + 1 if history else claim.first_index
         if claim.attempt == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from jobs.attempts import Claim
@@ -11,10 +11,10 @@ from worker.stop import Reason, Stop
 
 
 class Running:
-    """Every running job's Stop, by job id."""
+    """Every running job's attempt and Stop, by job id."""
 
     def __init__(self) -> None:
-        self._stops: dict[str, Stop] = {}
+        self._jobs: dict[str, tuple[int, Stop]] = {}
         self._draining = False
         self._changed = threading.Condition()
 
@@ -23,7 +23,7 @@ class Running:
         """A job is running for as long as this lasts."""
         stop = Stop()
         with self._changed:
-            self._stops[claim.job.id] = stop
+            self._jobs[claim.job.id] = (claim.attempt, stop)
             draining = self._draining
         if draining:
             stop.request(Reason.DRAIN)
@@ -31,29 +31,37 @@ class Running:
             yield stop
         finally:
             with self._changed:
-                if self._stops.get(claim.job.id) is stop:
-                    del self._stops[claim.job.id]
+                if self._jobs.get(claim.job.id) == (claim.attempt, stop):
+                    del self._jobs[claim.job.id]
                 self._changed.notify_all()
 
-    def cancel(self, job_ids: Iterable[str]) -> None:
-        """Stop those of these jobs that run here."""
-        for job_id in job_ids:
-            if stop := self._stops.get(job_id):
+    def stop_unwanted(self, held: Callable[[], Mapping[str, tuple[int, bool]]]) -> None:
+        """Stop the jobs that are to be cancelled, and those that another attempt has by now.
+
+        `held()` asks the database: by id the attempt that this worker has, and whether its end is wanted.
+        """
+        running = list(self._jobs.items())  # noted first: whatever is claimed while we ask is not judged
+        rows = held()
+        for job_id, (attempt, stop) in running:
+            mine, cancelled = rows.get(job_id, (None, False))
+            if mine != attempt:
+                stop.request(Reason.REPLACED)
+            elif cancelled:
                 stop.request(Reason.CANCEL)
 
     def check_silence(self, now: float) -> None:
         """Shut the calls to models that have been silent for too long; `now` is monotonic."""
-        for stop in list(self._stops.values()):
+        for _, stop in list(self._jobs.values()):
             stop.check_silence(now)
 
     def drain(self, seconds: float) -> None:
         """Let the jobs go on for so long, then stop those that are left: another worker takes them."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._stops, seconds)
+            self._changed.wait_for(lambda: not self._jobs, seconds)
             self._draining = True
-            left = list(self._stops.values())
-        for stop in left:
+            left = list(self._jobs.values())
+        for _, stop in left:
             stop.request(Reason.DRAIN)
 
     def __len__(self) -> int:
-        return len(self._stops)
+        return len(self._jobs)

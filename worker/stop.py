@@ -116,8 +116,9 @@ class Stop:
         """Stop now; the first reason stands."""
         with self._lock:
             self.reason = self.reason or reason
+            # Inside the lock: a call that comes later sees it, one that came before is in the list.
+            self._event.set()
             calls = list(self._calls)
-        self._event.set()
         for call in calls:
             call.shut()
 
