@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "web": ("cli.processes:web", "Run one web server: the API and the pages."),
     "worker": ("cli.processes:worker", "Run one worker."),
     "demo-model": ("cli.processes:demo_model", "Run the offline demo model."),
+    "keys": ("cli.keys:keys", "Manage API keys."),
     "db": ("cli.db:db", "Look after the database."),
 }
 
