@@ -10,10 +10,10 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from jsonschema import Draft202012Validator
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from jsonschema import Draft202012Validator, SchemaError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from jobs.errors import BadSetting, InvalidRequest
 
@@ -32,6 +32,12 @@ class Message(BaseModel):
     content: str
 
 
+def _with_properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(schema.get("properties"), Mapping):
+        raise ValueError("needs a table `properties`, which names the variables")  # noqa: TRY004  (pydantic's way)
+    return schema
+
+
 class Prompt(BaseModel):
     """One prompt file. `inputs` is a JSON schema of the variables; `messages` come per language."""
 
@@ -41,7 +47,7 @@ class Prompt(BaseModel):
     version: str
     title: Mapping[str, str]
     description: Mapping[str, str]
-    inputs: Mapping[str, Any]
+    inputs: Annotated[Mapping[str, Any], AfterValidator(_with_properties)]
     messages: Mapping[Literal["en", "zh"], Sequence[Message]] = Field(min_length=1)
     digest: str
 
@@ -110,6 +116,9 @@ def read_prompt(path: Path) -> Prompt:
         source = path.read_bytes()
         digest = hashlib.sha256(source).hexdigest()
         prompt = Prompt(**tomllib.loads(source.decode()), digest=digest)
+        Draft202012Validator.check_schema(prompt.inputs)
+    except SchemaError as error:
+        raise BadSetting(f"prompt file {path}: inputs: {error.message}") from error
     except (OSError, ValueError, TypeError) as error:
         problem = error.errors()[0] if isinstance(error, ValidationError) else None
         reason = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem else str(error)

@@ -47,17 +47,18 @@ class Recording:
         self._transcript = transcript.TranscriptWriter()
         self._frozen = False
         self._seq_mark, self._index_mark = claim.job.seq_mark, claim.job.index_mark
-        self._unsent: list[bytes] = []
         self._pending: dict[tuple[int, int], list[str]] = {}
         for frame in history or events.split(claim.job.opening):
             self._transcript.add(frame)
             self.fold.feed(events.event_of(frame))
-        # Without a history the log has to be put back, whatever may be there: a number that no log has sees to it.
-        self._acknowledged = events.number_of(history[-1]) if history else claim.first
-        self._next = max(claim.first, self._acknowledged + 1)
-        self._index = max(self.fold.items, default=-1) + 1 if history else claim.first_index
+        self._unsent: list[bytes] = []
         if claim.attempt == 1:
             self._unsent, self._acknowledged = events.split(claim.job.opening), -1
+        else:
+            # Without a history the log has to be put back, whatever may be there: no log has this number.
+            self._acknowledged = events.number_of(history[-1]) if history else claim.first
+        self._next = max(claim.first, self._acknowledged + 1)
+        self._index = max(self.fold.items, default=-1) + 1 if history else claim.first_index
         self.first_text_at: float | None = None
 
     # -- the job's side --------------------------------------------------------------------------------------
