@@ -21,7 +21,8 @@ _LONGEST_PAUSE = 5.0
 class Child:
     """A process of ours, started again and again under one name.
 
-    `grace` is how many seconds it may take to end after SIGTERM; `fds` are the descriptors that it inherits.
+    `grace` is how many seconds it may take to end after SIGTERM; `fds` are the descriptors that it inherits;
+    `mourn` is told the id of each life that has ended.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Child:
         *,
         fds: tuple[int, ...] = (),
         grace: float = 5,
+        mourn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.name = name
         self.log = log
@@ -40,18 +42,21 @@ class Child:
         self._argv = argv
         self._environment = environment
         self._fds = fds
+        self._mourn = mourn
+        self._life = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._born = 0.0
         self._deaths: deque[float] = deque(maxlen=_TOO_MANY)
         self._pause = 0.0
 
     def start(self, group: int) -> None:
-        """Start it in the process group `group`, its output appended to its log."""
+        """Start a new life of it in the process group `group`, its output appended to its log."""
+        self._life = f"{self.name}-{secrets.token_hex(4)}"
         self.log.mark()
         with self.log.path.open("ab") as output:
             self._process = subprocess.Popen(
                 self._argv,
-                env=child_environment(**self._environment),
+                env=child_environment(**self._environment, PENSTOCK_WORKER_ID=self._life),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -74,6 +79,7 @@ class Child:
 
     def bury(self) -> float | None:
         """Take in its death. The seconds to wait before it is started again; None: it died too often."""
+        self._mourn(self._life)
         now = time.monotonic()
         self._process = None
         self._pause = min(_LONGEST_PAUSE, self._pause * 2 or _FIRST_PAUSE)
@@ -93,30 +99,3 @@ class Child:
         """Wait until it has ended."""
         if self._process:
             self._process.wait()
-
-
-class WorkerChild(Child):
-    """A worker: every life has an id of its own, and each end of one is reported to `declare_dead`."""
-
-    def __init__(
-        self,
-        name: str,
-        argv: list[str],
-        environment: dict[str, str],
-        log: LogFile,
-        *,
-        declare_dead: Callable[[str], None],
-        grace: float,
-    ) -> None:
-        super().__init__(name, argv, environment, log, grace=grace)
-        self._declare_dead = declare_dead
-
-    def start(self, group: int) -> None:
-        """Start it under a new id."""
-        self._environment = {**self._environment, "PENSTOCK_WORKER_ID": f"{self.name}-{secrets.token_hex(4)}"}
-        super().start(group)
-
-    def bury(self) -> float | None:
-        """Say in the database that it is dead, so that its jobs go on now and not when its lease is over."""
-        self._declare_dead(self._environment["PENSTOCK_WORKER_ID"])
-        return super().bury()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
-from cli.child import Child, WorkerChild
+from cli.child import Child
 from cli.data_directory import make
 from cli.exit_codes import UNREACHABLE, Stop
 from cli.listening import Door, listen
@@ -58,7 +59,7 @@ class House:
     def _expect_redis(self) -> None:
         url = self.settings.redis_url
         if not answers(url):
-            parts = urlsplit(url)
+            parts = urlsplit(url)  # never the whole: it may hold a password
             place = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else parts.path
             raise Stop(f"no Redis answers at {place}: start it, or unset PENSTOCK_REDIS_URL", UNREACHABLE)
 
@@ -90,13 +91,15 @@ class House:
 
     def _start_demo_model(self) -> None:
         door = self._resources.enter_context(listen("127.0.0.1", 0))
-        self._change(openai_base_url=f"{door.url}/v1", openai_api_key="demo", model="")
+        self._change(openai_base_url=f"{door.url}/v1", openai_api_key="demo", model="", models=())
         child = self._child("demo", [*DEMO_MODEL, "--fd", str(door.fd)], fds=(door.fd,))
         self._supervisor.start(child)
         self._supervisor.wait_until(lambda: call(door, "/healthz")[0] == 200, child, _READY_SECONDS)
 
     def _start_workers_and_web(self, count: int) -> None:
-        workers = [self._worker(number) for number in range(1, count + 1)]
+        grace = self.settings.drain_seconds + 10
+        names = [f"up-{number}" for number in range(1, count + 1)]
+        workers = [self._child(name, [*WORKER], grace=grace, mourn=self._declare_dead) for name in names]
         # Viewers hold their connections open, and here no other web process takes them over: do not wait for them.
         argv = [*WEB, f"fd://{self._door.fd}", "--graceful-timeout", "2"]
         web = self._child("web", argv, fds=(self._door.fd,))
@@ -109,28 +112,15 @@ class House:
     def _readiness(self) -> int:
         return call(self._door, "/readyz")[0]
 
-    def _worker(self, number: int) -> WorkerChild:
-        name = f"up-{number}"
-        return WorkerChild(
-            name,
-            list(WORKER),
-            self._environment(),
-            self._log(name),
-            declare_dead=self._declare_dead,
-            grace=self.settings.drain_seconds + 10,
-        )
-
     def _declare_dead(self, worker_id: str) -> None:
         try:
             declare_dead(self.settings, worker_id)
         except Exception as error:  # noqa: BLE001 - whatever keeps the row from being written, its lease ends anyway
             click.echo(f"{worker_id} could not be declared dead: {error}", err=True)
 
-    def _child(self, name: str, argv: list[str], *, fds: tuple[int, ...] = (), grace: float = 5) -> Child:
-        return Child(name, argv, self._environment(), self._log(name), fds=fds, grace=grace)
-
-    def _log(self, name: str) -> LogFile:
-        return LogFile(self.settings.data / "logs" / f"{name}.log")
+    def _child(self, name: str, argv: list[str], **options: Any) -> Child:
+        log = LogFile(self.settings.data / "logs" / f"{name}.log")
+        return Child(name, argv, self._environment(), log, **options)
 
     def _change(self, **changes: object) -> None:
         self.settings = self.settings.model_copy(update=changes)
@@ -142,6 +132,7 @@ class House:
             "PENSTOCK_DATABASE_URL": settings.database,
             "PENSTOCK_REDIS_URL": settings.redis_url,
             "PENSTOCK_MODEL": settings.model,
+            "PENSTOCK_MODELS": ",".join(settings.models),
             "PENSTOCK_DEMO": str(int(settings.demo)),
             "OPENAI_BASE_URL": settings.openai_base_url,
             "OPENAI_API_KEY": settings.openai_api_key,

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import click
-from openai import (
-    APIConnectionError,
-    APIStatusError,
-    AuthenticationError,
-    BaseModel,
-    DefaultHttpxClient,
-    NotFoundError,
-    OpenAI,
-    PermissionDeniedError,
-)
+import openai
 
 from cli.exit_codes import AUTH, NOT_FOUND, UNREACHABLE, USAGE, Stop
 from jobs.ids import is_job_id
@@ -26,11 +16,12 @@ from jobs.settings import LOOPBACK
 
 Job = dict[str, Any]  # a response object, as it is on the wire
 
+_CODES = {401: AUTH, 403: AUTH, 404: NOT_FOUND, 429: UNREACHABLE}
 _PAGE = 100
 _OLDEST_PREFIX = 1000  # jobs looked through for the start of an id
 
 
-def wire(model: BaseModel) -> dict[str, Any]:
+def wire(model: openai.BaseModel) -> dict[str, Any]:
     """What the client has parsed, as it came: also where the client's types are narrower than the answer."""
     return model.to_dict(warnings=False)
 
@@ -41,8 +32,8 @@ class Server:
     def __init__(self, url: str, api_key: str) -> None:
         self.url = url.rstrip("/")
         # A proxy that is set for the world outside would be asked for the server next to us.
-        transport = DefaultHttpxClient(trust_env=urlsplit(url).hostname not in LOOPBACK)
-        self.openai = OpenAI(base_url=f"{self.url}/v1", api_key=api_key, max_retries=1, http_client=transport)
+        transport = openai.DefaultHttpxClient(trust_env=urlsplit(url).hostname not in LOOPBACK)
+        self.openai = openai.OpenAI(base_url=f"{self.url}/v1", api_key=api_key, max_retries=1, http_client=transport)
 
     def page(self, job_id: str) -> str:
         """The address of a job's page."""
@@ -91,30 +82,15 @@ def asks_server(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapped(*, url: str, api_key: str, **arguments: object) -> None:
         server = Server(url, api_key)
-        with server.openai, errors_as_exit_codes(url):
-            command(server, **arguments)
+        try:
+            with server.openai:
+                command(server, **arguments)
+        except openai.APIConnectionError as error:
+            remedy = "start one with `penstock up`, or name another with --url or PENSTOCK_URL"
+            raise Stop(f"no server answers at {url}: {remedy}", UNREACHABLE) from error
+        except openai.APIStatusError as error:
+            words = error.body.get("message") if isinstance(error.body, dict) else None
+            code = _CODES.get(error.status_code, UNREACHABLE if error.status_code >= 500 else USAGE)
+            raise Stop(str(words or error.message), code) from error
 
     return wrapped
-
-
-@contextmanager
-def errors_as_exit_codes(url: str) -> Iterator[None]:
-    """Whatever the client raises becomes a Stop: one line, in the server's own words where it has some."""
-    try:
-        yield
-    except APIConnectionError as error:
-        remedy = "start one with `penstock up`, or name another with --url or PENSTOCK_URL"
-        raise Stop(f"no server answers at {url}: {remedy}", UNREACHABLE) from error
-    except APIStatusError as error:
-        _stop(error)
-
-
-def _stop(error: APIStatusError) -> NoReturn:
-    words = error.body.get("message") if isinstance(error.body, dict) else None
-    message = str(words or error.message)
-    if isinstance(error, AuthenticationError | PermissionDeniedError):
-        raise Stop(f"{message} (set PENSTOCK_API_KEY)", AUTH) from error
-    if isinstance(error, NotFoundError):
-        raise Stop(message, NOT_FOUND) from error
-    busy = error.status_code >= 500 or error.status_code == 429
-    raise Stop(message, UNREACHABLE if busy else USAGE) from error

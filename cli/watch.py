@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import sys
 import time
@@ -11,15 +10,15 @@ from contextlib import closing, contextmanager, suppress
 from typing import NoReturn
 
 import click
+import openai
 from httpx2 import Timeout
-from openai import APIConnectionError, InternalServerError, RateLimitError, omit
 
-from cli.exit_codes import INTERRUPTED, TIMEOUT, UNREACHABLE, Stop, of_status
+from cli.exit_codes import FAILED, INTERRUPTED, TIMEOUT, UNREACHABLE, Stop, of_status
 from cli.interrupts import Interrupts
 from cli.json_line import print_json
-from cli.reading import Reading
 from cli.server import Job, Server, asks_server, wire
 from jobs.events import REASONING_DELTA, TERMINAL, Event
+from jobs.reading_order import ReadingOrder, Restarted
 
 # The server beats at least every 15 s; a connection that is silent for much longer is dead.
 _SILENCE = Timeout(60, connect=5)
@@ -57,7 +56,9 @@ def follow(
         if as_json:
             ended = _print_events(stream, since)
         else:
-            ended = _print_text(stream, Reading(job, since=since), since if reasoning else math.inf)
+            # What an earlier reading, up to `since`, has printed must not have been replaced in between.
+            order = ReadingOrder(job if since < 0 else {"output": []})
+            ended = _print_text(stream, order, since, reasoning=reasoning)
     if error := ended.get("error"):
         click.echo(f"the job failed: {error['message']}", err=True)
     elif details := ended.get("incomplete_details"):
@@ -72,14 +73,17 @@ def _print_events(stream: Iterator[Event], since: int) -> Job:
     return dict(event["response"])
 
 
-def _print_text(stream: Iterator[Event], reading: Reading, reasoning_after: float) -> Job:
+def _print_text(stream: Iterator[Event], order: ReadingOrder, since: int, *, reasoning: bool) -> Job:
     terminal = sys.stdout.isatty()
     ends_line = True
     for event in stream:
-        if text := reading.feed(event):
+        text = order.feed(event)
+        if event["sequence_number"] <= since:
+            continue
+        if text:
             ends_line = text.endswith("\n")
             click.echo((text.translate(_CONTROLS) if terminal else text).encode(), nl=False)
-        elif event["type"] == REASONING_DELTA and event["sequence_number"] > reasoning_after:
+        elif reasoning and event["type"] == REASONING_DELTA:
             click.echo(event["delta"].translate(_CONTROLS), nl=False, err=True)
     if terminal and not ends_line:
         click.echo()
@@ -96,7 +100,7 @@ def events_of(server: Server, job_id: str) -> Generator[Event]:
     pause = _FIRST_PAUSE
     while True:
         # What cannot be mended by trying again, such as a job that was deleted, is raised.
-        with suppress(APIConnectionError, InternalServerError, RateLimitError):
+        with suppress(openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError):
             for event in _one_connection(server, job_id, last):
                 last, lost_at, pause = event["sequence_number"], None, _FIRST_PAUSE
                 yield event
@@ -112,7 +116,7 @@ def events_of(server: Server, job_id: str) -> Generator[Event]:
 
 
 def _one_connection(server: Server, job_id: str, last: int | None) -> Iterator[Event]:
-    after = omit if last is None else last
+    after = openai.omit if last is None else last
     with server.openai.responses.retrieve(job_id, stream=True, starting_after=after, timeout=_SILENCE) as stream:
         for event in stream:
             yield wire(event)
@@ -128,3 +132,6 @@ def _detaching(job_id: str, timeout: float | None) -> Iterator[None]:
             code = TIMEOUT if interrupts.take() == signal.SIGALRM else INTERRUPTED
             click.echo(f"\nthe job goes on: penstock watch {job_id}  |  penstock cancel {job_id}", err=True)
             raise click.exceptions.Exit(code) from None
+        except Restarted:
+            again = f"text that is printed above was written again: penstock show {job_id} prints it anew"
+            raise Stop(again, FAILED) from None

@@ -22,12 +22,17 @@ PAGE = 500
 
 # KEYS log fence new | ARGV mode attempt ttl_ms channel prev first frame...
 # take: nobody older may append from here on. append: add what is not there yet, publish just that.
-# begin: both, for the first call of a first attempt. swap: put a rebuilt log in place, tell readers to look.
+# begin: both, for the first call of a first attempt, if nothing is there yet. swap: put a rebuilt log in place,
+# and tell readers to look at it.
 SCRIPT = """
 local mode, mine, ttl = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local fence = tonumber(redis.call('GET', KEYS[2]) or '0')
 if fence > mine then return {'stale', fence, 0} end  -- invariant 4
-if mode == 'take' or mode == 'begin' or mode == 'swap' then
+local function tail_of_log()
+  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+  return last and tonumber(string.match(last[1], '^%d+')) or -1
+end
+if mode == 'take' or mode == 'swap' or (mode == 'begin' and fence == 0 and tail_of_log() < 0) then
   redis.call('SET', KEYS[2], mine, 'PX', ttl)
   fence = mine
 end
@@ -36,8 +41,7 @@ if mode == 'swap' then
   redis.call('PEXPIRE', KEYS[1], ttl)
   redis.call('PUBLISH', ARGV[4], '')
 end
-local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-local tail = last and tonumber(string.match(last[1], '^%d+')) or -1
+local tail = tail_of_log()
 if mode == 'take' or mode == 'swap' then return {'ok', tail, 0} end
 local prev, first = tonumber(ARGV[5]), tonumber(ARGV[6])
 if fence < mine or tail < prev then return {'lost', tail, 0} end  -- invariant 2

@@ -28,7 +28,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             programs = find_programs()
             if programs is None:
                 pytest.skip("no PostgreSQL server on this machine: install one (Debian: apt install postgresql)")
-            settings = Settings(database_url=stack.enter_context(postgres(programs)))
+            settings = Settings.load(database_url=stack.enter_context(postgres(programs)))
             upgrade(settings)
             database = Database(settings.database)
         stack.callback(database.engine.dispose)

@@ -61,7 +61,7 @@ def stored(up: Up, job: str) -> dict[str, Any]:
 
 
 def test_it_says_what_runs_writes_a_first_job_and_ends_in_order(tmp_path: Path) -> None:
-    with running(tmp_path / "data", LANG="zh_CN.UTF-8") as up:
+    with running(tmp_path / "data", "--demo", LANG="zh_CN.UTF-8", OPENAI_API_KEY="secret", PENSTOCK_MODEL="real") as up:
         assert get(f"{up.url}/readyz") == (200, {"database": True, "redis": True, "workers": 1})
         assert "the offline demo model" in up.words
         assert f"data   {tmp_path / 'data'}\n" in up.words

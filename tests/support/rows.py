@@ -25,7 +25,7 @@ OWNER = "owner"
 
 def sqlite(directory: Path) -> Database:
     """A new database of today's version."""
-    settings = Settings(data=directory)
+    settings = Settings.load(data=directory)
     upgrade(settings)
     return Database(settings.database)
 

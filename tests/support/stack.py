@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 from urllib.request import urlopen
 
 import openai
+import psutil
 import redis
+from sqlalchemy import select
 
 from cli.listening import Door, listen
 from cli.processes import DEMO_MODEL, WEB, WORKER
 from cli.redis_server import RedisServer
 from jobs.database import Database, upgrade
+from jobs.liveness import Liveness
+from jobs.record import Status
+from jobs.schema import jobs
 from jobs.settings import Settings
 from tests.support.up import ROOT, clean_environment
 
 T = TypeVar("T")
 
 
-def wait_for(look: Callable[[], T], seconds: float = 20) -> T:
+def wait_for(look: Callable[[], T | None], seconds: float = 20) -> T:
     """The first true value that `look` gives; fails when there is none within `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
@@ -48,6 +54,11 @@ class Process:
             )
 
     @property
+    def name(self) -> str:
+        """What it is called in its log's name, and a worker in the database."""
+        return self.log.stem
+
+    @property
     def pid(self) -> int:
         return self._process.pid
 
@@ -55,13 +66,22 @@ class Process:
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-        self._process.wait()
+        """End it at once, with the processes that it has started. Once more is no error."""
+        if self.is_running:
+            children = psutil.Process(self.pid).children(recursive=True)
+            self._process.kill()
+            self._process.wait()
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
 
     def end(self, seconds: float = 40) -> int:
         """End it in order; its exit code."""
         self._process.terminate()
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = 40) -> int:
+        """Its exit code, once it has ended."""
         return self._process.wait(seconds)
 
     @property
@@ -135,6 +155,31 @@ class Stack:
         wait_for(lambda: b" ready." in worker.log.read_bytes())
         return worker
 
+    def runner(self, job_id: str) -> Process:
+        """The worker that runs a job, as soon as one does."""
+        query = select(jobs.c.worker).where(jobs.c.id == job_id, jobs.c.status == Status.IN_PROGRESS)
+
+        def look() -> Process | None:
+            with self.database.read() as connection:
+                name = connection.execute(query).scalar_one_or_none()
+            return next((worker for worker in self.workers if worker.name == name), None)
+
+        return wait_for(look)
+
+    def lose(self, worker: Process) -> None:
+        """Kill a worker and say so, as the process that started it does: nobody waits for its lease."""
+        worker.kill()
+        Liveness(self.database).declare_dead(worker.name)
+
+    @contextmanager
+    def frozen_redis(self) -> Iterator[None]:
+        """Redis takes connections but answers nothing, for as long as this lasts."""
+        os.kill(self.redis_server.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.redis_server.pid, signal.SIGCONT)
+
     def start_web(self) -> str:
         """One web process more; its address."""
         self._doors.append(listen("127.0.0.1", 0))
@@ -197,12 +242,16 @@ class Viewer(threading.Thread):
     def __init__(self, client: openai.OpenAI, job_id: str, after: int | None = None) -> None:
         super().__init__(daemon=True)
         self.events: list[Any] = []
+        self._error: openai.APIError | None = None
         self._client, self._job_id, self._after = client, job_id, after
         self.start()
 
     def run(self) -> None:
         after = openai.omit if self._after is None else self._after
-        self.events.extend(self._client.responses.retrieve(self._job_id, stream=True, starting_after=after))
+        try:
+            self.events.extend(self._client.responses.retrieve(self._job_id, stream=True, starting_after=after))
+        except openai.APIError as error:
+            self._error = error
 
     def seen(self, count: int) -> list[Any]:
         """Its events, as soon as there are `count` of them."""
@@ -213,4 +262,6 @@ class Viewer(threading.Thread):
         """All events, once the stream has ended."""
         self.join(seconds)
         assert not self.is_alive(), "the stream did not end"
+        if self._error:
+            raise self._error
         return self.events

@@ -10,22 +10,26 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 from click.testing import CliRunner, Result
 
 import cli.main
 
+T = TypeVar("T")
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "cli.main")
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until `condition` holds; fail when it does not within `seconds`."""
+def eventually(look: Callable[[], T], seconds: float = 20) -> T:
+    """The first true value that `look` gives; fails when there is none within `seconds`."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (found := look()):
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.02)
+    return found
 
 
 def clean_environment(**changes: str) -> dict[str, str]:
@@ -72,7 +76,7 @@ class Up:
         return self._words.read_text()
 
     def pid_of(self, word: str) -> int | None:
-        """The pid of its direct child with `word` on its command line."""
+        """The pid of its direct child with `word` on its command line, None while there is none."""
         for child in psutil.Process(self.process.pid).children():
             try:
                 if word in " ".join(child.cmdline()):
@@ -83,10 +87,10 @@ class Up:
 
     def kill(self, word: str) -> None:
         """Kill its child with `word` on its command line, as soon as there is one."""
-        eventually(lambda: self.pid_of(word) is not None)
-        pid = self.pid_of(word)
+        pid = eventually(lambda: self.pid_of(word))
         assert pid
         os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not living({pid}))
 
     def run(self, *arguments: str, text: str | None = None) -> Result:
         """Run a client command against it."""

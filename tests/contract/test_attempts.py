@@ -1,0 +1,163 @@
+"""What workers do with jobs, on SQLite and PostgreSQL: one claim, guarded writes, one end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from jobs.attempts import BLOCK, Checkpoint, Claim, Finish, Replaced
+from jobs.record import TRANSITIONS, Status
+from tests.support.rows import OWNER, Rows
+from tests.support.witness import assert_one_end, row_of
+
+RACERS = 8
+ENDS = [status for status in Status if status.is_terminal]
+FINISHED = Checkpoint(0, [{"id": "msg_1", "text": "\x00 翠花"}], {"input_tokens": 1})
+
+
+def writes(rows: Rows, claim: Claim) -> dict[str, Callable[[], object]]:
+    """All that an attempt may do to a row."""
+    return {
+        "reserve": partial(rows.attempts.reserve, claim, 10**6, 10**6),
+        "checkpoint": partial(rows.attempts.checkpoint, claim, FINISHED),
+        "give_back": partial(rows.attempts.give_back, claim, 10**6),
+        "give_up": partial(rows.attempts.give_up, claim),
+        **{status.value: partial(rows.finish, claim, status) for status in ENDS},
+    }
+
+
+def test_many_workers_claim_a_job_once(rows: Rows) -> None:
+    with ThreadPoolExecutor(RACERS) as threads:
+        for job in [rows.accept() for _ in range(10)]:
+            claims = threads.map(rows.attempts.claim, [job.id] * RACERS, [f"w{number}" for number in range(RACERS)])
+            (claim,) = filter(None, claims)
+            assert (claim.attempt, claim.first, claim.first_index) == (1, 2, 0)
+            assert rows.get(job.id).status is Status.IN_PROGRESS
+
+
+def test_every_claim_has_numbers_of_its_own(rows: Rows) -> None:
+    first = rows.claim()
+    rows.attempts.reserve(first, 5 * BLOCK, 7)
+    second = rows.rescue(first)
+    assert (second.attempt, second.first, second.first_index, second.job.lost) == (2, 5 * BLOCK, 7, 1)
+    assert second.job.started_at == first.job.started_at
+    assert rows.attempts.give_back(second, 5 * BLOCK + 3)
+    third = rows.claim(first.job)
+    assert (third.attempt, third.first, third.job.lost) == (3, 5 * BLOCK + 3, 1)
+    rows.attempts.reserve(third, 8 * BLOCK, 9)
+    rows.attempts.give_up(third)
+    fourth = rows.claim(first.job)
+    assert (fourth.attempt, fourth.first, fourth.job.lost) == (4, 8 * BLOCK, 2)
+
+
+@pytest.mark.parametrize("by_whom", ["nobody yet", "another attempt", "an ended one"])
+def test_invariant_4_stale_writes_refused_by_the_row(rows: Rows, by_whom: str) -> None:
+    stale = rows.claim()
+    rows.requeue(stale.job.id)
+    if by_whom != "nobody yet":
+        owner = rows.claim(stale.job)
+        if by_whom == "an ended one":
+            rows.finish(owner)
+    before = row_of(rows.database, stale.job.id)
+    assert not rows.attempts.is_current(stale)
+    for name, write in writes(rows, stale).items():
+        try:
+            assert write() in (None, False, Finish.REPLACED), name
+            assert name not in ("reserve", "checkpoint")
+        except Replaced:
+            assert name in ("reserve", "checkpoint")
+        assert row_of(rows.database, stale.job.id) == before
+    assert (rows.store.transcript(stale.job.id) is not None) == (by_whom == "an ended one")
+
+
+def test_a_checkpoint_is_for_the_next_attempt(rows: Rows) -> None:
+    first, later = rows.claim(), replace(FINISHED, section=1, usage=None)
+    rows.attempts.checkpoint(first, later)
+    rows.attempts.checkpoint(first, FINISHED)
+    assert list(rows.rescue(first).checkpoints) == [FINISHED, later]
+
+
+def test_a_write_whose_answer_was_lost_can_be_repeated(rows: Rows) -> None:
+    claim = rows.claim()
+    for _ in range(2):
+        rows.attempts.checkpoint(claim, FINISHED)
+        rows.attempts.reserve(claim, 3 * BLOCK, 5)
+    for _ in range(2):
+        assert rows.finish(claim) is Finish.DONE
+    assert_one_end(rows.database, claim.job.id)
+
+
+@pytest.mark.parametrize("status", ENDS)
+def test_invariant_3_one_end_in_one_transaction(rows: Rows, status: Status) -> None:
+    claim, text = rows.claim(), "\x00 \u2028 🌊 翠花"
+    recording = rows.record(claim)
+    recording.begin()
+    item = recording.open_item("message", "msg_1", 0, None)
+    recording.open_part(item, "output_text")
+    recording.write(item, text)
+    recording.abandon()
+    assert rows.finish(claim, status, recording) is Finish.DONE
+    assert assert_one_end(rows.database, claim.job.id)["output"][0]["content"][0]["text"] == text
+    assert rows.attempts.claim(claim.job.id, "w") is None
+
+
+def test_a_cancel_that_came_first_wins(rows: Rows) -> None:
+    claim = rows.claim()
+    rows.store.request_cancel(OWNER, claim.job.id)
+    for status in (Status.COMPLETED, Status.FAILED, Status.INCOMPLETE):
+        assert rows.finish(claim, status) is Finish.CANCEL_WON
+    assert rows.finish(claim, Status.CANCELLED) is Finish.DONE
+
+
+def test_a_cancel_and_an_end_at_once_have_one_outcome(rows: Rows) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        for claim in [rows.claim() for _ in range(15)]:
+            ending = threads.submit(rows.finish, claim)
+            asked = rows.store.request_cancel(OWNER, claim.job.id)
+            assert (ending.result() is Finish.DONE) == (asked.cancel_requested_at is None)
+            assert rows.get(claim.job.id).cancel_requested_at == asked.cancel_requested_at
+
+
+def test_the_jobs_of_a_dead_worker_go_back_to_the_queue(rows: Rows) -> None:
+    jobs, bystander = [rows.accept() for _ in range(3)], rows.claim().job
+    dead = f"dead-{jobs[0].id}"
+    for job in jobs:
+        assert rows.attempts.claim(job.id, dead)
+    assert rows.attempts.held(dead) == {job.id: (1, False) for job in jobs}
+    assert [rows.attempts.requeue_orphans(dead) for _ in range(2)] == [3, 0]
+    assert [(rows.get(job.id).status, rows.get(job.id).lost) for job in jobs] == [(Status.QUEUED, 1)] * 3
+    assert rows.get(bystander.id) == bystander
+
+
+def test_the_transitions_are_those_that_the_statements_make(rows: Rows) -> None:
+    def claims() -> list[Claim]:
+        """A claim, right or not, on a job in each state that there is."""
+        requeued, ended = rows.claim(), [rows.claim() for _ in ENDS]
+        rows.requeue(requeued.job.id)
+        for claim, status in zip(ended, ENDS, strict=True):
+            rows.finish(claim, status)
+        return [Claim(rows.accept(), 2, 0, []), requeued, rows.claim(), *ended]
+
+    def acts(claim: Claim) -> list[Callable[[], object]]:
+        return [
+            partial(rows.attempts.claim, claim.job.id, claim.job.id),
+            partial(rows.attempts.requeue_orphans, claim.job.id),
+            partial(rows.store.request_cancel, OWNER, claim.job.id),
+            *writes(rows, claim).values(),
+        ]
+
+    made: set[tuple[Status, Status]] = set()
+    for number in range(len(acts(rows.claim()))):
+        for claim in claims():
+            before = rows.get(claim.job.id).status
+            try:
+                acts(claim)[number]()
+            except Replaced:
+                assert rows.get(claim.job.id).status is before
+            made.add((before, rows.get(claim.job.id).status))
+    allowed = {(before, after) for before, afters in TRANSITIONS.items() for after in afters}
+    assert {step for step in made if step[0] is not step[1]} == allowed

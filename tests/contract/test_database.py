@@ -1,0 +1,56 @@
+"""The migrations: they make what the tables say, on both databases, and a SQLite file is copied before them."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
+from jobs.database import Database, connect, upgrade
+from jobs.errors import BadSetting
+from jobs.schema import metadata
+from jobs.settings import Settings
+from tests.support.rows import Rows
+
+
+def test_the_migrations_make_what_the_tables_say_and_do_so_once(database: Database, rows: Rows) -> None:
+    job, url = rows.accept(), database.engine.url
+    upgrade(Settings.load(database_url=url.render_as_string(hide_password=False)))
+    assert rows.get(job.id) == job
+    assert not list(Path(url.database or "").parent.glob("*.bak"))
+    with database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_file_of_another_version_is_copied_before_it_is_changed(tmp_path: Path) -> None:
+    settings = Settings.load(data=tmp_path)
+    upgrade(settings)
+    engine = connect(settings.database)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+    with pytest.raises(BadSetting, match=r"cannot open the database sqlite:///.*penstock\.db: .*older"):
+        upgrade(settings)  # while that is in the write-ahead log only: the pool still has its connection
+    engine.dispose()
+    with closing(sqlite3.connect(tmp_path / "penstock.db.older.bak")) as copy:
+        assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("older",)]
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense", "PENSTOCK_DATABASE_URL"),
+        ("oracle+nothing://x", "PENSTOCK_DATABASE_URL"),
+        ("sqlite:////nowhere/at/all.db", "cannot open the database"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:1/x", "cannot open the database"),
+    ],
+)
+def test_a_database_that_is_not_there_is_one_line(url: str, words: str) -> None:
+    with pytest.raises(BadSetting, match=words) as caught:
+        upgrade(Settings.load(database_url=url))
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,287 @@
+"""The event log against real Redis servers: verdicts, repeats, losses, lives of keys; and that it has no holes.
+
+The last part drives two attempts through any order of late, lost and repeated calls.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from jobs import events
+from jobs.event_log import ENDED_MS, LIVE_MS, PAGE, Answer, Append, EventLog, Verdict, channel
+from jobs.ids import new_job_id
+
+MARK = 1000  # where a later attempt's numbers begin
+
+
+def frames(first: int, count: int, writer: str = "") -> list[bytes]:
+    return [events.frame(events.TEXT_DELTA, number, {"delta": writer}) for number in range(first, first + count)]
+
+
+def batch(job: str, prev: int, count: int, attempt: int = 1, **options: bool) -> Append:
+    return Append(job, attempt, prev, prev + 1, frames(prev + 1, count), **options)
+
+
+def logged(log: EventLog, job: str, after: int = -1) -> list[int]:
+    return [number for page in log.read(job, after) for number, _ in page]
+
+
+@pytest.fixture
+def log(redis_client: Any) -> EventLog:
+    return EventLog(redis_client)
+
+
+@pytest.fixture
+def job(log: EventLog) -> str:
+    """A job with frames 0 to 9 in its log."""
+    job = new_job_id()
+    assert log.append([batch(job, -1, 10, begins=True)]) == [Answer(Verdict.OK, 9)]
+    return job
+
+
+@pytest.fixture
+def messages(redis_client: Any, job: str) -> Iterator[functools.partial[Any]]:
+    """What is said on the job's channel, one payload a call; None when there is no more."""
+    with redis_client.pubsub(ignore_subscribe_messages=True) as pubsub:
+        pubsub.subscribe(channel(job))
+        pubsub.get_message(timeout=5)
+        yield functools.partial(pubsub.get_message, timeout=0.05)
+
+
+def test_the_verdicts(log: EventLog, job: str, redis_client: Any) -> None:
+    (going_on,) = log.append([batch(job, 9, 1)])
+    assert going_on == Answer(Verdict.OK, 10)
+    (hole,) = log.append([batch(job, 12, 1)])
+    assert hole == Answer(Verdict.LOST, 10)
+    assert log.take(job, 3) == Answer(Verdict.OK, 10)
+    assert log.append([batch(job, 10, 1, attempt=2), batch(job, 10, 1, attempt=4), batch(job, 10, 1, attempt=3)]) == [
+        Answer(Verdict.STALE, 3),
+        Answer(Verdict.LOST, 10),
+        Answer(Verdict.OK, 11),
+    ]
+    assert log.take(job, 2).verdict is Verdict.STALE
+    assert log.rebuild(job, 2, [[(0, b"x")]]).verdict is Verdict.STALE
+    redis_client.flushall()
+    assert log.append([batch(job, 11, 1, attempt=3)]) == [Answer(Verdict.LOST, -1)]
+    assert log.tails([job]) == [-1]
+
+
+def test_invariant_4_stale_writes_refused_by_the_log(log: EventLog, job: str, messages: Any) -> None:
+    log.take(job, 2)
+    for late in (batch(job, 9, 5), batch(job, 9, 5, begins=True), batch(job, 9, 1, ends=True)):
+        assert log.append([late]) == [Answer(Verdict.STALE, 2)]
+    assert logged(log, job) == list(range(10))
+    assert messages() is None
+
+
+def test_repeats_publish_nothing(log: EventLog, job: str, messages: Any) -> None:
+    for first_of, count in ((9, 2), (9, 2), (5, 4), (9, 4), (-1, 14)):
+        assert log.append([batch(job, first_of, count)])[0].verdict is Verdict.OK
+    told = [messages()["data"], messages()["data"]]
+    assert told == [b"10\n" + b"".join(frames(10, 2)), b"12\n" + b"".join(frames(12, 2))]
+    assert messages() is None
+    assert logged(log, job) == list(range(14))
+    assert log.append([batch(job, 13, 1)]) == [Answer(Verdict.OK, 14, listeners=1)]
+
+
+def test_a_rebuilt_log_is_there_at_once(log: EventLog, job: str, messages: Any, redis_client: Any) -> None:
+    redis_client.flushall()
+    pages = [list(zip(range(10), frames(0, 10), strict=True)), [(MARK, b"last\n\n")]]
+    seen: list[list[int]] = []
+
+    def watched() -> Iterator[list[tuple[int, bytes]]]:
+        for page in pages:
+            seen.append(logged(log, job))
+            yield page
+
+    assert log.rebuild(job, 1, watched()) == Answer(Verdict.OK, MARK)
+    assert seen == [[], []]
+    assert logged(log, job) == [*range(10), MARK]
+    assert messages()["data"] == b""  # look again
+    assert log.append([Append(job, 1, MARK, MARK + 1, [b"x"])]) == [Answer(Verdict.OK, MARK + 1, 1)]
+
+
+def test_a_server_that_forgot_the_script(log: EventLog, job: str, redis_client: Any) -> None:
+    redis_client.script_flush()
+    other = new_job_id()
+    answers = log.append([batch(job, 9, 1), batch(other, -1, 3, begins=True)])
+    assert answers == [Answer(Verdict.OK, 10), Answer(Verdict.OK, 2)]
+    assert logged(log, job) == list(range(11))
+
+
+def test_something_else_on_the_key_is_a_lost_log_of_one_job(log: EventLog, job: str, redis_client: Any) -> None:
+    other = new_job_id()
+    redis_client.set(f"{channel(other)}:log", "not a stream")
+    answers = log.append([batch(other, -1, 3, begins=True), batch(job, 9, 1)])
+    assert [answer.verdict for answer in answers] == [Verdict.LOST, Verdict.OK]
+    assert log.rebuild(other, 1, [[(0, b"a"), (1, b"b")]]) == Answer(Verdict.OK, 1)
+    assert logged(log, other) == [0, 1]
+
+
+def test_a_full_server_takes_nothing_then_all(log: EventLog, job: str, redis_client: Any) -> None:
+    redis_client.config_set("maxmemory", 1)
+    try:
+        assert log.append([batch(job, 9, 3)]) == [Answer(Verdict.FAILED)]
+        assert log.append([batch(new_job_id(), -1, 3, begins=True)]) == [Answer(Verdict.FAILED)]
+        assert logged(log, job) == list(range(10))
+    finally:
+        redis_client.config_set("maxmemory", 0)
+    assert log.append([batch(job, 9, 5)]) == [Answer(Verdict.OK, 14)]
+
+
+def test_no_server_is_a_failed_call() -> None:
+    with redis.Redis.from_url("unix:///nowhere/redis.sock") as client:
+        log = EventLog(client)
+        assert log.append([batch("resp_1", -1, 1), batch("resp_2", -1, 1)]) == [Answer(Verdict.FAILED)] * 2
+        with pytest.raises(redis.ConnectionError):
+            log.take("resp_1", 1)
+
+
+def test_every_key_has_a_life(log: EventLog, job: str, redis_client: Any) -> None:
+    def lives() -> dict[str, int]:
+        keys = redis_client.keys(f"{channel(job)}*")
+        return {key.decode().removeprefix(channel(job)): redis_client.pttl(key) for key in keys}
+
+    assert lives() == {":log": pytest.approx(LIVE_MS, abs=5000), ":fence": pytest.approx(LIVE_MS, abs=5000)}
+    log.append([batch(job, 9, 1, ends=True)])
+    assert lives() == {":log": pytest.approx(ENDED_MS, abs=5000), ":fence": pytest.approx(ENDED_MS, abs=5000)}
+    redis_client.flushall()
+    log.take(job, 2)
+    assert lives() == {":fence": pytest.approx(LIVE_MS, abs=5000)}
+
+    def interrupted() -> Iterator[list[tuple[int, bytes]]]:
+        yield [(0, b"x")]
+        raise redis.ConnectionError
+
+    with pytest.raises(redis.ConnectionError):
+        log.rebuild(job, 2, interrupted())
+    assert 0 < lives()[":log:new"] <= 60_000
+    log.rebuild(job, 2, [[(0, b"x")]])
+    assert lives() == {":log": pytest.approx(LIVE_MS, abs=5000), ":fence": pytest.approx(LIVE_MS, abs=5000)}
+
+
+def test_a_log_is_read_from_any_cursor_in_pages(log: EventLog, job: str) -> None:
+    log.append([batch(job, 9, 2 * PAGE)])
+    assert logged(log, job) == list(range(10 + 2 * PAGE))
+    assert [len(page) for page in log.read(job)] == [PAGE, PAGE, 10]
+    assert logged(log, job, after=2 * PAGE + 7) == [2 * PAGE + 8, 2 * PAGE + 9]
+    assert logged(log, job, after=10**9) == logged(log, new_job_id()) == []
+    assert log.tails([job, "resp_none"]) == [2 * PAGE + 9, -1]
+
+
+def test_a_deleted_log_is_gone_and_says_so(log: EventLog, job: str, messages: Any, redis_client: Any) -> None:
+    log.delete(job)
+    assert redis_client.keys(f"{channel(job)}*") == []
+    assert messages()["data"] == b""
+
+
+class Writer:
+    """One attempt: the frames it holds, how many of them it knows to be in the log, what it does with verdicts."""
+
+    def __init__(self, job: str, attempt: int, first: int, memory: dict[int, bytes], acknowledged: int) -> None:
+        self.job, self.attempt, self.next, self.memory = job, attempt, first, memory
+        self.acknowledged, self.stopped = acknowledged, False
+
+    def write(self, count: int) -> None:
+        for frame in frames(self.next, count, f"by {self.attempt}"):
+            self.memory[self.next] = frame
+            self.next += 1
+
+    def batch(self, most: int) -> Append | None:
+        unsent = [number for number in self.memory if number > self.acknowledged][:most]
+        if not unsent or self.stopped:
+            return None
+        sent, begins = [self.memory[number] for number in unsent], self.acknowledged < 0
+        return Append(self.job, self.attempt, self.acknowledged, unsent[0], sent, begins)
+
+    def hear(self, answer: Answer, log: EventLog, current: int) -> None:
+        if answer.verdict is Verdict.OK:
+            self.acknowledged = max(self.acknowledged, answer.tail)
+        elif answer.verdict is Verdict.LOST and self.attempt == current:
+            assert log.rebuild(self.job, self.attempt, [list(self.memory.items())]).verdict is Verdict.OK
+            self.acknowledged = max(self.memory)
+        else:
+            self.stopped = True
+
+
+class Interleavings(RuleBasedStateMachine):
+    """Two attempts at one job, a network that repeats and reorders, a Redis that forgets."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__()
+        self.redis, self.log, self.job = client, EventLog(client), new_job_id()
+        self.writers = [Writer(self.job, 1, 0, {}, -1)]
+        self.calls: list[Append] = []
+
+    @rule(count=st.integers(1, 4), which=st.integers(0, 1))
+    def write(self, count: int, which: int) -> None:
+        self.writers[which % len(self.writers)].write(count)
+
+    @rule(most=st.integers(1, 5), which=st.integers(0, 1), fate=st.sampled_from(["heard", "unheard", "held back"]))
+    def send(self, most: int, which: int, fate: str) -> None:
+        writer = self.writers[which % len(self.writers)]
+        if (made := writer.batch(most)) is None:
+            return
+        self.calls.append(made)
+        if fate != "held back":
+            (answer,) = self.log.append([made])
+            if fate == "heard":
+                writer.hear(answer, self.log, len(self.writers))
+
+    @precondition(lambda self: self.calls)
+    @rule(data=st.data())
+    def arrive_late_or_again(self, data: st.DataObject) -> None:
+        self.log.append([data.draw(st.sampled_from(self.calls))])
+
+    @precondition(lambda self: len(self.writers) == 1)
+    @rule(reached=st.booleans())
+    def take_over(self, reached: bool) -> None:
+        """The database has given the job to attempt 2; without Redis it starts from frames 0 and 1 of the row."""
+        memory = dict(zip(range(2), frames(0, 2, "by 1"), strict=True))
+        if reached:
+            self.log.take(self.job, 2)
+            memory = {number: frame for page in self.log.read(self.job) for number, frame in page} or memory
+        self.writers.append(Writer(self.job, 2, MARK, memory, max(memory)))
+
+    @rule(what=st.sampled_from(["all", "fence", "script"]))
+    def forget(self, what: str) -> None:
+        if what == "script":
+            self.redis.script_flush()
+        else:
+            self.redis.delete(f"{channel(self.job)}:fence", *([f"{channel(self.job)}:log"] if what == "all" else []))
+
+    @rule(kept=st.integers(1, 10))
+    def roll_back(self, kept: int) -> None:
+        """Redis comes back without the newest entries."""
+        entries, key = self.redis.xrange(f"{channel(self.job)}:log"), f"{channel(self.job)}:log"
+        self.redis.delete(key)
+        for entry_id, fields in entries[:kept]:
+            self.redis.xadd(key, fields, id=entry_id)
+
+    @invariant()
+    def a_log_that_exists_is_a_complete_prefix(self) -> None:
+        found = [entry for page in self.log.read(self.job) for entry in page]
+        fence = int(self.redis.get(f"{channel(self.job)}:fence") or 0)
+        owners = [writer for writer in self.writers if fence in (0, writer.attempt)]
+        assert any(found == list(owner.memory.items())[: len(found)] for owner in owners)
+
+    def teardown(self) -> None:
+        """Whatever happened: once Redis is well, the log becomes all that the owner of the job holds."""
+        owner = self.writers[-1]
+        owner.write(1)
+        while (made := owner.batch(500)) is not None:
+            owner.hear(self.log.append([made])[0], self.log, len(self.writers))
+        assert [entry for page in self.log.read(self.job) for entry in page] == list(owner.memory.items())
+
+
+def test_invariant_2_one_log_one_order_whatever_is_late_lost_or_repeated(redis_client: Any) -> None:
+    quiet = settings(max_examples=100, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(functools.partial(Interleavings, redis_client), settings=quiet)

@@ -1,0 +1,106 @@
+"""Cancel: it stops the spending in the time of a round trip, whatever the model and Redis are doing."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+
+import openai
+import pytest
+
+from tests.support.stack import Stack, stack, wait_for
+from tests.support.wire import blocks, create, fetch, request
+from tests.support.witness import assert_one_end, row_of
+
+# Twice what is promised: the machine has other things to do.
+ROUND_TRIP = 2 * 1.0
+WITHOUT_REDIS = 2 * 2.0
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with stack(tmp_path_factory.mktemp("cancel") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def talk(busy: Stack) -> Iterator[openai.OpenAI]:
+    with busy.client() as client:
+        yield client
+
+
+# What the model is doing, and what it has done when it is time to cancel.
+SCRIPTS = {
+    "writing": ("rate=30 tokens=5000", "first_token"),
+    "thinking": ("rate=30 think=5000", "first_token"),
+    "silent": ("stall=5", "stalled"),
+    "saying nothing but comments": ("keepalive=5", "stalled"),
+    "reading the prompt": ("first=600", "headers"),
+    "not even answering": ("headers=600", "request"),
+    "answering in one piece": ("nostream rate=1 tokens=600", "request"),
+}
+
+
+@pytest.mark.parametrize("doing", SCRIPTS)
+def test_invariant_7_cancel_stops_the_spend(busy: Stack, talk: openai.OpenAI, doing: str) -> None:
+    script, event = SCRIPTS[doing]
+    job = create(busy.url, input=f"{doing} [[demo {script}]]")["id"]
+    busy.model.wait(doing, event)
+    asked = time.monotonic()
+    answer = talk.responses.cancel(job)
+    assert answer.status == "cancelled"
+    assert busy.model.wait(doing, "closed_by_client") - asked < ROUND_TRIP
+    final = assert_one_end(busy.database, job)
+    assert final["status"] == "cancelled"
+    assert bool(final["output"]) == (event in ("first_token", "stalled"))
+    assert {item["status"] for item in final["output"]} <= {"incomplete"}
+    assert busy.model.stats(doing)["requests"] == 1
+
+
+def test_a_cancel_ends_the_wait_before_another_try(busy: Stack, talk: openai.OpenAI) -> None:
+    job = create(busy.url, input="wait for me [[demo status=429 retry_after=600]]")["id"]
+    busy.model.wait("wait for me", "failed")
+    asked = time.monotonic()
+    assert talk.responses.cancel(job).status == "cancelled"
+    assert time.monotonic() - asked < ROUND_TRIP
+    assert busy.model.stats("wait for me")["requests"] == 1
+    assert_one_end(busy.database, job)
+
+
+def test_a_queued_job_is_never_bought(busy: Stack, talk: openai.OpenAI) -> None:
+    worker = busy.workers[0]
+    worker.send(signal.SIGSTOP)
+    job = create(busy.url, input="never mind [[demo tokens=5]]")["id"]
+    wait_for(lambda: row_of(busy.database, job).sends)
+    answer = talk.responses.cancel(job)
+    assert (answer.status, answer.output) == ("cancelled", [])
+    worker.send(signal.SIGCONT)
+    assert talk.responses.create(input="behind it [[demo tokens=1]]").status == "completed"
+    assert busy.model.stats("never mind") == {}
+    assert_one_end(busy.database, job)
+
+
+def test_whoever_waits_for_an_answer_and_leaves_stops_the_spend(busy: Stack) -> None:
+    body = json.dumps({"input": "never mind me [[demo rate=30 tokens=5000]]", "stream": True}).encode()
+    with request(busy.url, "/v1/responses", method="POST", body=body) as answer:
+        assert any(b"output_text.delta" in block for block in blocks(answer))
+    busy.model.wait("never mind me", "closed_by_client")
+    _, page = fetch(busy.url, "/v1/responses?limit=1")
+    assert wait_for(lambda: row_of(busy.database, page["first_id"]).status == "cancelled")
+
+
+@pytest.mark.parametrize("doing", ["writing", "silent"])
+def test_a_cancel_arrives_without_redis(busy: Stack, talk: openai.OpenAI, doing: str) -> None:
+    script, event = SCRIPTS[doing]
+    name = f"{doing} without redis"
+    job = create(busy.url, input=f"{name} [[demo {script}]]")["id"]
+    busy.model.wait(name, event)
+    with busy.frozen_redis():
+        asked = time.monotonic()
+        talk.responses.cancel(job)
+        assert busy.model.wait(name, "closed_by_client") - asked < WITHOUT_REDIS
+        assert wait_for(lambda: talk.responses.retrieve(job).status == "cancelled")
+    assert_one_end(busy.database, job)
+    assert busy.model.stats(name)["requests"] == 1

@@ -1,0 +1,315 @@
+"""Workers that die, freeze, are replaced or sent home: a job goes on, and its viewers need not notice."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from sqlalchemy import update
+
+from jobs import events
+from jobs.attempts import Attempts, Checkpoint, Claim
+from jobs.ids import item_id
+from jobs.prompts import Prompts
+from jobs.queue import Queue
+from jobs.record import Job, Status
+from jobs.request import CreateRequest, accept
+from jobs.schema import jobs, transcripts
+from jobs.store import Store
+from tests.support.stack import Stack, Viewer, stack, wait_for
+from tests.support.wire import create
+from tests.support.witness import assert_in_order, assert_one_end, follow, row_of, text_in
+
+MODEL = "demo+rate=0+first=0"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A Penstock that gives a job up when it has lost two workers."""
+    directory = tmp_path_factory.mktemp("workers") / "data"
+    with stack(directory, workers=0, PENSTOCK_LEASE_SECONDS="4", PENSTOCK_MAX_ATTEMPTS="1") as running:
+        yield running
+
+
+@pytest.fixture
+def pair(house: Stack) -> Stack:
+    """The same with two living workers."""
+    for _ in range(2 - sum(worker.is_running for worker in house.workers)):
+        house.start_worker()
+    return house
+
+
+@pytest.fixture
+def talk(house: Stack) -> Iterator[openai.OpenAI]:
+    with house.client() as client:
+        yield client
+
+
+def accept_silently(house: Stack, text: str) -> Job:
+    """A job whose web process died between storing it and telling anybody."""
+    request = accept(CreateRequest(input=text, background=True), Prompts(None), default_model=MODEL, allowed=())
+    return Store(house.database).accept("local", request)
+
+
+def ended(client: openai.OpenAI, job_id: str) -> Any:
+    """A job's response, once it has ended."""
+    return follow(client, job_id)[-1].response
+
+
+# -- deaths --------------------------------------------------------------------------------------------------------
+
+
+def test_a_killed_workers_job_goes_on_before_its_viewers_eyes(pair: Stack, talk: openai.OpenAI) -> None:
+    job = create(pair.url, input="killed [[demo tokens=200 rate=150 think=5]]")["id"]
+    viewer = Viewer(talk, job)
+    viewer.seen(40)
+    pair.lose(pair.runner(job))
+    found = viewer.ended()
+    assert_in_order(found, attempts=2)
+    final = assert_one_end(pair.database, job, found)
+    assert (final["status"], final["penstock"]["attempt"]) == ("completed", 2)
+    assert row_of(pair.database, job).lost == 1
+    assert [event.output_index for event in found if event.type == events.ITEM_ADDED] == [0, 1]
+    assert pair.model.stats("killed")["requests"] == 2
+    again = talk.responses.create(input="killed [[demo tokens=200 think=5]]")
+    assert text_in(found) == found[-1].response.output_text == again.output_text
+    late = follow(talk, job)
+    assert [event.to_json() for event in late] == [event.to_json() for event in found]
+
+
+def test_a_rescued_job_that_says_something_else_begins_a_new_item(pair: Stack, talk: openai.OpenAI) -> None:
+    job = create(pair.url, input="fickle [[demo tokens=260 rate=200 seed=random]]")["id"]
+    found: list[Any] = []
+    final: Any
+    with talk.responses.stream(response_id=job) as helper:
+        for event in helper:
+            found.append(event)
+            if len(found) == 150:
+                pair.lose(pair.runner(job))
+        final = helper.get_final_response()
+    assert_in_order(found, attempts=2)
+    old, new = (event.item for event in found if event.type == events.ITEM_ADDED)
+    assert new.penstock == {"section": 0, "replaces": old.id}
+    first_new = next(number for number, event in enumerate(found) if getattr(event, "item", None) is new)
+    assert final.output_text == text_in(found[first_new:])
+    assert [item.id for item in final.output] == [new.id]
+    assert_one_end(pair.database, job)
+
+
+def test_a_worker_that_nobody_saw_die_is_missed(pair: Stack, talk: openai.OpenAI) -> None:
+    job = create(pair.url, input="unseen death [[demo tokens=100 rate=50]]")["id"]
+    worker = pair.runner(job)
+    viewer = Viewer(talk, job)
+    viewer.seen(20)
+    worker.kill()
+    assert_in_order(viewer.ended(), attempts=2)
+    assert assert_one_end(pair.database, job)["status"] == "completed"
+
+
+def test_a_job_that_kills_its_workers_is_given_up_with_its_text(pair: Stack, talk: openai.OpenAI) -> None:
+    job = create(pair.url, input="poison [[demo tokens=400 rate=50]]")["id"]
+    viewer = Viewer(talk, job)
+    for count in (30, 31):
+        viewer.seen(count)
+        pair.lose(pair.runner(job))
+        pair.start_worker()
+        wait_for(
+            lambda: row_of(pair.database, job).worker in {None, *(it.name for it in pair.workers if it.is_running)}
+        )
+    found = viewer.ended()
+    final = found[-1].response
+    assert final.status == "failed"
+    assert "2 workers died" in final.error.message
+    assert final.output_text == text_in(found)
+    assert len(final.output_text) > 30
+    assert pair.model.stats("poison")["requests"] == 2
+    assert_one_end(pair.database, job, found)
+    assert talk.responses.create(input="life goes on [[demo tokens=3]]").status == "completed"
+
+
+def test_invariant_1_accepted_is_never_lost(pair: Stack, talk: openai.OpenAI) -> None:
+    never_sent = accept_silently(pair, "never sent [[demo tokens=5]]").id
+    asleep = [worker for worker in pair.workers if worker.is_running]
+    for worker in asleep:
+        worker.send(signal.SIGSTOP)
+    sent_and_lost = create(pair.url, input="sent and lost [[demo tokens=5]]")["id"]
+    wait_for(lambda: row_of(pair.database, sent_and_lost).sends)
+    pair.redis.flushall()
+    with pair.database.write() as connection:  # the half minute until the next wake-up is over
+        connection.execute(update(jobs).where(jobs.c.id == sent_and_lost).values(send_after=0))
+    for worker in asleep:
+        worker.send(signal.SIGCONT)
+
+    running = [create(pair.url, input=f"running {number} [[demo tokens=90 rate=30]]")["id"] for number in range(6)]
+    for job in running:
+        wait_for(lambda job=job: row_of(pair.database, job).attempt)  # type: ignore[misc]
+    pair.webs[-1].kill()
+    asleep[0].kill()
+    pair.redis_server.kill()
+    pair.redis_server.start()
+    pair.restart_web()
+    accepted_meanwhile = create(pair.url, input="meanwhile [[demo tokens=5]]")["id"]
+
+    for job in (never_sent, sent_and_lost, *running, accepted_meanwhile):
+        assert ended(talk, job).status == "completed"
+        assert_one_end(pair.database, job)
+
+
+# -- staleness -----------------------------------------------------------------------------------------------------
+
+
+def everything_about(house: Stack, job_id: str) -> tuple[Any, ...]:
+    """A job's row, transcript and log."""
+    with house.database.read() as connection:
+        kept = connection.execute(transcripts.select().where(transcripts.c.job_id == job_id)).all()
+    key = f"penstock:{{{job_id}}}"
+    return row_of(house.database, job_id), kept, house.redis.xrange(f"{key}:log"), house.redis.get(f"{key}:fence")
+
+
+@pytest.mark.parametrize("script", ["tokens=150 rate=60", "tokens=150 rate=60 seed=random", "stall=20 fails=1"])
+def test_invariant_4_stale_writes_refused(pair: Stack, talk: openai.OpenAI, script: str) -> None:
+    name = f"frozen {script}"
+    job = create(pair.url, input=f"{name} [[demo {script}]]")["id"]
+    viewer = Viewer(talk, job)
+    viewer.seen(6)
+    frozen = pair.runner(job)
+    frozen.send(signal.SIGSTOP)
+    viewer.ended()
+    final = assert_one_end(pair.database, job)
+    assert (final["status"], final["penstock"]["attempt"]) == ("completed", 2)
+    before = everything_about(pair, job)
+
+    frozen.send(signal.SIGCONT)
+    wait_for(lambda: f"job {job}: attempt 1 was replaced" in frozen.log.read_text())
+    wait_for(lambda: pair.model.stats(name)["open"] == 0)
+    assert everything_about(pair, job) == before
+    # It is a worker like any other again.
+    next(worker for worker in pair.workers if worker.is_running and worker is not frozen).kill()
+    assert talk.responses.create(input=f"after {name} [[demo tokens=3]]").status == "completed"
+
+
+def test_invariant_5_finished_items_stay(pair: Stack, talk: openai.OpenAI) -> None:
+    text = talk.responses.create(input="paid for [[demo tokens=200]]").output_text
+    kept_log, lost_log = (
+        create(pair.url, input="paid for [[demo tokens=200 rate=50]]", metadata={"log": log})["id"]
+        for log in ("kept", "lost")
+    )
+    viewers = [Viewer(talk, job) for job in (kept_log, lost_log)]
+    for viewer in viewers:
+        viewer.seen(30)
+    workers = {pair.runner(job) for job in (kept_log, lost_log)}
+    for worker in workers:
+        worker.kill()
+    # The last that the workers did was to commit what they had finished; they did not come to say so.
+    for job in (kept_log, lost_log):
+        part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+        item = {"id": item_id("msg", job, 0, 0), "type": "message", "status": "completed", "role": "assistant"}
+        finished = Checkpoint(0, [{**item, "content": [part], "penstock": {"section": 0}}], None)
+        Attempts(pair.database).checkpoint(Claim(Store(pair.database).get("local", job), 0, 0, []), finished)
+    pair.redis.delete(f"penstock:{{{lost_log}}}:log")
+    for worker in workers:
+        pair.lose(worker)
+    pair.start_worker()
+
+    for job, viewer in zip((kept_log, lost_log), viewers, strict=True):
+        found = viewer.ended()
+        final = assert_one_end(pair.database, job)
+        assert final["status"] == "completed"
+        assert found[-1].response.output_text == text
+        assert [event.item.status for event in found if event.type == events.ITEM_DONE] == ["completed"]
+        assert text_in(follow(talk, job)) == text
+    assert text_in(viewers[0].events) == text
+    assert pair.model.stats("paid for")["requests"] == 3  # the reference, and each job once
+
+
+# -- ends ----------------------------------------------------------------------------------------------------------
+
+
+def test_invariant_3_one_end(pair: Stack, talk: openai.OpenAI) -> None:
+    scripts = {
+        "completed": "tokens=30",
+        "failed": "tokens=30 error=9",
+        "incomplete": "tokens=30 filter=9",
+        "cancelled": "tokens=900 rate=50",
+    }
+    viewers = {
+        status: Viewer(talk, create(pair.url, input=f"ends {status} [[demo {script}]]")["id"])
+        for status, script in scripts.items()
+    }
+    talk.responses.cancel(viewers["cancelled"].seen(20)[0].response.id)
+    for status, viewer in viewers.items():
+        found = viewer.ended()
+        assert assert_one_end(pair.database, found[0].response.id, found)["status"] == status
+
+
+def test_a_cancel_and_an_end_at_the_same_moment_make_one_end(pair: Stack, talk: openai.OpenAI) -> None:
+    statuses = set()
+    for number in range(40):
+        job = create(pair.url, input=f"race {number} [[demo tokens=40]]")["id"]
+        viewer = Viewer(talk, job)
+        viewer.seen(number % 10 + 1)
+        try:
+            answer = talk.responses.cancel(job)
+        except openai.BadRequestError as refused:
+            assert "Cannot cancel a completed response" in str(refused)  # noqa: PT017
+            answer = talk.responses.retrieve(job)
+        final = assert_one_end(pair.database, job, viewer.ended())
+        assert answer.status == final["status"]
+        statuses.add(answer.status)
+    assert statuses <= {"completed", "cancelled"}
+
+
+# -- wake-ups and farewells ----------------------------------------------------------------------------------------
+
+
+def test_many_wake_ups_make_one_run(pair: Stack, talk: openai.OpenAI) -> None:
+    job = accept_silently(pair, "woken often [[demo tokens=100 rate=100]]").id
+    queue = Queue(pair.settings)
+    for _ in range(10):
+        queue.wake(job)
+    assert ended(talk, job).status == "completed"
+    for again in (job, job, "resp_" + "0" * 40, "nonsense"):
+        queue.wake(again)
+    queue.app.close()
+    wait_for(lambda: not pair.redis.llen("penstock:celery:penstock"))
+    assert talk.responses.create(input="and now [[demo tokens=3]]").status == "completed"
+    assert pair.model.stats("woken often")["requests"] == 1
+    assert row_of(pair.database, job).attempt == 1
+
+
+def test_a_worker_that_is_sent_home_hands_over(pair: Stack, talk: openai.OpenAI) -> None:
+    job = create(pair.url, input="handed over [[demo tokens=200 rate=50]]")["id"]
+    viewer = Viewer(talk, job)
+    viewer.seen(20)
+    leaving = pair.runner(job)
+    began = time.monotonic()
+    assert leaving.end() == 0
+    assert time.monotonic() - began < 10
+    found = viewer.ended()
+    assert_in_order(found, attempts=2)
+    assert [event.sequence_number for event in found] == list(range(len(found)))
+    final = assert_one_end(pair.database, job, found)
+    assert (final["status"], final["penstock"]["attempt"]) == ("completed", 2)
+    assert row_of(pair.database, job).lost == 0
+    again = talk.responses.create(input="handed over [[demo tokens=200]]")
+    assert text_in(found) == again.output_text
+
+
+def test_a_worker_with_time_finishes_first(pair: Stack, talk: openai.OpenAI) -> None:
+    for worker in pair.workers:
+        if worker.is_running:
+            assert worker.end() == 0
+    patient = pair.start_worker(PENSTOCK_DRAIN_SECONDS="30")
+    job = create(pair.url, input="let it finish [[demo tokens=60 rate=60]]")["id"]
+    assert pair.runner(job) is patient
+    patient.send(signal.SIGTERM)
+    late = create(pair.url, input="too late for it [[demo tokens=3]]")["id"]
+    assert ended(talk, job).penstock["attempt"] == 1
+    assert patient.wait() == 0
+    assert row_of(pair.database, late).status == Status.QUEUED
+    pair.start_worker()
+    assert ended(talk, late).status == "completed"

@@ -1,0 +1,165 @@
+"""The publisher between recordings and a real Redis that stops, forgets, and has a newer owner."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy.exc import OperationalError
+
+from cli.redis_server import RedisServer
+from jobs.event_log import ENDED_MS, EventLog, channel
+from tests.support.rows import Rows, frames_of
+from tests.support.stack import wait_for
+from worker.answer import Kind
+from worker.publisher import Publisher
+from worker.recording import MAX_FRAMES, Recording
+from worker.section import Section
+
+SECONDS = 10
+
+
+class Desk:
+    """A publisher with its Redis."""
+
+    def __init__(self, rows: Rows, server: RedisServer) -> None:
+        self.rows, self.server = rows, server
+        self.redis = redis.Redis.from_url(server.url)
+        self.log = EventLog(self.redis)
+        self.publisher = Publisher(self.log)
+        self.publisher.start()
+        self.replaced = threading.Event()
+
+    def begin(self) -> tuple[Recording, Section]:
+        """A job that has begun, on its way to the log."""
+        claim = self.rows.claim()
+        recording = self.rows.record(claim, wake=self.publisher.wake)
+        current = partial(self.rows.attempts.is_current, claim)
+        self.publisher.add(recording, replaced=self.replaced.set, is_current=current)
+        recording.begin()
+        return recording, Section(recording, 0)
+
+    def settled(self, recording: Recording) -> None:
+        """Wait until the log has all, and check that it does."""
+        self.publisher.settle(recording, SECONDS)
+        assert not recording.has_work
+        assert self.logged(recording) == frames_of(recording)
+
+    def logged(self, recording: Recording) -> list[bytes]:
+        return [frame for page in self.log.read(recording.claim.job.id) for _, frame in page]
+
+
+@pytest.fixture
+def desk(rows: Rows, tmp_path: Path) -> Iterator[Desk]:
+    with RedisServer(tmp_path) as server:
+        desk = Desk(rows, server)
+        yield desk
+        desk.publisher.close()
+        desk.redis.close()
+
+
+def test_many_jobs_reach_their_logs(desk: Desk) -> None:
+    jobs = [desk.begin() for _ in range(20)]
+    for number in range(100):
+        for _, section in jobs:
+            section.write(Kind.TEXT, f"{number} ")
+    for recording, _ in jobs:
+        desk.settled(recording)
+
+
+def test_what_was_written_while_redis_was_away_comes_when_it_is_back(desk: Desk) -> None:
+    recording, section = desk.begin()
+    section.write(Kind.TEXT, "before ")
+    desk.settled(recording)
+    desk.server.kill()
+    for number in range(3 * MAX_FRAMES):
+        section.write(Kind.TEXT, f"{number} ")
+    assert recording.has_work
+    desk.server.start()
+    section.write(Kind.TEXT, "after")
+    desk.settled(recording)
+    assert len(desk.logged(recording)) < MAX_FRAMES  # text that waits is merged
+
+
+def test_a_redis_that_forgot_everything_gets_it_all_again(desk: Desk) -> None:
+    jobs = [desk.begin() for _ in range(3)]
+    for _ in range(5):
+        for recording, section in jobs:
+            section.write(Kind.TEXT, "some ")
+            desk.publisher.settle(recording, SECONDS)
+        desk.redis.flushall()
+        desk.redis.script_flush()
+    for recording, section in jobs:
+        section.write(Kind.TEXT, "more")
+        desk.settled(recording)
+
+
+def test_a_newer_owner_of_the_log_ends_the_attempt(desk: Desk) -> None:
+    recording, section = desk.begin()
+    desk.settled(recording)
+    desk.log.take(recording.claim.job.id, 2)
+    section.write(Kind.TEXT, "late")
+    assert desk.replaced.wait(SECONDS)
+    assert b"late" not in b"".join(desk.logged(recording))
+
+
+def test_invariant_4_stale_writes_refused_a_lost_log_is_put_back_by_its_owner_only(desk: Desk) -> None:
+    recording, section = desk.begin()
+    desk.settled(recording)
+    desk.rows.rescue(recording.claim)
+    desk.redis.flushall()
+    section.write(Kind.TEXT, "late")
+    assert desk.replaced.wait(SECONDS)
+    assert desk.logged(recording) == []
+
+
+def test_the_end_gives_the_log_its_short_life(desk: Desk) -> None:
+    recording, section = desk.begin()
+    section.write(Kind.TEXT, "all")
+    recording.abandon()
+    frame, _ = recording.closing({**recording.snapshot(), "status": "completed"})
+    recording.end(frame)
+    wait_for(lambda: desk.logged(recording)[-1:] == [frame])
+    key = f"{channel(recording.claim.job.id)}:log"
+    assert 0 < desk.redis.pttl(key) <= ENDED_MS  # type: ignore[operator]  # the client is not asynchronous
+    desk.redis.flushall()
+    other, _ = desk.begin()
+    desk.settled(other)
+    assert desk.logged(recording) == []  # an ended job's log is not put back
+
+
+def test_one_job_that_cannot_be_put_back_holds_up_no_other(desk: Desk) -> None:
+    """Its log is lost while the database does not say whose job it is."""
+
+    def nobody_knows() -> bool:
+        raise OperationalError("SELECT", {}, Exception("the database is away"))
+
+    claim = desk.rows.claim()
+    stuck = desk.rows.record(claim, wake=desk.publisher.wake)
+    desk.publisher.add(stuck, replaced=desk.replaced.set, is_current=nobody_knows)
+    stuck.begin()
+    desk.settled(stuck)
+    other, section = desk.begin()
+    desk.settled(other)
+    desk.redis.delete(f"{channel(claim.job.id)}:fence")
+    Section(stuck, 0).write(Kind.TEXT, "x")
+    for _ in range(3):
+        for _ in range(MAX_FRAMES - 50):
+            section.write(Kind.TEXT, "y")
+            other.batch()  # one frame each
+        desk.settled(other)
+    assert stuck.has_work
+
+
+def test_a_job_that_was_taken_away_is_not_published(desk: Desk) -> None:
+    recording, section = desk.begin()
+    desk.settled(recording)
+    desk.publisher.remove(recording)
+    section.write(Kind.TEXT, "x")
+    other, _ = desk.begin()
+    desk.settled(other)
+    assert recording.has_work
