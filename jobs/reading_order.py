@@ -21,6 +21,7 @@ class ReadingOrder:
 
     def __init__(self, snapshot: Mapping[str, Any]) -> None:
         self._sections: dict[int, int] = {}
+        self._source: dict[int, int] = {}
         self._waiting: dict[int, list[str]] = {}
         self._whole: set[int] = set()
         self._now, self._told = 0, False
@@ -32,26 +33,31 @@ class ReadingOrder:
         """What can be read since this event, often nothing. Raises Restarted."""
         kind = event["type"]
         if kind == events.TEXT_DELTA:
-            section = self._sections.get(event["output_index"])
-            if section is not None:
-                self._waiting.setdefault(section, []).append(event["delta"])
-        elif kind == events.ITEM_ADDED and event["item"]["type"] == "message":
-            self._open(event["output_index"], event["item"])
-        elif kind == events.ITEM_DONE and event["item"]["status"] == "completed":
-            self._whole.add(event["item"]["penstock"]["section"])
+            self._write(event["output_index"], event["delta"])
+        elif kind in (events.ITEM_ADDED, events.ITEM_DONE) and event["item"]["type"] == "message":
+            self._note(event["output_index"], event["item"])
         elif kind in events.TERMINAL:
             return "".join("".join(self._waiting[section]) for section in sorted(self._waiting))
         return self._readable()
 
-    def _open(self, index: int, item: Mapping[str, Any]) -> None:
+    def _note(self, index: int, item: Mapping[str, Any]) -> None:
         section = item["penstock"]["section"]
-        if self._awaited.get(section, item["id"]) != item["id"]:
+        if self._awaited.get(section, item["id"]) == item["id"]:
+            self._awaited.pop(section, None)
+            self._sections[index] = section
+            if item["status"] == "completed":
+                self._whole.add(section)
+
+    def _write(self, index: int, delta: str) -> None:
+        section = self._sections.get(index)
+        if section is None:
             return
-        self._awaited.pop(section, None)
-        if section == self._now and self._told:
-            raise Restarted
-        self._sections[index] = section
-        self._waiting.pop(section, None)
+        if self._source.setdefault(section, index) != index:  # the first word of a later run
+            if section == self._now and self._told:
+                raise Restarted
+            self._source[section] = index
+            self._waiting.pop(section, None)
+        self._waiting.setdefault(section, []).append(delta)
 
     def _readable(self) -> str:
         text = ""

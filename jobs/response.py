@@ -35,7 +35,7 @@ def initial(job_id: str, created_at: float, request: Mapping[str, Any]) -> dict[
         "parallel_tool_calls": False,
         "presence_penalty": 0,
         "previous_response_id": None,
-        "prompt": prompt and {name: prompt[name] for name in ("id", "version", "variables")},
+        "prompt": prompt and _prompt(prompt),
         "prompt_cache_key": None,
         "reasoning": request["reasoning"],
         "safety_identifier": None,
@@ -52,6 +52,12 @@ def initial(job_id: str, created_at: float, request: Mapping[str, Any]) -> dict[
         "user": request["user"],
         "penstock": {"attempt": 0},
     }
+
+
+def _prompt(prompt: Mapping[str, Any]) -> dict[str, Any]:
+    # The clients' type for a variable is text.
+    variables = {name: str(value) for name, value in prompt["variables"].items()}
+    return {"id": prompt["id"], "version": prompt["version"], "variables": variables}
 
 
 def opening(job_id: str, created_at: float, request: Mapping[str, Any]) -> bytes:
