@@ -200,6 +200,11 @@ class Stack:
         """The address of the newest web process."""
         return self._doors[-1].url
 
+    @property
+    def urls(self) -> list[str]:
+        """The addresses of all web processes."""
+        return [door.url for door in self._doors]
+
     def client(self, **options: Any) -> openai.OpenAI:
         """The official client, as a user makes it."""
         given: dict[str, Any] = {"base_url": f"{self.url}/v1", "api_key": "any", "max_retries": 0, **options}

@@ -95,9 +95,10 @@ def test_printed_text_that_is_begun_again_stops_the_reading() -> None:
     script.close(first, "incomplete")
     reading = ReadingOrder(NOTHING)
     assert "".join(map(reading.feed, script.events)) == "Once upon"
-    script.open(replaces=first)
+    began = len(script.events)
+    script.write(script.open(replaces=first), "Long ago")
     with pytest.raises(Restarted):
-        list(map(reading.feed, script.events[-2:]))
+        list(map(reading.feed, script.events[began:]))
 
 
 def test_what_was_replaced_before_the_reader_came_is_never_printed() -> None:

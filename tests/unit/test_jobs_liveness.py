@@ -28,29 +28,20 @@ def own_rows(tmp_path: Path) -> Iterator[Rows]:
 
 @pytest.fixture
 def liveness(own_rows: Rows) -> Liveness:
-    return Liveness(own_rows.database)
+    """With one worker."""
+    liveness = Liveness(own_rows.database)
+    liveness.register("w")
+    return liveness
 
 
 def test_a_counter_that_stands_still_for_a_lease_is_death(liveness: Liveness) -> None:
-    liveness.register("w1")
-    liveness.register("w2")
+    liveness.register("lively")
     observer, began = Observer(liveness, LEASE), time.monotonic()
-
-    def look() -> list[str]:
-        assert liveness.beat("w2")
-        return observer.dead()
-
-    assert wait_for(look) == ["w1"]
+    assert wait_for(lambda: liveness.beat("lively") and observer.dead()) == ["w"]
     assert time.monotonic() - began >= LEASE
-    assert liveness.beat("w1")  # it only slept
+    assert Observer(liveness, LEASE).dead() == []  # a new one has seen nothing yet
+    assert liveness.beat("w")  # it only slept
     assert observer.dead() == []
-
-
-def test_an_observer_knows_only_what_it_has_seen_itself(liveness: Liveness) -> None:
-    liveness.register("w")
-    first = Observer(liveness, LEASE)
-    wait_for(first.dead)
-    assert Observer(liveness, LEASE).dead() == []
 
 
 def test_a_failed_read_starts_the_observation_again(liveness: Liveness, own_rows: Rows) -> None:
@@ -58,7 +49,6 @@ def test_a_failed_read_starts_the_observation_again(liveness: Liveness, own_rows
         with own_rows.database.write() as connection:
             connection.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
 
-    liveness.register("w")
     observer, began = Observer(liveness, LEASE), time.monotonic()
     assert observer.dead() == []
     rename("workers", "away")
@@ -73,8 +63,8 @@ def test_a_failed_read_starts_the_observation_again(liveness: Liveness, own_rows
 
 
 def test_a_worker_without_a_row_is_missed_while_it_has_jobs(liveness: Liveness, own_rows: Rows) -> None:
-    claim = own_rows.claim()
-    observer = Observer(liveness, LEASE)
+    liveness.forget("w")
+    claim, observer = own_rows.claim(), Observer(liveness, LEASE)
     assert observer.dead() == []
     assert wait_for(observer.dead) == [claim.job.id]
     own_rows.requeue(claim.job.id)
@@ -82,14 +72,10 @@ def test_a_worker_without_a_row_is_missed_while_it_has_jobs(liveness: Liveness, 
 
 
 def test_one_that_was_declared_dead_is_so_at_once_until_it_says_otherwise(liveness: Liveness, tmp_path: Path) -> None:
-    liveness.register("w")
     observer = Observer(liveness, 3600)
-    declare_dead(Settings(data=tmp_path), "w")
+    declare_dead(Settings.load(data=tmp_path), "w")
     assert observer.dead() == ["w"]
     assert not liveness.beat("w")
     liveness.register("w")
     assert liveness.beat("w")
     assert observer.dead() == []
-    liveness.forget("w")
-    assert not liveness.beat("w")
-    assert liveness.rows() == []

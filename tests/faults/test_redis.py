@@ -1,0 +1,206 @@
+"""Redis away, emptied, frozen or cut off, and web processes that die: viewers miss nothing, jobs go on."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import openai
+import pytest
+
+from jobs import events
+from tests.support.stack import Stack, Viewer, stack, wait_for
+from tests.support.wire import blocks, create, event_source, fetch, open_event_source, raw_stream, request
+from tests.support.witness import assert_in_order, assert_one_end, follow, text_in
+
+# Twice what is promised: the machine has other things to do.
+ANSWER_SECONDS = 2 * 3.0
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One worker and two web processes."""
+    with stack(tmp_path_factory.mktemp("redis") / "data") as running:
+        running.start_web()
+        yield running
+
+
+@pytest.fixture
+def talk(house: Stack) -> Iterator[openai.OpenAI]:
+    with house.client() as client:
+        yield client
+
+
+@contextmanager
+def dead_redis(house: Stack) -> Iterator[None]:
+    house.redis_server.kill()
+    try:
+        yield
+    finally:
+        house.redis_server.start()
+
+
+def assert_undisturbed(house: Stack, talk: openai.OpenAI, name: str, viewers: list[Viewer]) -> None:
+    """Everybody has seen the same, all of it, and the model was asked once."""
+    job = viewers[0].ended()[0].response.id
+    told = [event.to_json() for event in viewers[0].events]
+    for viewer in viewers:
+        assert_in_order(viewer.ended())
+        assert [event.to_json() for event in viewer.events] == told
+    assert [event.to_json() for event in follow(talk, job)] == told
+    final = assert_one_end(house.database, job, viewers[0].events)
+    assert (final["status"], final["penstock"]["attempt"]) == ("completed", 1)
+    assert text_in(viewers[0].events) == talk.responses.retrieve(job).output_text
+    assert house.model.stats(name)["requests"] == 1
+
+
+def test_invariant_2_one_log_one_order(house: Stack, talk: openai.OpenAI) -> None:
+    job = create(house.url, input="one order [[demo tokens=300 rate=150 think=20]]")["id"]
+    first = Viewer(talk, job)
+    with ThreadPoolExecutor(40) as pool:
+        seen = []
+        for count, url in zip(range(5, 205, 10), itertools.cycle(house.urls)):
+            first.seen(count)
+            for after in (None, count // 2, count - 1):
+                seen.append((after, pool.submit(raw_stream, url, job, after)))
+            if count == 105:
+                house.redis.client_kill_filter(_type="pubsub")
+    first.ended()
+    frames = events.split(raw_stream(house.url, job))
+    assert [events.number_of(frame) for frame in frames] == list(range(len(frames)))
+    for after, stream in seen:
+        assert stream.result() == b"".join(frames[0 if after is None else after + 1 :])
+    house.redis.flushall()
+    for after in range(0, len(frames), 7):
+        assert raw_stream(house.url, job, after) == b"".join(frames[after + 1 :])
+        assert event_source(house.url, job, after)[1].count(b"\nevent: ") == len(frames) - after - 1
+    assert_one_end(house.database, job, first.events)
+
+
+def test_an_emptied_redis_costs_nothing(house: Stack, talk: openai.OpenAI) -> None:
+    job = create(house.url, input="emptied [[demo tokens=200 rate=100]]")["id"]
+    viewers = [Viewer(talk, job)]
+    for count in (20, 60, 100):
+        viewers[0].seen(count)
+        house.redis.flushall()
+        viewers.append(Viewer(talk, job))
+    assert_undisturbed(house, talk, "emptied", viewers)
+
+
+def test_a_redis_that_dies_and_comes_back_costs_nothing(house: Stack, talk: openai.OpenAI) -> None:
+    worker = house.workers[0]
+    job = create(house.url, input="died [[demo tokens=300 rate=60]]")["id"]
+    viewers = [Viewer(talk, job)]
+    for count in (20, 40, 60):
+        viewers[0].seen(count)
+        with dead_redis(house):
+            viewers.append(Viewer(talk, job))
+    assert_undisturbed(house, talk, "died", viewers)
+    assert worker.is_running
+
+
+def test_connections_that_are_cut_cost_nothing(house: Stack, talk: openai.OpenAI) -> None:
+    names = [f"cut off {number}" for number in range(8)]
+    asked = [create(house.url, input=f"{name} [[demo tokens=150 rate=75]]")["id"] for name in names]
+    viewers = [Viewer(talk, job) for job in asked]
+    while any(viewer.is_alive() for viewer in viewers):
+        for kind in ("normal", "pubsub"):
+            house.redis.client_kill_filter(_type=kind, skipme=True)
+        time.sleep(0.3)
+    for name, viewer in zip(names, viewers, strict=True):
+        assert_undisturbed(house, talk, name, [viewer])
+
+
+@pytest.mark.parametrize("state", ["frozen", "dead"])
+def test_a_job_is_accepted_without_redis_and_runs_afterwards(house: Stack, talk: openai.OpenAI, state: str) -> None:
+    name = f"while it was {state}"
+    with house.frozen_redis() if state == "frozen" else dead_redis(house):
+        began = time.monotonic()
+        job = create(house.url, input=f"{name} [[demo tokens=20]]")["id"]
+        assert time.monotonic() - began < ANSWER_SECONDS
+        began = time.monotonic()
+        assert talk.responses.retrieve(job).status == "queued"
+        assert fetch(house.url, "/v1/responses?limit=1")[1]["first_id"] == job
+        assert time.monotonic() - began < ANSWER_SECONDS
+        began = time.monotonic()
+        streamed = talk.responses.create(input=f"{name} too [[demo tokens=20]]", stream=True, background=True)
+        assert next(iter(streamed)).type == events.CREATED
+        assert time.monotonic() - began < ANSWER_SECONDS
+    assert_undisturbed(house, talk, name, [Viewer(talk, job)])
+    assert [event.type for event in streamed][-1] == events.COMPLETED
+
+
+def test_who_comes_while_redis_is_away_is_kept_company_and_then_told_everything(
+    house: Stack, talk: openai.OpenAI
+) -> None:
+    job = create(house.url, input="kept company [[demo tokens=150 rate=30]]")["id"]
+    early = Viewer(talk, job)
+    early.seen(20)
+    house.redis_server.kill()
+    with (
+        request(house.url, f"/v1/responses/{job}?stream=true") as openai_framing,
+        open_event_source(house.url, job) as eventsource_framing,
+    ):
+        came: list[Iterator[bytes]] = [blocks(openai_framing), blocks(eventsource_framing)]
+        told: list[list[bytes]] = [[], []]
+        for stream, frames in zip(came, told, strict=True):
+            for block in stream:
+                if b"event:" in block:
+                    frames.append(block)
+                elif len(frames) >= 2 and block == b": ping\n\n":
+                    break
+            assert len(frames) == 2
+        house.redis_server.start()
+        for stream, frames in zip(came, told, strict=True):
+            frames += [block for block in stream if b"event:" in block]
+    whole = raw_stream(house.url, job)
+    assert b"".join(told[0]) == whole
+    assert b"".join(told[1]) == event_source(house.url, job)[1]
+    assert_undisturbed(house, talk, "kept company", [early])
+
+
+def test_a_killed_web_process_costs_an_event_source_nothing(house: Stack) -> None:
+    job = create(house.url, input="web dies [[demo tokens=200 rate=100]]")["id"]
+    seen: list[bytes] = []
+    for count in (10, 60, 110):
+        with open_event_source(house.url, job, len(seen) - 1 if seen else None) as answer:
+            for block in blocks(answer):
+                if block.startswith(b"id:"):
+                    seen.append(block)
+                if len(seen) >= count:
+                    break
+        house.webs[-1].kill()
+        house.restart_web(len(house.urls) - 1)
+    _, rest = event_source(house.url, job, len(seen) - 1)
+    assert b"".join(seen) + rest == event_source(house.url, job)[1]
+    assert_one_end(house.database, job)
+
+
+def test_log_and_worker_lost_together_are_followed_by_a_restart(house: Stack, talk: openai.OpenAI) -> None:
+    job = create(house.url, input="both lost [[demo tokens=200 rate=100]]")["id"]
+    found: list[Any] = []
+    final: Any
+    with talk.responses.stream(response_id=job) as helper:
+        for event in helper:
+            found.append(event)
+            if len(found) == 40:
+                worker = house.runner(job)
+                worker.send(signal.SIGSTOP)
+                house.redis.flushall()
+                house.lose(worker)
+                house.start_worker()
+        final = helper.get_final_response()
+    assert_in_order(found, attempts=2)
+    again = talk.responses.create(input="both lost [[demo tokens=200]]")
+    assert final.output_text == again.output_text
+    added = [event.item.id for event in found if event.type == events.ITEM_ADDED]
+    assert len(set(added)) == 1
+    late = follow(talk, job)
+    assert text_in(late) == final.output_text
+    assert_one_end(house.database, job, late)
+    assert wait_for(lambda: house.model.stats("both lost")["open"] == 0)
