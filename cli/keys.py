@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from cli.data_directory import load_settings
+from cli.data_directory import load_settings, make
 from cli.exit_codes import NOT_FOUND, Stop
 from jobs.database import Database, upgrade
 from jobs.keys import Keys
@@ -19,6 +19,7 @@ def keys() -> None:
 
 def _keys() -> Keys:
     settings = load_settings()
+    make(settings.data)
     upgrade(settings)
     return Keys(Database(settings.database))
 

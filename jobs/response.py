@@ -11,6 +11,15 @@ from jobs.record import Status
 
 # OpenAI's closed list of codes has one for whatever is not the caller's fault.
 SERVER_ERROR = "server_error"
+# Fields that have to be there: without a value until the end or for ever, and as the request had them.
+_EMPTY = (
+    *("completed_at", "error", "incomplete_details", "usage", "previous_response_id"),
+    *("max_tool_calls", "prompt_cache_key", "safety_identifier"),
+)
+_AS_ASKED = (
+    *("model", "instructions", "background", "store", "metadata", "user"),
+    *("temperature", "top_p", "max_output_tokens", "reasoning"),
+)
 
 
 def initial(job_id: str, created_at: float, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,35 +30,19 @@ def initial(job_id: str, created_at: float, request: Mapping[str, Any]) -> dict[
         "object": "response",
         "created_at": int(created_at),
         "status": Status.QUEUED,
-        "background": request["background"],
-        "completed_at": None,
-        "error": None,
-        "frequency_penalty": 0,
-        "incomplete_details": None,
-        "instructions": request["instructions"],
-        "max_output_tokens": request["max_output_tokens"],
-        "max_tool_calls": None,
-        "metadata": request["metadata"],
-        "model": request["model"],
         "output": [],
-        "parallel_tool_calls": False,
-        "presence_penalty": 0,
-        "previous_response_id": None,
+        **dict.fromkeys(_EMPTY),
+        **{name: request[name] for name in _AS_ASKED},
         "prompt": prompt and _prompt(prompt),
-        "prompt_cache_key": None,
-        "reasoning": request["reasoning"],
-        "safety_identifier": None,
-        "service_tier": "default",
-        "store": request["store"],
-        "temperature": request["temperature"],
         "text": request["text"] or {"format": {"type": "text"}},
-        "tool_choice": "none",
         "tools": [],
-        "top_logprobs": 0,
-        "top_p": request["top_p"],
+        "tool_choice": "none",
+        "parallel_tool_calls": False,
+        "service_tier": "default",
         "truncation": "disabled",
-        "usage": None,
-        "user": request["user"],
+        "top_logprobs": 0,
+        "presence_penalty": 0,
+        "frequency_penalty": 0,
         "penstock": {"attempt": 0},
     }
 

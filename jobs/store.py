@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -25,25 +26,7 @@ from jobs.transcript import TranscriptWriter
 # How long the process that accepted a job has to send its wake-up message before rescue does.
 SEND_GRACE_SECONDS = 2.0
 
-_COLUMNS = [
-    jobs.c[name]
-    for name in (
-        "id",
-        "owner",
-        "status",
-        "created_at",
-        "attempt",
-        "lost",
-        "seq_mark",
-        "index_mark",
-        "request",
-        "opening",
-        "cancel_requested_at",
-        "started_at",
-        "ended_at",
-        "response",
-    )
-]
+_COLUMNS = [jobs.c[field.name] for field in fields(Job)]
 
 
 def job_of(row: RowMapping) -> Job:

@@ -14,7 +14,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from jobs.events import TEXT_DELTA
-from tests.support.stack import Stack, stack
+from tests.support.stack import stack
 
 _MODEL = "demo+rate=50+first=0+tokens=20"
 _WARM_UP = 5
@@ -30,7 +30,7 @@ def direct(base_url: str) -> Callable[[int], float]:
     return first
 
 
-def penstock(running: Stack, client: openai.OpenAI, *, page: bool) -> Callable[[int], float]:
+def penstock(client: openai.OpenAI, *, page: bool) -> Callable[[int], float]:
     """Seconds until a viewer has the first text: of a streamed POST, or of a job watched after it was queued."""
 
     def first(number: int) -> float:
@@ -42,7 +42,7 @@ def penstock(running: Stack, client: openai.OpenAI, *, page: bool) -> Callable[[
             else:
                 stream = client.responses.create(model=_MODEL, input=asked, background=True, stream=True)
             for event in stream:
-                yield event.delta if event.type == TEXT_DELTA else ""
+                yield str(getattr(event, "delta", "")) if event.type == TEXT_DELTA else ""
 
         return _first(texts())
 
@@ -63,8 +63,8 @@ def main(times: int = 50) -> None:
     with tempfile.TemporaryDirectory() as folder, stack(Path(folder) / "data") as running, running.client() as client:
         ways = {
             "ChatOpenAI.stream(), direct": direct(running.model.url),
-            "Penstock, POST with stream=true": penstock(running, client, page=False),
-            "Penstock, POST, then GET stream": penstock(running, client, page=True),
+            "Penstock, POST with stream=true": penstock(client, page=False),
+            "Penstock, POST, then GET stream": penstock(client, page=True),
         }
         measured: dict[str, list[float]] = {name: [] for name in ways}
         for number in range(_WARM_UP + times):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,32 +12,28 @@ from langchain_core.messages import AIMessageChunk
 
 from worker.answer import Answer, Kind, Thought
 
-THINKING = [
-    "<think>why</think>because",
-    "\n <think>\n why \n</think>\n\n because",
-    "<think></think>because",
-    "<think>why <b>not</b></thin></think>because </think> it <think>is</think>",
-    "<think>never said",
-    "<think>never said</thi",
-    "because <think>not a thought</think>",
-    "<thinking>about</thinking>",
-    "<thi",
-    "  ",
-    "<think>\n\n</think>\n",
-]
+TEXTS = {
+    "<think>why</think>because": ("why", "because"),
+    "\n <think>\n why \n</think>\n\n because": ("why \n", "because"),
+    "<think></think>because": ("", "because"),
+    "<think>why <b></thin></think>so </think> <think>is</think>": ("why <b></thin>", "so </think> <think>is</think>"),
+    "<think>never said</thi": ("never said</thi", ""),
+    "because <think>no thought</think>": ("", "because <think>no thought</think>"),
+    "<thinking>about</thinking>": ("", "<thinking>about</thinking>"),
+    "<thi": ("", "<thi"),
+    "a\ud83d\ude00": ("", "a😀"),
+    "a\ud83db\ude00\ud83d": ("", "a\ufffdb\ufffd\ufffd"),
+}
+PIECES = ["<think>", "</think>", "<", "think>", " ", "\n", "x", "翠", "\ud83d", "\ude00", "\ufeff"]
 
 
-def texts(pieces: Iterable[tuple[Kind, str] | None]) -> dict[Kind, str]:
-    """What belongs to each kind; reasoning comes first, or there is none."""
+def read(chunks: Iterable[str]) -> tuple[str, str]:
+    """The reasoning and the answer in these chunks."""
     said = dict.fromkeys(Kind, "")
-    for kind, text in filter(None, pieces):
+    for kind, text in filter(None, Answer().pieces(AIMessageChunk(content=chunk) for chunk in chunks)):
         assert kind is Kind.TEXT or not said[Kind.TEXT]
         said[kind] += text
-    return said
-
-
-def read(chunks: Iterable[str]) -> dict[Kind, str]:
-    return texts(Answer().pieces(AIMessageChunk(content=chunk) for chunk in chunks))
+    return said[Kind.REASONING], said[Kind.TEXT]
 
 
 def cut(text: str, places: Iterable[int]) -> list[str]:
@@ -44,81 +41,44 @@ def cut(text: str, places: Iterable[int]) -> list[str]:
     return [text[begin:end] for begin, end in zip(borders, borders[1:], strict=False)]
 
 
-@pytest.mark.parametrize(
-    ("text", "reasoning", "answer"),
-    [
-        (THINKING[0], "why", "because"),
-        (THINKING[1], "why \n", "because"),
-        (THINKING[2], "", "because"),
-        (THINKING[3], "why <b>not</b></thin>", "because </think> it <think>is</think>"),
-        (THINKING[5], "never said</thi", ""),
-        (THINKING[6], "", THINKING[6]),
-        (THINKING[7], "", THINKING[7]),
-        (THINKING[8], "", "<thi"),
-    ],
-    ids=str,
-)
-def test_a_thought_is_taken_out(text: str, reasoning: str, answer: str) -> None:
-    assert read([text]) == {Kind.REASONING: reasoning, Kind.TEXT: answer}
+@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+def test_a_thought_is_taken_out_wherever_its_tags_are_cut(text: str) -> None:
+    places = range(len(text) + 1)
+    for chunks in (cut(text, [first, second]) for first in places for second in places):
+        assert read(chunks) == TEXTS[text]
 
 
-@pytest.mark.parametrize("text", THINKING)
-def test_a_tag_may_be_cut_at_any_two_places(text: str) -> None:
-    whole = read([text])
-    for first in range(len(text) + 1):
-        for second in range(first, len(text) + 1):
-            assert read(cut(text, [first, second])) == whole
-
-
-PIECES = st.sampled_from(["<think>", "</think>", "<", "think>", " ", "\n", "x", "翠", "\ud83d", "\ude00", "\ufeff"])
-
-
-@given(st.lists(PIECES, max_size=12).map("".join), st.lists(st.integers(0, 200), max_size=12))
-def test_any_chunking_gives_the_same_text(text: str, places: list[int]) -> None:
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.lists(st.integers(0, 200), max_size=12))
+def test_any_chunking_gives_the_same_text(text: str, places: Sequence[int]) -> None:
     said = read(cut(text, places))
     assert said == read([text])
-    for part in said.values():
-        part.encode()  # no half of a pair is left
+    "".join(said).encode()  # no half of a pair is left
 
 
 def test_nothing_certain_is_held_back() -> None:
     thought = Thought()
-    assert list(thought.split("<think>so <")) == [(Kind.REASONING, "so ")]
-    assert list(thought.split("b>")) == [(Kind.REASONING, "<b>")]
-    assert list(thought.split("</think>")) == []
-    assert list(thought.split("yes")) == [(Kind.TEXT, "yes")]
-    assert list(thought.split("<th")) == [(Kind.TEXT, "<th")]
+    for text, piece in (
+        ("<think>so <", (Kind.REASONING, "so ")),
+        ("b>", (Kind.REASONING, "<b>")),
+        ("</think>", None),
+        ("yes", (Kind.TEXT, "yes")),
+        ("<th", (Kind.TEXT, "<th")),
+    ):
+        assert list(thought.split(text)) == ([piece] if piece else [])
 
 
-def test_halves_of_a_pair_are_joined_and_lone_ones_replaced() -> None:
-    assert read(["a\ud83d", "\ude00b"])[Kind.TEXT] == "a😀b"
-    assert read(["a\ud83d", "b", "\ude00"])[Kind.TEXT] == "a\ufffdb\ufffd"
-    assert read(["a\ud83d"])[Kind.TEXT] == "a\ufffd"
-
-
-def test_reasoning_in_a_field_of_its_own() -> None:
+def test_what_chunks_carry_besides_text() -> None:
+    usage: Any = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5, "output_token_details": {"reasoning": 1}}
+    answer, silent = Answer(), Answer()
     chunks = [
-        AIMessageChunk(content="", additional_kwargs={"reasoning_content": "why"}),
-        AIMessageChunk(content="so", additional_kwargs={"reasoning_content": "?"}),
-        AIMessageChunk(content=""),
-    ]
-    pieces = list(Answer().pieces(chunks))
-    assert pieces == [(Kind.REASONING, "why"), None, (Kind.REASONING, "?"), (Kind.TEXT, "so"), None, None]
-
-
-def test_how_it_ended_and_what_it_cost() -> None:
-    answer = Answer()
-    usage = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5, "output_token_details": {"reasoning": 1}}
-    chunks = [
-        AIMessageChunk(content="x"),
+        AIMessageChunk(content="so", additional_kwargs={"reasoning_content": "why"}),
         AIMessageChunk(content="", response_metadata={"finish_reason": "length"}),
         AIMessageChunk(content="", usage_metadata=usage),
         AIMessageChunk(content=""),
     ]
-    for number, _ in enumerate(answer.pieces(chunks)):
-        assert (answer.finish_reason is None) == (number < 2)
+    life = [None] * 4  # one for each chunk, also for those without text
+    assert list(answer.pieces(chunks)) == [(Kind.REASONING, "why"), (Kind.TEXT, "so"), *life]
     assert answer.finish_reason == "length"
     assert answer.usage == {"input_tokens": 3, "cached_tokens": 0, "output_tokens": 2, "reasoning_tokens": 1}
-    silent = Answer()
-    assert texts(silent.pieces([])) == dict.fromkeys(Kind, "")
+    assert list(silent.pieces([])) == []
     assert (silent.finish_reason, silent.usage) == (None, None)

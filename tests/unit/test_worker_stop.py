@@ -18,39 +18,33 @@ from worker.model import http_client
 from worker.stop import Call, Patience, Reason, Stop, Stopped
 
 PATIENCE = Patience(first=10, gap=5, total=100)
-ENDLESS = Patience(first=1000, gap=1000, total=9000)
 
 
 class Silent:
     """A server that takes a request and says nothing, and a client like the worker's."""
 
     def __init__(self, door: Door) -> None:
-        self._door = door
-        self._client = http_client(Settings(openai_base_url=door.url))
+        self.door, self.client = door, http_client(Settings.load(openai_base_url=door.url))
         self.accepted: list[socket.socket] = []
 
     def ask(self, stop: Stop, begun: Callable[[Call], object] = lambda call: None) -> float:
         """A call that nobody answers; how many seconds it took. Raises what `check` says of its end."""
-        with stop.call(ENDLESS) as call:
+        with stop.call(PATIENCE) as call:
             begun(call)
             start = time.monotonic()
             with pytest.raises(httpx2.HTTPError):
-                self._client.post(self._door.url, content=b"x")
+                self.client.post(self.door.url, content=b"x")
             call.check()
             return time.monotonic() - start
 
     def wait(self) -> socket.socket:
         """The connection of a call that has sent its request and waits."""
-        connection, _ = self._door.socket.accept()
+        connection, _ = self.door.socket.accept()
         self.accepted.append(connection)
-        while b"\r\n\r\nx" not in connection.recv(65536, socket.MSG_PEEK):
-            pass
+        request = b""
+        while not request.endswith(b"\r\n\r\nx"):
+            request += connection.recv(65536)
         return connection
-
-    def close(self) -> None:
-        self._client.close()
-        for connection in self.accepted:
-            connection.close()
 
 
 @pytest.fixture
@@ -58,7 +52,9 @@ def silent() -> Iterator[Silent]:
     with listen("127.0.0.1", 0) as door:
         silent = Silent(door)
         yield silent
-        silent.close()
+        silent.client.close()
+        for connection in silent.accepted:
+            connection.close()
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -73,7 +69,6 @@ def test_invariant_7_cancel_stops_the_spend_of_a_silent_model(silent: Silent, re
         for call, connection in zip(asking, connections, strict=True):
             with pytest.raises(Stopped):
                 call.result(timeout=10)
-            connection.recv(65536)
             assert connection.recv(1) == b""  # the model's side sees the end
         assert time.monotonic() - told < 1
     assert stop.reason is reason
@@ -86,19 +81,19 @@ def test_a_socket_that_opens_after_the_shut_is_shut_too(silent: Silent) -> None:
 def test_nothing_begins_once_told_to_stop(silent: Silent) -> None:
     stop = Stop()
     stop.request(Reason.DRAIN)
-    with pytest.raises(Stopped):
-        silent.ask(stop)
-    with pytest.raises(Stopped):
-        stop.wait(3600)
-    with pytest.raises(Stopped):
-        stop.check()
+    for use in (lambda: silent.ask(stop), lambda: stop.wait(3600), stop.check):
+        with pytest.raises(Stopped):
+            use()
 
 
 def test_a_call_that_begins_while_it_is_told_to_stop_is_stopped(silent: Silent) -> None:
-    with ThreadPoolExecutor(2) as threads:
-        for _ in range(30):
-            stop, start = Stop(), threading.Barrier(2)
-            asking = threads.submit(lambda stop=stop, start=start: (start.wait(), silent.ask(stop)))
+    def begin(stop: Stop, start: threading.Barrier) -> None:
+        start.wait()
+        silent.ask(stop)
+
+    with ThreadPoolExecutor(1) as threads:
+        for stop, start in [(Stop(), threading.Barrier(2)) for _ in range(30)]:
+            asking = threads.submit(begin, stop, start)
             start.wait()
             stop.request(Reason.DRAIN)
             with pytest.raises(Stopped):
@@ -110,10 +105,8 @@ def test_silence_is_a_fault_and_shuts_the_call(silent: Silent) -> None:
     with ThreadPoolExecutor(1) as threads:
         asking = threads.submit(silent.ask, stop)
         silent.wait()
-        stop.check_silence(time.monotonic() + ENDLESS.first - 1)
-        assert not asking.done()
-        stop.check_silence(time.monotonic() + ENDLESS.first + 1)
-        with pytest.raises(Fault, match="said nothing for 1000 s"):
+        stop.check_silence(time.monotonic() + 11)
+        with pytest.raises(Fault, match="said nothing for 10 s"):
             asking.result(timeout=10)
 
 
@@ -121,11 +114,10 @@ def test_silence_is_a_fault_and_shuts_the_call(silent: Silent) -> None:
     ("chunks", "seconds", "words"),
     [
         ([], 9, None),
-        ([], 11, "said nothing for 10 s"),
         ([False, False], 11, "said nothing for 10 s"),  # signs of life before the first word do not count
         ([True], 4, None),
-        ([True], 6, "fell silent for 5 s"),
-        ([True, False], 101, "took longer than 100 s"),
+        ([True, False], 6, "fell silent for 5 s"),
+        ([True], 101, "took longer than 100 s"),
     ],
     ids=str,
 )
