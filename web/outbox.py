@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
 
-import redis
-from sqlalchemy.exc import SQLAlchemyError
-
 from jobs.event_log import EventLog
+from jobs.loops import repeat
 from jobs.queue import Queue, QueueAway
 from jobs.store import Store
 
@@ -32,8 +29,9 @@ class Outbox:
 
     def start(self) -> None:
         """Begin to send."""
-        threading.Thread(target=self._send_jobs_for_ever, name="outbox", daemon=True).start()
-        threading.Thread(target=self._run_errands_for_ever, name="errands", daemon=True).start()
+        repeat("outbox", self._send_waiting)
+        # The workers look by themselves once a second, and keys expire: an errand that fails is not repeated.
+        repeat("errands", self._run_errand, pause=0)
 
     def job(self, job_id: str) -> None:
         """Tell the workers that a job waits."""
@@ -47,17 +45,15 @@ class Outbox:
         """Remove what Redis keeps of a deleted job."""
         self._errands.put(partial(self._log.delete, job_id))
 
-    def _send_jobs_for_ever(self) -> None:
-        while True:
-            waiting = [self._jobs.get()]
-            while not self._jobs.empty():
-                waiting.append(self._jobs.get())
-            try:
-                sent = self._send(waiting)
-                if sent:
-                    self._store.sent(sent, time.time())
-            except SQLAlchemyError as error:
-                _log.warning("cannot note what was sent: %s", type(error).__name__)
+    def _send_waiting(self) -> None:
+        waiting = [self._jobs.get()]
+        while not self._jobs.empty():
+            waiting.append(self._jobs.get())
+        if sent := self._send(waiting):
+            self._store.sent(sent, time.time())
+
+    def _run_errand(self) -> None:
+        self._errands.get()()
 
     def _send(self, job_ids: list[str]) -> list[str]:
         """Send what Redis takes; at its first refusal the rest is left to rescue."""
@@ -68,12 +64,3 @@ class Outbox:
                 _log.warning("%d wake-ups are left to rescue: %s", len(job_ids) - number, error)
                 return job_ids[:number]
         return job_ids
-
-    def _run_errands_for_ever(self) -> None:
-        while True:
-            errand = self._errands.get()
-            try:
-                errand()
-            except (redis.RedisError, OSError) as error:
-                # The workers look by themselves once a second, and keys expire.
-                _log.info("an errand failed: %s", type(error).__name__)

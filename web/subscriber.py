@@ -6,7 +6,6 @@ again, so a lost message costs milliseconds, never text.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -14,9 +13,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
-from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.event_log import EventLog, channel
+from jobs.loops import repeat
 from jobs.store import Store
 from web.topic import Topic
 
@@ -24,8 +23,6 @@ HEARTBEAT_SECONDS = 10.0
 _SILENCE_SECONDS = 2.0
 _PING_SECONDS = 5.0
 _RECONNECT_SECONDS = 0.5
-
-_log = logging.getLogger(__name__)
 
 
 class Subscriber:
@@ -38,11 +35,12 @@ class Subscriber:
         self._topics: dict[bytes, Topic] = {}
         self._connection: Any = None
         self._lock = threading.Lock()
+        self._pinged_at = self._nudged_at = time.monotonic()
 
     def start(self) -> None:
         """Begin to follow, in two threads."""
-        threading.Thread(target=self._receive_for_ever, name="subscriber", daemon=True).start()
-        threading.Thread(target=self._tick_for_ever, name="relay clock", daemon=True).start()
+        repeat("subscriber", self._subscribe, pause=_RECONNECT_SECONDS)
+        repeat("relay clock", self._tick)
 
     @contextmanager
     def topic(self, job_id: str) -> Iterator[Topic]:
@@ -69,25 +67,22 @@ class Subscriber:
             with suppress(redis.RedisError, OSError):
                 self._connection.send_command(*command)
 
-    def _receive_for_ever(self) -> None:
-        while True:
-            try:
-                self._receive()
-            except (redis.RedisError, OSError) as error:
-                _log.info("the subscription broke: %s", type(error).__name__)
-            with self._lock:
-                connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.disconnect()
-            time.sleep(_RECONNECT_SECONDS)
-
-    def _receive(self) -> None:
+    def _subscribe(self) -> None:
+        """Follow every topic until the connection breaks."""
         connection: Any = self._pool.make_connection()
-        connection.connect()
-        with self._lock:
-            self._connection = connection
-            for name in self._topics:
-                connection.send_command("SUBSCRIBE", name)
+        try:
+            connection.connect()
+            with self._lock:
+                self._connection = connection
+                for name in self._topics:
+                    connection.send_command("SUBSCRIBE", name)
+            self._receive(connection)
+        finally:
+            with self._lock:
+                self._connection = None
+            connection.disconnect()
+
+    def _receive(self, connection: Any) -> None:
         while True:
             kind, name, *rest = connection.read_response(disable_decoding=True)
             topic = self._topics.get(name)
@@ -100,23 +95,21 @@ class Subscriber:
                 # Before the confirmation, messages went by unheard.
                 topic.look_again()
 
-    def _tick_for_ever(self) -> None:
-        beaten = pinged = time.monotonic()
-        while True:
-            time.sleep(_SILENCE_SECONDS / 2)
-            now = time.monotonic()
-            with self._lock:
-                topics = list(self._topics.values())
-                if now - pinged >= _PING_SECONDS:
-                    pinged = now
-                    self._send("PING")
-            silent = [topic for topic in topics if now - topic.heard_at >= _SILENCE_SECONDS]
-            if silent:
-                self._check(silent)
-            if now - beaten >= HEARTBEAT_SECONDS / 2:
-                beaten = now
-                for topic in topics:
-                    topic.nudge()
+    def _tick(self) -> None:
+        time.sleep(_SILENCE_SECONDS / 2)
+        now = time.monotonic()
+        with self._lock:
+            topics = list(self._topics.values())
+            if now - self._pinged_at >= _PING_SECONDS:
+                self._pinged_at = now
+                self._send("PING")
+        silent = [topic for topic in topics if now - topic.heard_at >= _SILENCE_SECONDS]
+        if silent:
+            self._check(silent)
+        if now - self._nudged_at >= HEARTBEAT_SECONDS / 2:
+            self._nudged_at = now
+            for topic in topics:
+                topic.nudge()
 
     def _check(self, silent: list[Topic]) -> None:
         """Ask the log, then the rows, about all silent jobs at once."""
@@ -126,10 +119,7 @@ class Subscriber:
                 if tail > topic.tail:
                     topic.tail = tail
                     topic.look_again()
-        try:
-            statuses = self._store.statuses(job_ids)
-        except SQLAlchemyError:
-            return
+        statuses = self._store.statuses(job_ids)
         for topic in silent:
             topic.heard_at = time.monotonic()
             status = statuses.get(topic.job_id)

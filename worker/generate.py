@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from jobs import response
 from jobs.attempts import Checkpoint, Claim, Finish, Replaced
 from jobs.fold import text_of
+from jobs.loops import log_error
 from jobs.record import Status
 from worker import chains, takeover
 from worker.answer import Answer
@@ -53,7 +53,7 @@ def generate(job_id: str, shop: Workshop) -> None:
         except Replaced:
             _log.info("job %s: attempt %d was replaced", job_id, claim.attempt)
         except Exception as error:  # noqa: BLE001  (a job must not hang on a worker that lives)
-            _log_error(job_id, error)
+            log_error(f"job {job_id}", error)
             shop.attempts.give_up(claim)
 
 
@@ -108,7 +108,7 @@ def _outcome(recording: Recording, stop: Stop, shop: Workshop) -> Outcome:
     except Replaced:
         raise
     except Exception as error:  # noqa: BLE001  (whatever else it is, the job has to end and say so)
-        _log_error(job.id, error)
+        log_error(f"job {job.id}", error)
         return _failed(f"Penstock itself failed ({type(error).__name__}); the worker's log says where.")
 
 
@@ -241,9 +241,3 @@ def _persist(write: Callable[[], T], stop: Stop) -> T:
 
 def _failed(message: str, code: str = response.SERVER_ERROR) -> Outcome:
     return Outcome(Status.FAILED, error={"code": code, "message": message})
-
-
-def _log_error(job_id: str, error: Exception) -> None:
-    # The place, not the message: that may quote the prompt.
-    place = "".join(traceback.format_tb(error.__traceback__))
-    _log.error("job %s: %s\n%s", job_id, type(error).__name__, place)  # invariant 10

@@ -5,22 +5,17 @@ The control channel only wakes it early; what is to be done stands in the databa
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import Any
 
-import redis
-from sqlalchemy.exc import SQLAlchemyError
-
 from jobs.event_log import CONTROL_CHANNEL
+from jobs.loops import repeat
 from worker.workshop import Workshop
 
 INTERVAL_SECONDS = 1.0
 # A lease survives this many beats that do not get through.
 _BEATS_PER_LEASE = 5
-
-_log = logging.getLogger(__name__)
 
 
 class Pulse:
@@ -34,18 +29,14 @@ class Pulse:
     def start(self) -> None:
         """Open the worker's row and begin to beat. Raises SQLAlchemyError when there is no database."""
         self._shop.liveness.register(self._shop.worker)
-        threading.Thread(target=self._beat_for_ever, name="pulse", daemon=True).start()
-        threading.Thread(target=self._listen_for_ever, name="control", daemon=True).start()
+        repeat("pulse", self._round)
+        repeat("control", self._listen)
 
-    def _beat_for_ever(self) -> None:
-        while True:
-            self._wake.wait(INTERVAL_SECONDS)
-            self._wake.clear()
-            self._shop.running.check_silence(time.monotonic())
-            try:
-                self._beat()
-            except SQLAlchemyError as error:
-                _log.warning("the database does not answer: %s", type(error).__name__)
+    def _round(self) -> None:
+        self._wake.wait(INTERVAL_SECONDS)
+        self._wake.clear()
+        self._shop.running.check_silence(time.monotonic())
+        self._beat()
 
     def _beat(self) -> None:
         shop, now = self._shop, time.monotonic()
@@ -57,14 +48,11 @@ class Pulse:
                 # Taken for dead while it slept: its jobs are with others by now, new ones need a live row.
                 shop.liveness.register(shop.worker)
 
-    def _listen_for_ever(self) -> None:
+    def _listen(self) -> None:
+        """Wake the pulse for every message. While Redis is away, the next beat finds what there is to do."""
         client: Any = self._shop.redis
-        while True:
-            try:
-                with client.pubsub(ignore_subscribe_messages=True) as channel:
-                    channel.subscribe(CONTROL_CHANNEL)
-                    while True:
-                        if channel.get_message(timeout=3.0) is not None:
-                            self._wake.set()
-            except (redis.RedisError, OSError):
-                time.sleep(INTERVAL_SECONDS)  # until then, the next beat finds what there is to do
+        with client.pubsub(ignore_subscribe_messages=True) as channel:
+            channel.subscribe(CONTROL_CHANNEL)
+            while True:
+                if channel.get_message(timeout=3.0) is not None:
+                    self._wake.set()

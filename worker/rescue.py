@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from jobs.liveness import Observer
-from jobs.queue import QueueAway
+from jobs.loops import repeat
 from worker.workshop import Workshop
 
 _INTERVAL_SECONDS = 1.0
@@ -32,17 +29,13 @@ class Rescue:
 
     def start(self) -> None:
         """Begin to rescue."""
-        threading.Thread(target=self._run, name="rescue", daemon=True).start()
+        repeat("rescue", self._round)
 
-    def _run(self) -> None:
-        while True:
-            time.sleep(_INTERVAL_SECONDS * random.uniform(0.7, 1.3))
-            try:
-                self._requeue_orphans()
-                self._send_lost_wake_ups()
-                self._expire_old_jobs()
-            except (SQLAlchemyError, QueueAway) as error:
-                _log.warning("rescue has to wait: %s", type(error).__name__)
+    def _round(self) -> None:
+        time.sleep(_INTERVAL_SECONDS * random.uniform(0.7, 1.3))
+        self._requeue_orphans()
+        self._send_lost_wake_ups()
+        self._expire_old_jobs()
 
     def _requeue_orphans(self) -> None:
         shop = self._shop

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ MARKER = "Xanadu4711"
 
 @pytest.fixture
 def talkative(tmp_path: Path) -> Iterator[Stack]:
-    """A Penstock that logs all it can."""
-    with stack(tmp_path / "data", PENSTOCK_LOG_LEVEL="debug") as running:
+    """A Penstock that logs all it can, still without a worker."""
+    with stack(tmp_path / "data", workers=0, PENSTOCK_LOG_LEVEL="debug") as running:
         yield running
 
 
@@ -43,8 +42,6 @@ def held_outside_of_logs(running: Stack) -> bytes:
 
 
 def test_invariant_10_ids_only_in_the_queue(talkative: Stack) -> None:
-    worker = talkative.workers[0]
-    worker.send(signal.SIGSTOP)
     scripts = ("tokens=60", "status=401", "tokens=60 error=40", "badjson=40", "drop=40", "nostream nodone=9", "html")
     jobs = [
         create(
@@ -63,7 +60,7 @@ def test_invariant_10_ids_only_in_the_queue(talkative: Stack) -> None:
     assert all(job.encode() in held for job in jobs)
     assert MARKER.encode() not in held
 
-    worker.send(signal.SIGCONT)
+    worker = talkative.start_worker()
     with talkative.client() as client:
         ends = [follow(client, job)[-1].response for job in jobs]
         with pytest.raises(openai.BadRequestError, match=MARKER):

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import openai
@@ -138,30 +138,43 @@ def test_a_job_is_accepted_without_redis_and_runs_afterwards(house: Stack, talk:
 def test_who_comes_while_redis_is_away_is_kept_company_and_then_told_everything(
     house: Stack, talk: openai.OpenAI
 ) -> None:
-    job = create(house.url, input="kept company [[demo tokens=150 rate=30]]")["id"]
+    job = create(house.url, input="kept company [[demo stall=30]]")["id"]
     early = Viewer(talk, job)
-    early.seen(20)
-    house.redis_server.kill()
-    with (
-        request(house.url, f"/v1/responses/{job}?stream=true") as openai_framing,
-        open_event_source(house.url, job) as eventsource_framing,
-    ):
-        came: list[Iterator[bytes]] = [blocks(openai_framing), blocks(eventsource_framing)]
-        told: list[list[bytes]] = [[], []]
-        for stream, frames in zip(came, told, strict=True):
-            for block in stream:
-                if b"event:" in block:
-                    frames.append(block)
-                elif len(frames) >= 2 and block == b": ping\n\n":
-                    break
-            assert len(frames) == 2
-        house.redis_server.start()
-        for stream, frames in zip(came, told, strict=True):
-            frames += [block for block in stream if b"event:" in block]
-    whole = raw_stream(house.url, job)
-    assert b"".join(told[0]) == whole
-    assert b"".join(told[1]) == event_source(house.url, job)[1]
-    assert_undisturbed(house, talk, "kept company", [early])
+    early.seen(6)
+    elsewhere = house.urls[0]  # the early viewer's process remembers some of it
+    with ExitStack() as opened:
+        with dead_redis(house):
+            answers = (request(elsewhere, f"/v1/responses/{job}?stream=true"), open_event_source(elsewhere, job))
+            streams = [blocks(opened.enter_context(answer)) for answer in answers]
+            told = [list(itertools.takewhile(_Company(), stream)) for stream in streams]
+        talk.responses.cancel(job)
+        told = [[*begun, *stream] for begun, stream in zip(told, streams, strict=True)]
+    frames = [b"".join(block for block in blocks if b"event:" in block) for blocks in told]
+    assert frames == [raw_stream(house.url, job), event_source(house.url, job)[1]]
+    assert assert_one_end(house.database, job, early.ended())["output"]
+
+
+class _Company:
+    """Whether a block comes before the heartbeat that follows the opening frames; asserts that no others do."""
+
+    def __init__(self) -> None:
+        self._frames = 0
+
+    def __call__(self, block: bytes) -> bool:
+        self._frames += b"event:" in block
+        assert self._frames <= 2
+        return self._frames < 2 or block != b": ping\n\n"
+
+
+def test_what_ends_while_redis_is_away_is_told_all_the_same(house: Stack, talk: openai.OpenAI) -> None:
+    job = create(house.url, input="ends without it [[demo tokens=60 rate=60]]")["id"]
+    viewers = [Viewer(talk, job)]
+    viewers[0].seen(10)
+    with dead_redis(house):
+        viewers.append(Viewer(talk, job))
+        for viewer in viewers:
+            assert viewer.ended()[-1].type == events.COMPLETED
+    assert_undisturbed(house, talk, "ends without it", viewers)
 
 
 def test_a_killed_web_process_costs_an_event_source_nothing(house: Stack) -> None:

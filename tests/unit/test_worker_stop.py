@@ -27,7 +27,7 @@ class Silent:
         self.door, self.client = door, http_client(Settings.load(openai_base_url=door.url))
         self.accepted: list[socket.socket] = []
 
-    def ask(self, stop: Stop, begun: Callable[[Call], object] = lambda call: None) -> float:
+    def ask(self, stop: Stop, begun: Callable[[Call], object] = repr) -> float:
         """A call that nobody answers; how many seconds it took. Raises what `check` says of its end."""
         with stop.call(PATIENCE) as call:
             begun(call)

@@ -1,0 +1,31 @@
+"""Threads that never end: whatever goes wrong in one round, the next one comes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
+
+
+def repeat(name: str, step: Callable[[], object], *, pause: float = 1.0) -> None:
+    """Start a daemon thread that runs `step` again and again; after an error it waits `pause` seconds first."""
+
+    def run() -> None:
+        while True:
+            try:
+                step()
+            except Exception as error:  # noqa: BLE001  (others depend on this thread)
+                log_error(name, error)
+                time.sleep(pause)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+
+
+def log_error(what: str, error: Exception) -> None:
+    """Log an error by its type and place; its message may quote a prompt."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    _log.warning("%s: %s at %s:%d", what, type(error).__name__, place.filename, place.lineno)  # invariant 10
