@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import functools
+import signal
 import socket
 
-from demo_model.server import run
+from demo_model.server import Server
 
 
 def main() -> None:
@@ -17,15 +17,23 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: any free one)")
     parser.add_argument("--fd", type=int, help="descriptor of a bound socket to listen on instead")
     options = parser.parse_args()
-    where = f"{options.host}:{options.port}" if options.fd is None else f"descriptor {options.fd}"
+    address, fd = (options.host, options.port), options.fd
     try:
-        if options.fd is None:
-            sock = socket.create_server((options.host, options.port))
-        else:
-            sock = socket.socket(fileno=options.fd)
+        sock = socket.create_server(address) if fd is None else socket.socket(fileno=fd)
     except (OSError, OverflowError) as error:
-        parser.error(f"cannot listen on {where}: {error}")
-    asyncio.run(run(sock, functools.partial(print, flush=True)))
+        parser.error(f"cannot listen on {address if fd is None else fd}: {error}")
+    asyncio.run(serve(sock))
+
+
+async def serve(sock: socket.socket) -> None:
+    """Serve on a bound socket until SIGTERM or SIGINT."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await asyncio.start_server(Server().serve, sock=sock, backlog=1024)
+    host, port = sock.getsockname()
+    print(f"http://{host}:{port}/v1", flush=True)
+    await stopped.wait()
 
 
 if __name__ == "__main__":

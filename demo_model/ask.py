@@ -1,37 +1,83 @@
-"""One chat-completions request, read and checked."""
+"""One chat-completions request, and the directives in it that pace its answer and break it.
+
+`demo+rate=0+tokens=50` or `[[demo rate=0 stall=5]]`: they stand in the model's name, or in any message in a
+block that is taken out of its text; the block wins. N counts tokens of text (not of reasoning), S is in seconds.
+
+- Pace: `rate=` tokens a second (0: as fast as can be), `first=S` until the first token, `headers=S`.
+- Text: `tokens=N` exactly; `seed=` another one (`random`: each time); `echo` the last user message, one
+  character a chunk; `think=` tokens of reasoning before it, in `field=` `reasoning_content`, `reasoning` or
+  `tag` (`<think>` in the text, cut across chunks).
+- Wire: `bytes` puts every byte of the stream into an HTTP chunk and a write of its own.
+- After N tokens: `stall=N` silence, `keepalive=N` only comments, `drop=N` TCP reset, `error=N` error object,
+  `badjson=N` malformed line, `filter=N` finish_reason content_filter; or just the end: by closing a body
+  without length (`fin=N`), by the last HTTP chunk (`nodone=N`), by `[DONE]` without finish_reason (`done=N`).
+- Instead of an answer: `status=CODE` HTTP error, `retry_after=S` its header, `html` a web page.
+- Habits: `nostream` answers JSON to a stream, `nousage` sends no usage, `nooptions` refuses `stream_options`.
+- `fails=N`: delays and faults only for the first N requests with the same last user message.
+"""
 
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from demo_model.refusal import Refused
-from demo_model.script import Script, read_script, take_directives
+from demo_model.wire import Refused
 
-KEY_LENGTH = 200
+ENDINGS = ("stall", "keepalive", "drop", "error", "badjson", "filter", "fin", "nodone", "done")
+# Name to pattern and type of the value.
+DIRECTIVES: dict[str, tuple[str, Callable[[str], object]]] = {
+    **dict.fromkeys(("rate", "first", "headers", "retry_after"), (r"\d{1,6}(\.\d+)?", float)),
+    **dict.fromkeys(("tokens", "think", "fails", *ENDINGS), (r"\d{1,6}", int)),
+    **dict.fromkeys(("echo", "bytes", "html", "nostream", "nousage", "nooptions"), ("1?", lambda _: True)),
+    "status": (r"[45]\d\d", int),
+    "field": ("reasoning_content|reasoning|tag", str),
+    "seed": (".+", str),
+}
+
+_BLOCK = re.compile(r"\[\[demo(?:\s+([^\]]*))?\]\]")
+
+
+@dataclass(frozen=True)
+class Script:
+    """How one answer is to be given; `ending` is one of ENDINGS, `after` so many tokens of text, or empty."""
+
+    rate: float = 40.0
+    first: float = 0.0
+    headers: float = 0.0
+    tokens: int | None = None
+    seed: str = ""
+    echo: bool = False
+    think: int = 0
+    field: str = "reasoning_content"
+    bytes: bool = False
+    ending: str = ""
+    after: int | None = None
+    status: int | None = None
+    retry_after: float | None = None
+    html: bool = False
+    nostream: bool = False
+    nousage: bool = False
+    nooptions: bool = False
+    fails: int | None = None
+
+    def on_request(self, number: int) -> Script:
+        """The script for the request of that number, from 1: itself, or one without faults after `fails`."""
+        if self.fails is None or number <= self.fails:
+            return self
+        return replace(self, first=0.0, headers=0.0, ending="", after=None, status=None, html=False)
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What the client asked for. `prompt` is the last user message; it and all `texts` have no directives."""
+    """A request: its `fields` as sent; `prompt`, the last user message, and all `texts` without directives."""
 
-    model: str
+    fields: dict[str, Any]
     prompt: str
-    texts: tuple[str, ...]
-    prompt_tokens: int
-    stream: bool
-    has_stream_options: bool
-    include_usage: bool
-    max_tokens: int | None
-    response_format: dict[str, Any]
+    texts: list[str]
     script: Script
-
-
-def key_of(prompt: str) -> str:
-    """The name in the statistics of a last user message, given with or without its directives."""
-    return take_directives(prompt)[0][:KEY_LENGTH].strip()
 
 
 def read_ask(body: bytes) -> Ask:
@@ -40,33 +86,33 @@ def read_ask(body: bytes) -> Ask:
         fields = json.loads(body)
         model, *directives = fields["model"].split("+")
         messages = [(message["role"], _text(message.get("content") or "")) for message in fields["messages"]]
-        limit = int(fields.get("max_completion_tokens") or fields.get("max_tokens") or 0)
-        options = dict(fields.get("stream_options") or {})
-        response_format = dict(fields.get("response_format") or {})
-        _, prompt = [message for message in messages if message[0] == "user"][-1]
+        prompt = [text for role, text in messages if role == "user"][-1]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise Refused("Send a JSON object with a model and messages of text, one of them a user's.") from None
     if model != "demo":
-        message = f"The model `{model}` does not exist; this server has `demo`."
-        raise Refused(message, status=404, code="model_not_found", param="model")
-    if limit < 0:
-        raise Refused(f"{limit} is not a number of tokens.", param="max_tokens")
-    if fields.get("tools"):
-        raise Refused("The demo model cannot call tools.", code="unsupported_parameter", param="tools")
-    texts = [take_directives(text) for _, text in messages]
-    return Ask(
-        model=fields["model"],
-        prompt=take_directives(prompt)[0],
-        texts=tuple(text for text, _ in texts),
-        prompt_tokens=max(1, math.ceil(sum(len(text) for _, text in messages) / 4)),
-        stream=bool(fields.get("stream")),
-        has_stream_options=bool(options),
-        include_usage=bool(options.get("include_usage")),
-        max_tokens=limit or None,
-        response_format=response_format,
-        script=read_script(directives + [word for _, words in texts for word in words]),
-    )
+        raise Refused(f"The model `{model}` does not exist; this server has `demo`.", 404, "model_not_found")
+    directives += [word for _, text in messages for block in _BLOCK.findall(text) for word in block.split()]
+    return Ask(fields, plain(prompt), [plain(text) for _, text in messages], _script(directives))
+
+
+def plain(text: str) -> str:
+    """A message's text without its directives."""
+    return _BLOCK.sub("", text)
 
 
 def _text(content: str | list[dict[str, str]]) -> str:
-    return "".join(content if isinstance(content, str) else [part["text"] for part in content])
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+
+
+def _script(directives: list[str]) -> Script:
+    """What the directives spell, later ones winning."""
+    values: dict[str, Any] = {}
+    for directive in directives:
+        name, _, value = directive.partition("=")
+        if name not in DIRECTIVES:
+            raise Refused(f"Unknown demo directive '{name}'. Known: {', '.join(DIRECTIVES)}.")
+        pattern, convert = DIRECTIVES[name]
+        if not re.fullmatch(pattern, value):
+            raise Refused(f"The demo directive '{directive}' has a bad value.")
+        values |= {"ending": name, "after": int(value)} if name in ENDINGS else {name: convert(value)}
+    return Script(**values)

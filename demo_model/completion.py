@@ -3,135 +3,146 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import secrets
 import time
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
-from demo_model.answer import Answer, prepare
-from demo_model.ask import Ask
-from demo_model.ledger import Prompt
-from demo_model.refusal import Refused, envelope, scripted
-from demo_model.script import Script
-from demo_model.wire import Reply, encode
+from demo_model.ask import Ask, Script
+from demo_model.composition import compose, read_brief, reason
+from demo_model.ledger import Ledger
+from demo_model.phrasebook import split_tokens
+from demo_model.wire import Refused, Reply, encode
 
 KEEPALIVE_SECONDS = 0.1
 # A reset discards what the client has not read yet: give it the time to.
 DROP_SECONDS = 0.1
-BREAKDOWN = "the model ran out of memory"
 WEB_PAGE = b"<!doctype html><html><body><h1>Welcome</h1><p>This is a web page, not a model.</p></body></html>"
-CUT_CHUNK = b'data: {"id":"chatcmpl-0","choices":[{"index":0,"delta":{"content":"'
+# The code and the words that OpenAI has for a status.
+STATUSES = {
+    401: ("invalid_api_key", "Incorrect API key provided: demo."),
+    404: ("model_not_found", "The model `demo` does not exist."),
+    429: ("rate_limit_exceeded", "Rate limit reached for `demo`. Please try again later."),
+    500: (None, "The server had an error while processing your request. Sorry about that!"),
+}
+# After any other ending there is no finish_reason, because a fault comes instead.
+FINISHES = {"": "stop", "filter": "content_filter"}
+DONE = b"data: [DONE]"
+HALF_AN_OBJECT = b'{"id":"chatcmpl-0","choices":[{"index":0,"delta":{"content":"'
+# What a fault leaves on the stream; the others leave nothing.
+LAST_LINES = {
+    "done": DONE,
+    "error": b'data: {"error":{"message":"the model ran out of memory","type":"server_error","code":500}}',
+    "badjson": b"data: " + HALF_AN_OBJECT,
+}
 
 
 class Completion:
-    """One answer to one request; `prompt` counts its tokens, `note` takes the names of its events."""
+    """One answer to one request. Its tokens are (field of the message, text); the ledger counts them."""
 
-    def __init__(self, ask: Ask, script: Script, reply: Reply, prompt: Prompt, note: Callable[[str], object]) -> None:
-        self._ask, self._script, self._reply, self._prompt, self._note = ask, script, reply, prompt, note
-        self._id, self._created = f"chatcmpl-{os.urandom(12).hex()}", int(time.time())
-        self._shows_usage = ask.include_usage and not script.nousage
+    def __init__(self, ask: Ask, script: Script, reply: Reply, ledger: Ledger) -> None:
+        self._ask, self._script, self._reply, self._ledger = ask, script, reply, ledger
+        fields = ask.fields
+        self._name = {"id": f"chatcmpl-{secrets.token_hex(12)}", "created": int(time.time()), "model": fields["model"]}
+        self._streams = bool(fields.get("stream")) and not script.nostream
+        self._options = fields.get("stream_options") or {}
+        self._shows_usage = not script.nousage and (not self._streams or bool(self._options.get("include_usage")))
+        thought, said = _speak(ask, script)
+        tagged = bool(thought) and script.field == "tag"
+        before = ["<th", "ink>", *thought, "</thi", "nk>"] if tagged else thought
+        tokens = [("content" if tagged else script.field, text) for text in before]
+        tokens += [("content", text) for text in said[: script.after]]
+        self._tokens = tokens[: fields.get("max_completion_tokens") or fields.get("max_tokens")]
+        self._thought = min(len(thought), len(self._tokens))
+        self._finish = FINISHES.get(script.ending) if len(self._tokens) == len(tokens) else "length"
 
     async def give(self) -> bool:
         """Answer the request; False or Refused if the script broke the answer."""
-        script = self._script
+        script, reply = self._script, self._reply
         await asyncio.sleep(script.headers)
-        if script.status:
-            raise scripted(script.status, self._ask.model, script.retry_after)
-        if script.nooptions and self._ask.has_stream_options:
-            raise Refused("Unrecognized request argument supplied: stream_options", param="stream_options")
+        if status := script.status:
+            wait = {} if script.retry_after is None else {"Retry-After": f"{script.retry_after:g}"}
+            code, message = STATUSES.get(status, (None, f"The script asked for a {status}."))
+            raise Refused(message, status, code, **wait)
+        if script.nooptions and self._options:
+            raise Refused("Unrecognized request argument supplied: stream_options")
         if script.html:
-            await self._reply.whole(WEB_PAGE, "text/html; charset=utf-8")
+            await reply.whole(WEB_PAGE, "text/html; charset=utf-8")
             return False
-        answer = prepare(self._ask, script)
-        await (self._stream(answer) if self._ask.stream and not script.nostream else self._whole(answer))
-        return answer.reason is not None
+        if self._streams:
+            await reply.begin(chunked=script.ending != "fin", single_bytes=script.bytes)
+            self._ledger.note("headers")
+        await asyncio.sleep(script.first)
+        await self._say()
+        await (self._end() if self._finish else self._break())
+        return self._finish is not None
 
-    async def _stream(self, answer: Answer) -> None:
-        await self._reply.begin(chunked=self._script.ending != "fin", single_bytes=self._script.bytes)
-        self._note("headers")
-        await asyncio.sleep(self._script.first_delay)
-        await self._chunk({"role": "assistant", "content": ""})
-        await self._tokens(answer)
-        if answer.reason is None:
-            await self._break()
-        else:
-            await self._chunk({}, answer.reason)
-            if self._shows_usage:
-                await self._event(self._object("chat.completion.chunk", [], usage=self._usage(answer)))
-            await self._reply.line(b"data: [DONE]")
-        await self._reply.end()
-
-    async def _tokens(self, answer: Answer) -> None:
+    async def _say(self) -> None:
+        await self._delta({"role": "assistant", "content": ""})
         begun = time.monotonic()
-        for number, (field, text) in enumerate(answer.tokens):
-            ahead = begun + number / self._script.rate - time.monotonic() if self._script.rate else 0
-            if ahead > 0:
-                await self._reply.flush()
-                await asyncio.sleep(ahead)
-            await self._chunk({field: text})
-            self._prompt.tokens += 1
+        pause = 1 / self._script.rate if self._script.rate else 0.0
+        for number, (field, text) in enumerate(self._tokens):
+            # Without a pace, too: the other requests want their turn.
+            await asyncio.sleep(begun + number * pause - time.monotonic())
+            await self._delta({field: text})
+            self._ledger.tokens += 1
             if number == 0:
-                await self._reply.flush()
-                self._note("first_token")
-        await self._reply.flush()
+                self._ledger.note("first_token")
+
+    async def _end(self) -> None:
+        asked, said = 1 + sum(map(len, self._ask.texts)) // 4, len(self._tokens)
+        usage = {
+            "prompt_tokens": asked,
+            "completion_tokens": said,
+            "total_tokens": asked + said,
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": self._thought},
+        }
+        if self._streams:
+            await self._delta({}, self._finish)
+            if self._shows_usage:
+                await self._event([], usage)
+            await self._reply.end(DONE)
+        else:
+            message = {"role": "assistant", "content": ""}
+            for field, text in self._tokens:
+                message[field] = message.get(field, "") + text
+            choice = {"index": 0, "message": message, "finish_reason": self._finish}
+            await self._reply.json(self._object("chat.completion", [choice], usage))
 
     async def _break(self) -> None:
+        """What comes instead of the rest of a stream, or instead of the whole answer."""
         match self._script.ending:
-            case "stall":
-                await self._silence()
-            case "keepalive":
-                await self._silence(b": keepalive")
+            case "stall" | "keepalive" as ending:
+                self._ledger.note("stalled")
+                while True:
+                    await asyncio.sleep(KEEPALIVE_SECONDS)
+                    if ending == "keepalive" and self._streams:
+                        await self._reply.line(b": keepalive")
             case "drop":
                 await asyncio.sleep(DROP_SECONDS)
                 self._reply.reset()
-            case "done":
-                await self._reply.line(b"data: [DONE]")
-            case "error":
-                await self._event(envelope(500, BREAKDOWN, 500))
-            case "badjson":
-                await self._reply.line(CUT_CHUNK)
+            case ending if self._streams:
+                await self._reply.end(LAST_LINES.get(ending, b""))
+            case _:
+                await self._reply.whole(HALF_AN_OBJECT, "application/json")
 
-    async def _whole(self, answer: Answer) -> None:
-        fault = self._script.ending if answer.reason is None else None
-        if fault in {"stall", "keepalive"}:
-            await self._silence()
-        pace = len(answer.tokens) / self._script.rate if self._script.rate else 0
-        await asyncio.sleep(self._script.first_delay + pace)
-        if fault == "error":
-            raise Refused(BREAKDOWN, status=500)
-        if fault == "drop":
-            self._reply.reset()
-            return
-        choice = {"index": 0, "message": answer.message(), "finish_reason": answer.reason}
-        usage = {} if self._script.nousage else {"usage": self._usage(answer)}
-        body = encode(self._object("chat.completion", [choice], **usage))
-        await self._reply.whole(body[: len(body) // 2] if fault else body, "application/json")
-        self._note("headers")
-        self._prompt.tokens += len(answer.tokens)
+    async def _delta(self, delta: dict[str, str], finish: str | None = None) -> None:
+        if self._streams:
+            await self._event([{"index": 0, "delta": delta, "finish_reason": finish}])
 
-    async def _silence(self, comment: bytes = b"") -> NoReturn:
-        """Say no more, or nothing but a comment again and again, until the client goes."""
-        self._note("stalled")
-        while True:
-            if comment:
-                await self._reply.line(comment)
-                await self._reply.flush()
-            await asyncio.sleep(KEEPALIVE_SECONDS)
+    async def _event(self, choices: list[Any], usage: dict[str, Any] | None = None) -> None:
+        await self._reply.line(b"data: " + encode(self._object("chat.completion.chunk", choices, usage)))
 
-    async def _chunk(self, delta: dict[str, str], reason: str | None = None) -> None:
-        choice = {"index": 0, "delta": delta, "finish_reason": reason}
-        usage = {"usage": None} if self._shows_usage else {}
-        await self._event(self._object("chat.completion.chunk", [choice], **usage))
+    def _object(self, kind: str, choices: list[Any], usage: dict[str, Any] | None) -> dict[str, Any]:
+        shown = {"usage": usage} if self._shows_usage else {}
+        return {**self._name, "object": kind, "choices": choices, **shown}
 
-    async def _event(self, value: dict[str, Any]) -> None:
-        await self._reply.line(b"data: " + encode(value))
 
-    def _object(self, kind: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-        name = {"id": self._id, "object": kind, "created": self._created, "model": self._ask.model}
-        return {**name, "choices": choices, **more}
-
-    def _usage(self, answer: Answer) -> dict[str, Any]:
-        prompt, said = self._ask.prompt_tokens, len(answer.tokens)
-        counts = {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
-        details = {"completion_tokens_details": {"reasoning_tokens": answer.reasoning_tokens}}
-        return {**counts, **details, "prompt_tokens_details": {"cached_tokens": 0}}
+def _speak(ask: Ask, script: Script) -> tuple[list[str], list[str]]:
+    """Tokens of reasoning and of text, which depend on the messages, `tokens` and `seed`, not on pace and faults."""
+    salt = secrets.token_hex() if script.seed == "random" else script.seed
+    seed = ascii([salt, *ask.texts])
+    brief = read_brief(ask.prompt, ask.texts)
+    thought = split_tokens(reason(brief, seed, script.think))[: script.think]
+    said = list(ask.prompt) if script.echo else split_tokens(compose(brief, seed, script.tokens))[: script.tokens]
+    return thought, said

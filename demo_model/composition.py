@@ -1,22 +1,60 @@
-"""Text that looks like a thoughtful answer: the same for the same brief and seed, about as long as asked."""
+"""A text that looks like a thoughtful answer to a prompt: about its topic, in its language, as long as it asks.
+
+The same request and seed always get the same text.
+"""
 
 from __future__ import annotations
 
-from demo_model.brief import Brief
-from demo_model.phrasebook import Phrasebook, measure
+import re
+from dataclasses import dataclass
 
-# The pools that a text of a kind is drawn from, in order; those with a star share the length that is left.
-FORMS = {
-    "story": "title, opening, meeting, middle*, story list, turn, ending",
-    "explainer": "core heading, lead, core*, list, example heading, example*, summary heading, summary",
-    "essay": "introduction, subject*, list, closing",
-    "section": "subject*, list",
-}
-# In words and in Chinese characters. A short text does without the trimmings.
-TRIMMINGS = {"title", "meeting", "story list", "turn", "list"}
-SHORT = {"en": 160, "zh": 250}
-CHAPTER = {"en": 450, "zh": 900}
-PART = {"en": 100, "zh": 180}
+from demo_model.phrasebook import Phrasebook, is_chinese, measure, pools
+
+DEFAULT_SIZE = {"zh": 400, "en": 220}
+SMALLEST, LARGEST = 50, 50_000
+LONGEST_TOPIC = 60
+
+_QUOTED = r"[「“\"]([^」”\"]+)[」”\"]"
+# A request typed by hand is reduced to its object: "Write a short story about tea" is about tea.
+_PREAMBLE = (
+    r"(?:please\s+)?(?:(?:write|tell|give)\b.{0,60}?\b(?:about|on)|explain|describe)\s"
+    r"|请?(?:写|讲|介绍|解释|说明)(?:一?[下篇个段])?(?:关于)?"
+)
+_POSTSCRIPT = r"的(?:故事|文章|报告)|是什么|,? in (?:about )?\d+ words"
+# Where a topic stands, the surest place first: the section "Prices" of a report about "tea" is about tea.
+_TOPICS = (
+    rf"(?:\b(?:about|on|topic\s*:)|关于|主题\s*[：:])\s*{_QUOTED}",
+    _QUOTED,
+    r"(?:\btopic\s*:|主题\s*[：:])[ \t]*([^\n]+)",
+    rf"^\s*(?:{_PREAMBLE})?(.+?)(?:{_POSTSCRIPT})?(?:[。？！?!\n]|\.\s|\.?$)",
+)
+_SIZE = re.compile(r"(\d[\d,]{0,9})[\s-]*(?:words?\b|个?汉?字)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Brief:
+    """`kind` is "explainer" (three fixed parts), "story" or "essay"; `size` counts words, or Chinese characters."""
+
+    topic: str
+    language: str
+    kind: str
+    size: int
+
+
+def read_brief(prompt: str, texts: list[str]) -> Brief:
+    """The brief in a prompt (the last user message); markers and length may also stand in another message."""
+    everything = "\n".join(texts)
+    places = (re.search(place, prompt, re.IGNORECASE) for place in _TOPICS)
+    topic = next((" ".join(found[1].split()) for found in places if found), "") or "…"
+    marked = next((it for it in DEFAULT_SIZE if all(mark in everything for mark in pools(it)["marker"])), None)
+    # An English sentence may be about something Chinese.
+    around = prompt.replace(topic, "")
+    language = marked or ("zh" if is_chinese(around if re.search(r"\w", around) else topic) else "en")
+    kind = "explainer" if marked else "story" if re.search(r"\bstory\b|故事", prompt, re.IGNORECASE) else "essay"
+    asked = _SIZE.search(prompt) or _SIZE.search(everything)
+    size = int(asked[1].replace(",", "")) if asked else DEFAULT_SIZE[language]
+    topic = topic if len(topic) <= LONGEST_TOPIC else topic[:LONGEST_TOPIC].rstrip() + "…"
+    return Brief(topic, language, kind, max(SMALLEST, min(size, LARGEST)))
 
 
 def compose(brief: Brief, seed: str, tokens: int | None = None) -> str:
@@ -24,59 +62,16 @@ def compose(brief: Brief, seed: str, tokens: int | None = None) -> str:
     book = Phrasebook(brief.language, brief.topic, seed)
     # A token is at most two of what `measure` counts; the third is a reserve.
     size = brief.size if tokens is None else 3 * tokens + 200
-    form = _form(book, brief, size)
-    blocks = [[] if pool.endswith("*") else [_block(book, pool)] for pool in form]
-    left = size - sum(measure(block[0]) for block in blocks if block)
-    shares = [at for at, block in enumerate(blocks) if not block]
-    for done, at in enumerate(shares):
-        blocks[at] = book.passages(form[at][:-1], left // (len(shares) - done))
-        left -= sum(map(measure, blocks[at]))
-    return "\n\n".join(text for block in blocks for text in block)
+    # The last form for which the text is long enough.
+    starts = (int(name.rpartition(" ")[2]) for name in book.pools if name.startswith(f"{brief.kind} from "))
+    form = book.pools[f"{brief.kind} from {max(start for start in starts if start <= size)}"]
+    said = {block: block.format_map(book) for block in form if not block.endswith("*}")}
+    share = (size - sum(map(measure, said.values()))) // (len(form) - len(said))
+    blocks = [said.get(block) or book.passages(block.strip("{*}"), share) for block in form]
+    return "\n\n".join([book["note"], *blocks])
 
 
 def reason(brief: Brief, seed: str, tokens: int) -> str:
     """Thinking about the brief, long enough for so many tokens."""
-    book = Phrasebook(brief.language, brief.topic, seed)
-    thoughts = ("" if brief.language == "zh" else " ").join(
-        book.fill_in(thought) for thought in book.pools["thought"]
-    ) + "\n\n"
-    return thoughts * (1 + 2 * tokens // measure(thoughts))
-
-
-def _form(book: Phrasebook, brief: Brief, size: int) -> list[str]:
-    """The pools and headings of a text, in order."""
-    form = ["note"]
-    for pool in FORMS[brief.kind].split(", "):
-        chapters = size // CHAPTER[brief.language]
-        if pool == "subject*":
-            form += _subjects(book, brief, size)
-        elif pool == "middle*" and chapters > 1:
-            for number in range(1, chapters + 1):
-                form += [f"### {number}. {book.draw('chapter')}", pool]
-        elif size >= SHORT[brief.language] or pool not in TRIMMINGS:
-            form.append(pool)
-    return form
-
-
-def _subjects(book: Phrasebook, brief: Brief, size: int) -> list[str]:
-    subjects = [pool for pool in book.pools if pool.startswith("subject: ")]
-    headed = brief.kind == "essay" and size >= SHORT[brief.language]
-    part = PART[brief.language]
-    count = max(1, min(size // part, len(subjects)), size // (2 * part))
-    form = []
-    for number, subject in enumerate(book.choose(subjects, count), 1):
-        mark = f"{number}. " if count > len(subjects) else ""
-        heading = [f"## {mark}{subject.removeprefix('subject: ')}"] if headed else []
-        form += [*heading, f"{subject}*"]
-    return form
-
-
-def _block(book: Phrasebook, pool: str) -> str:
-    """A heading as it is, a passage from a pool, or a list from a pool of introductions and one of items."""
-    if pool.startswith("#"):
-        return pool
-    block = book.draw(pool)
-    if pool.endswith("list"):
-        items = pool.removesuffix("list") + "item"
-        block += "\n\n" + "\n".join(f"- {book.draw(items)}" for _ in range(3))
-    return block
+    thought = Phrasebook(brief.language, brief.topic, seed)["thinking"] + "\n\n"
+    return thought * (1 + 2 * tokens // measure(thought))

@@ -1,103 +1,94 @@
-"""The routes of the demo model's server, and its start."""
+"""The routes of the demo model's server."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import signal
-import socket
-from collections.abc import Callable
+from collections import defaultdict
+from contextlib import closing, suppress
 
-from demo_model.ask import key_of, read_ask
+from demo_model.ask import plain, read_ask
 from demo_model.completion import Completion
-from demo_model.ledger import EVENTS, Ledger, Prompt
-from demo_model.refusal import Refused
-from demo_model.wire import Connection, Reply, Request, read_request
+from demo_model.ledger import EVENTS, Ledger
+from demo_model.wire import Refused, Reply, read_request
 
-BACKLOG = 1024
 MODELS = {"object": "list", "data": [{"id": "demo", "object": "model", "created": 0, "owned_by": "penstock"}]}
 
 
 class Server:
-    """Answers requests; holds nothing but the ledger."""
+    """Answers requests; holds nothing but a ledger for each prompt."""
 
     def __init__(self) -> None:
-        self._ledger = Ledger()
+        self._ledgers: defaultdict[str, Ledger] = defaultdict(Ledger)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one client's requests, one after the other; cancelled when the client goes."""
-        try:
-            while True:
-                reply, request = Reply(writer), None
+        """Answer a client's one request; stop at the moment when the client goes."""
+        reply = Reply(writer)
+        # Suppressed: the client has gone, or the server is to end. If there was a request, its ledger knows.
+        with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            try:
+                answering = asyncio.create_task(self._route(reply, *await read_request(reader)))
+                watching = asyncio.create_task(_cancel_at_end(reader, answering))
                 try:
-                    request = await read_request(reader)
-                    await self._route(request, reply)
-                except Refused as refused:
-                    await reply.json(refused.body, refused.status, **refused.headers)
-                if reply.last or not request or request.headers.get("connection", "").lower() == "close":
-                    break
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # The client is gone. If it had asked for an answer, the ledger knows.
-        finally:
-            writer.close()
+                    await answering
+                finally:
+                    watching.cancel()
+            except Refused as refused:
+                await reply.json(refused.body, refused.status, **refused.headers)
 
-    async def _route(self, request: Request, reply: Reply) -> None:
-        match request.route:
+    async def _route(self, reply: Reply, route: str, query: dict[str, str], body: bytes) -> None:
+        match route:
             case "POST /chat/completions":
-                await self._chat(request.body, reply)
+                await self._chat(body, reply)
             case "GET /models":
                 await reply.json(MODELS)
             case "GET /healthz":
                 await reply.json({"ok": True})
-            case "GET /stats" if "key" in request.query:
-                await reply.json(self._ledger.prompts.get(key_of(request.query["key"]), Prompt()).view())
+            case "GET /stats" if "key" in query:
+                await reply.json(self._ledgers.get(_key(query["key"]), Ledger()).view())
             case "GET /stats":
-                await reply.json(self._ledger.view())
+                await reply.json({"prompts": {key: ledger.view() for key, ledger in self._ledgers.items()}})
             case "GET /stats/wait":
-                await self._wait(request.query, reply)
+                await self._wait(query, reply)
             case "POST /stats/reset":
-                self._ledger = Ledger()
+                self._ledgers.clear()
                 await reply.json({"ok": True})
             case unknown:
-                raise Refused(f"Unknown URL: {unknown}.", status=404, code="unknown_url")
+                raise Refused(f"Unknown URL: {unknown}.", 404, "unknown_url")
 
     async def _chat(self, body: bytes, reply: Reply) -> None:
         ask = read_ask(body)
         # A request keeps its ledger: after a reset its end must not count among the new requests.
-        note = functools.partial(self._ledger.note, key_of(ask.prompt))
-        prompt = note("request")
-        script = ask.script.on_request(len(prompt.times["request"]))
-        end = "failed"
+        ledger = self._ledgers[_key(ask.prompt)]
+        script = ask.script.on_request(ledger.note("request"))
+        end = "closed_by_client"
         try:
-            if await Completion(ask, script, reply, prompt, note).give():
-                end = "finished"
-        except (asyncio.CancelledError, ConnectionError):
-            end = "closed_by_client"
+            end = "finished" if await Completion(ask, script, reply, ledger).give() else "failed"
+        except Refused:
+            end = "failed"
             raise
         finally:
-            note(end)
+            ledger.note(end)
 
     async def _wait(self, query: dict[str, str], reply: Reply) -> None:
         """Answer when the event has happened `count` times for the key; 408 after `timeout` seconds."""
         try:
-            key, event = key_of(query["key"]), EVENTS[EVENTS.index(query["event"])]
-            count, timeout = int(query.get("count", 1)), float(query.get("timeout", 10))
+            async with asyncio.timeout(float(query.get("timeout", 10))):
+                ledger, count = self._ledgers[_key(query["key"])], int(query.get("count", 1))
+                at = await ledger.wait(query["event"], count)
+        except TimeoutError:
+            raise Refused("It did not happen in time.", 408) from None
         except (KeyError, ValueError):
             raise Refused(f"Give a key, an event of {EVENTS}, perhaps a timeout and a count.") from None
-        try:
-            await reply.json(await asyncio.wait_for(self._ledger.wait(key, event, count), timeout))
-        except TimeoutError:
-            raise Refused(f"Not within {timeout:g} s.", status=408) from None
+        await reply.json({"at": at, "event": query["event"], "key": query["key"]})
 
 
-async def run(sock: socket.socket, announce: Callable[[str], None]) -> None:
-    """Serve on a bound socket until SIGTERM or SIGINT; `announce` gets the base URL when it listens."""
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    server = Server()
-    await loop.create_server(lambda: Connection(server.serve), sock=sock, backlog=BACKLOG)
-    host, port = sock.getsockname()
-    announce(f"http://{host}:{port}/v1")
-    await stopped.wait()
+async def _cancel_at_end(reader: asyncio.StreamReader, answering: asyncio.Task[None]) -> None:
+    """A client that has sent its request sends no more, so that there is nothing to be read but its end."""
+    with suppress(ConnectionError):
+        await reader.read()
+    answering.cancel()
+
+
+def _key(prompt: str) -> str:
+    """The name in the statistics of a last user message, given with or without its directives."""
+    return plain(prompt).strip()

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from jobs import events
 from jobs import request as creation
-from jobs.errors import InvalidRequest
+from jobs.errors import InvalidRequest, JobNotFound
 from jobs.reading_order import ReadingOrder
 from jobs.record import Job
 from web import views
@@ -60,9 +60,12 @@ class Pages:
         site.outbox.job(job.id)
         return redirect(f"/jobs/{job.id}", 303)
 
-    def show(self, job_id: str) -> str:
+    def show(self, job_id: str) -> Any:
         """One job."""
-        job = self._site.store.get(g.owner, job_id)
+        try:
+            job = self._site.store.get(g.owner, job_id)
+        except JobNotFound:
+            return render_template("missing.html"), 404
         found = views.current(self._site, job)
         return render_template("job.html", job=job, response=found, title=title(job))
 

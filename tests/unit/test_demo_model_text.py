@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo_model.brief import Brief, read_brief
-from demo_model.composition import compose, reason
-from demo_model.phrasebook import measure, pools, split_tokens
-from demo_model.structured import compose_json
+from demo_model.composition import Brief, compose, read_brief, reason
+from demo_model.phrasebook import Phrasebook, measure, pools, split_tokens
 
-KINDS = ("story", "explainer", "essay", "section")
+KINDS = ("story", "explainer", "essay")
 TOPICS = {"en": "the Antikythera mechanism", "zh": "翠花"}
 ALL_BRIEFS = [(language, kind) for language in TOPICS for kind in KINDS]
 
@@ -35,9 +31,9 @@ def brief(language: str, kind: str, size: int = 400) -> Brief:
         ("Topic: black holes\nTone: calm", Brief("black holes", "en", "essay", 220)),
         ("主题：翠花", Brief("翠花", "zh", "essay", 400)),
         ("Write in English about “翠花”, please", Brief("翠花", "en", "essay", 220)),
-        ('Write the section "How it began", 9 words', Brief("how it began", "en", "section", 50)),
-        ("Section “Prices” of a report about “tea”", Brief("tea", "en", "section", 220)),
-        ("请写“边界”这一节，999999字", Brief("边界", "zh", "section", 50_000)),
+        ('Write "How it began", 9 words', Brief("How it began", "en", "essay", 50)),
+        ("The chapter “Prices” of a report about “tea”", Brief("tea", "en", "essay", 220)),
+        ("请写“边界”这一节，999999字", Brief("边界", "zh", "essay", 50_000)),
         ("", Brief("…", "en", "essay", 220)),
     ],
 )
@@ -60,7 +56,7 @@ def test_a_text_says_who_wrote_it_and_is_markdown_with_a_list(language: str, kin
         assert text.startswith(pools(language)["note"][0] + "\n\n")
         assert "\n- " in text
         assert "**" in text
-        assert ("\n#" in text) == (kind != "section")
+        assert "\n#" in text
         assert "{" not in text
         assert TOPICS[language] in text
 
@@ -87,15 +83,15 @@ def test_there_are_always_enough_tokens(language: str, kind: str) -> None:
 
 def test_long_texts_are_divided_by_numbered_headings() -> None:
     assert "\n### 4. " in compose(brief("en", "story", 2000), "seed")
-    assert "\n## 12. " in compose(brief("zh", "essay", 5000), "seed")
+    assert "\n### 8. " in compose(brief("zh", "essay", 5000), "seed")
 
 
 @pytest.mark.parametrize("language", TOPICS)
 def test_every_passage_takes_its_slots(language: str) -> None:
-    slots = dict.fromkeys(("topic", "who", "friend", "place", "season"), "x")
-    for name, passages in list(pools(language).items())[1:]:
+    book = Phrasebook(language, "tea", "seed")
+    for name, passages in pools(language).items():
         assert passages, name
-        assert all(passage.format(**slots) for passage in passages)
+        assert all("{" not in passage.replace("*}", "}").format_map(book) for passage in passages)
     assert sum(map(len, pools(language).values())) > 150
     assert [len(passages) for passages in pools("zh").values()] == [len(it) for it in pools("en").values()]
 
@@ -114,26 +110,3 @@ def test_tokens_are_words_or_one_or_two_characters_and_no_mark_is_torn_off() -> 
         " e\u0301a",
         " 葛\U000e0100",
     ]
-
-
-def test_json_fits_the_schema_it_was_asked_for() -> None:
-    section = {"type": "object", "properties": {"title": {"type": "string"}, "words": {"type": "integer"}}}
-    properties = {
-        "heading": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-        "tone": {"enum": ["calm", "loud"]},
-        "draft": {"type": "boolean"},
-        "sections": {"type": "array", "items": {"$ref": "#/$defs/Section"}, "maxItems": 6},
-    }
-    schema = {"type": "object", "properties": properties, "$defs": {"Section": section}}
-    asked: dict[str, Any] = {"type": "json_schema", "json_schema": {"name": "Outline", "schema": schema}}
-    value = json.loads(compose_json(brief("en", "essay"), "seed", asked, "Outline it in 4 sections."))
-    assert (value["tone"], value["draft"], len(value["sections"])) == ("calm", True, 4)
-    assert len({section["title"] for section in value["sections"]}) == 4
-    assert all(isinstance(section["words"], int) for section in value["sections"])
-    assert isinstance(value["heading"], str)
-
-
-def test_json_without_a_schema_is_an_outline() -> None:
-    value = json.loads(compose_json(brief("zh", "essay"), "seed", {"type": "json_object"}, "写一份大纲"))
-    assert len(value["sections"]) == 5
-    assert set(value["sections"][0]) == {"title", "summary"}
