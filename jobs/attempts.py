@@ -180,9 +180,9 @@ class Attempts:
         """Give the jobs of a dead worker back to the queue; each such rescue counts. Returns how many."""
         return self._requeue(and_(jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS))
 
-    def give_up(self, claim: Claim) -> None:
+    def give_up(self, job_id: str, attempt: int) -> None:
         """Give a job back that this worker cannot go on with, as if the worker had died."""
-        self._requeue(_current(claim))
+        self._requeue(_attempt(job_id, attempt))
 
     def _requeue(self, orphans: ColumnElement[bool]) -> int:
         values = {"status": Status.QUEUED, "worker": None, "lost": jobs.c.lost + 1, "send_after": 0.0}
@@ -191,6 +191,10 @@ class Attempts:
 
 
 def _current(claim: Claim) -> ColumnElement[bool]:
+    return _attempt(claim.job.id, claim.attempt)
+
+
+def _attempt(job_id: str, attempt: int) -> ColumnElement[bool]:
     return and_(  # invariant 4
-        jobs.c.id == claim.job.id, jobs.c.attempt == claim.attempt, jobs.c.status == Status.IN_PROGRESS
+        jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == Status.IN_PROGRESS
     )

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs import response
 from jobs.attempts import Checkpoint, Claim, Finish, Replaced
@@ -54,7 +54,7 @@ def generate(job_id: str, shop: Workshop) -> None:
             _log.info("job %s: attempt %d was replaced", job_id, claim.attempt)
         except Exception as error:  # noqa: BLE001  (a job must not hang on a worker that lives)
             log_error(f"job {job_id}", error)
-            shop.attempts.give_up(claim)
+            shop.attempts.give_up(job_id, claim.attempt)
 
 
 def _run(claim: Claim, stop: Stop, shop: Workshop) -> None:
@@ -82,7 +82,7 @@ def _record(claim: Claim, stop: Stop, shop: Workshop) -> Recording:
         raise_marks = partial(shop.attempts.reserve, claim, seq_mark, index_mark)
         try:
             _persist(raise_marks, stop) if needed else raise_marks()
-        except DBAPIError:
+        except (OperationalError, InterfaceError):
             return False
         return True
 
@@ -115,14 +115,14 @@ def _outcome(recording: Recording, stop: Stop, shop: Workshop) -> Outcome:
 def _write(recording: Recording, stop: Stop, shop: Workshop) -> Outcome:
     """Write the job's one section, unless an earlier attempt has finished it, or nobody wants it any more."""
     claim = recording.claim
-    if claim.job.cancel_requested_at is not None:
-        return Outcome(Status.CANCELLED)
-    if claim.job.lost > shop.settings.max_attempts:
-        return _failed(f"{claim.job.lost} workers died while they wrote this; it is not tried again.")
     recording.begin()
     for finished in claim.checkpoints:
         takeover.restore(recording, finished)
         return Outcome(Status.COMPLETED, usage=finished.usage)
+    if claim.job.cancel_requested_at is not None:
+        return Outcome(Status.CANCELLED)
+    if claim.job.lost > shop.settings.max_attempts:
+        return _failed(f"{claim.job.lost} workers died while they wrote this; it is not tried again.")
     section = Section(recording, 0)
     answer = _write_section(section, claim, stop, shop)
     if answer.finish_reason in ("length", "max_tokens"):
@@ -232,7 +232,7 @@ def _persist(write: Callable[[], T], stop: Stop) -> T:
     while True:
         try:
             return write()
-        except DBAPIError as error:
+        except (OperationalError, InterfaceError) as error:
             _log.warning("the database refuses a write: %s", type(error.orig).__name__)
             if stop.reason is Reason.DRAIN:
                 raise Stopped from error

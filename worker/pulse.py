@@ -25,6 +25,7 @@ class Pulse:
         self._shop = shop
         self._wake = threading.Event()
         self._beaten_at = time.monotonic()
+        self._strays: set[tuple[str, int]] = set()
 
     def start(self) -> None:
         """Open the worker's row and begin to beat. Raises SQLAlchemyError when there is no database."""
@@ -40,8 +41,11 @@ class Pulse:
 
     def _beat(self) -> None:
         shop, now = self._shop, time.monotonic()
-        if len(shop.running):
-            shop.running.stop_unwanted(lambda: shop.attempts.held(shop.worker))
+        strays = shop.running.stop_unwanted(lambda: shop.attempts.held(shop.worker))
+        # Twice in a row: not one that is just being claimed, but one whose claim was committed and never heard of.
+        for job_id, attempt in strays & self._strays:
+            shop.attempts.give_up(job_id, attempt)
+        self._strays = strays
         if now - self._beaten_at >= shop.settings.lease_seconds / _BEATS_PER_LEASE:
             self._beaten_at = now
             if not shop.liveness.beat(shop.worker):

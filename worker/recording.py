@@ -19,6 +19,8 @@ from jobs.fold import Fold, Item, Part
 MAX_FRAMES = 500
 # Enough numbers to close every open item.
 _MARGIN = 1000
+# While the database is away, a try may block: the model's stream must not stand still for each of its tokens.
+_RESERVE_PAUSE_SECONDS = 10.0
 
 _WIRE = {
     "output_text": (events.TEXT_DELTA, events.TEXT_DONE),
@@ -44,6 +46,7 @@ class Recording:
         self._reserve, self._wake = reserve, wake
         self._lock = threading.RLock()
         self._reserving = threading.Lock()
+        self._reserve_after = 0.0
         self._transcript = transcript.TranscriptWriter()
         self._frozen = False
         self._seq_mark, self._index_mark = claim.job.seq_mark, claim.job.index_mark
@@ -163,7 +166,8 @@ class Recording:
     @property
     def has_work(self) -> bool:
         """Whether there is anything that the log does not have yet."""
-        return bool(self._unsent or self._pending)
+        with self._lock:
+            return bool(self._unsent or self._pending)
 
     def batch(self) -> Append | None:
         """The next frames for the log, at most MAX_FRAMES; the same again until they are acknowledged."""
@@ -235,7 +239,11 @@ class Recording:
                 return
             seq_mark = max(self._seq_mark, self._next + BLOCK)
             index_mark = max(self._index_mark, self._index + INDEX_BLOCK)
-            if not self._reserve(seq_mark, index_mark, numbers < _MARGIN or indexes <= 0):
+            scarce = numbers < _MARGIN or indexes <= 0
+            if not scarce and time.monotonic() < self._reserve_after:
+                return
+            if not self._reserve(seq_mark, index_mark, scarce):
+                self._reserve_after = time.monotonic() + _RESERVE_PAUSE_SECONDS
                 return
             with self._lock:
                 self._seq_mark, self._index_mark = seq_mark, index_mark

@@ -23,8 +23,11 @@ class Running:
         """A job is running for as long as this lasts."""
         stop = Stop()
         with self._changed:
+            _, displaced = self._jobs.get(claim.job.id, (0, None))
             self._jobs[claim.job.id] = (claim.attempt, stop)
             draining = self._draining
+        if displaced is not None:
+            displaced.request(Reason.REPLACED)  # an earlier attempt of this very process
         if draining:
             stop.request(Reason.DRAIN)
         try:
@@ -35,10 +38,11 @@ class Running:
                     del self._jobs[claim.job.id]
                 self._changed.notify_all()
 
-    def stop_unwanted(self, held: Callable[[], Mapping[str, tuple[int, bool]]]) -> None:
+    def stop_unwanted(self, held: Callable[[], Mapping[str, tuple[int, bool]]]) -> set[tuple[str, int]]:
         """Stop the jobs that are to be cancelled, and those that another attempt has by now.
 
-        `held()` asks the database: by id the attempt that this worker has, and whether its end is wanted.
+        `held()` asks the database: by id the attempt that this worker has, and whether its end is wanted. Returns
+        the jobs and attempts that the database says are here, and that are not.
         """
         running = list(self._jobs.items())  # noted first: whatever is claimed while we ask is not judged
         rows = held()
@@ -48,6 +52,7 @@ class Running:
                 stop.request(Reason.REPLACED)
             elif cancelled:
                 stop.request(Reason.CANCEL)
+        return {(job_id, attempt) for job_id, (attempt, _) in rows.items() if job_id not in self._jobs}
 
     def check_silence(self, now: float) -> None:
         """Shut the calls to models that have been silent for too long; `now` is monotonic."""

@@ -25,7 +25,7 @@ def writes(rows: Rows, claim: Claim) -> dict[str, Callable[[], object]]:
         "reserve": partial(rows.attempts.reserve, claim, 10**6, 10**6),
         "checkpoint": partial(rows.attempts.checkpoint, claim, FINISHED),
         "give_back": partial(rows.attempts.give_back, claim, 10**6),
-        "give_up": partial(rows.attempts.give_up, claim),
+        "give_up": partial(rows.attempts.give_up, claim.job.id, claim.attempt),
         **{status.value: partial(rows.finish, claim, status) for status in ENDS},
     }
 
@@ -49,7 +49,7 @@ def test_every_claim_has_numbers_of_its_own(rows: Rows) -> None:
     third = rows.claim(first.job)
     assert (third.attempt, third.first, third.job.lost) == (3, 5 * BLOCK + 3, 1)
     rows.attempts.reserve(third, 8 * BLOCK, 9)
-    rows.attempts.give_up(third)
+    rows.attempts.give_up(third.job.id, third.attempt)
     fourth = rows.claim(first.job)
     assert (fourth.attempt, fourth.first, fourth.job.lost) == (4, 8 * BLOCK, 2)
 
