@@ -180,7 +180,7 @@ def test_what_ends_while_redis_is_away_is_told_all_the_same(house: Stack, talk: 
 def test_a_killed_web_process_costs_an_event_source_nothing(house: Stack) -> None:
     job = create(house.url, input="web dies [[demo tokens=200 rate=100]]")["id"]
     seen: list[bytes] = []
-    for count in (10, 60, 110):
+    for count in (10, 80):
         with open_event_source(house.url, job, len(seen) - 1 if seen else None) as answer:
             for block in blocks(answer):
                 if block.startswith(b"id:"):
