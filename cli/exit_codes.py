@@ -22,8 +22,3 @@ class Stop(PenstockError):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
-
-
-def of_status(status: str | None) -> int:
-    """The exit code for the status that a job ended with."""
-    return {"completed": DONE, "cancelled": CANCELLED}.get(status or "", FAILED)

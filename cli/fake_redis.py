@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import socket
+import sys
 
-import click
 from fakeredis import TcpFakeServer
 
 
-@click.command()
-@click.option("--fd", type=int, required=True, help="An inherited socket, bound and listening.")
 def serve(fd: int) -> None:
-    """Serve the Redis protocol on an inherited socket until killed."""
+    """Serve the Redis protocol on an inherited socket, bound and listening, until killed."""
     listening = socket.socket(fileno=fd)
     server = TcpFakeServer(listening.getsockname(), bind_and_activate=False)
     server.socket.close()
@@ -20,4 +18,4 @@ def serve(fd: int) -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(int(sys.argv[1]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from cli.exit_codes import USAGE, Stop
@@ -13,7 +12,7 @@ from jobs.settings import LOOPBACK
 
 _BACKLOG = 2048
 # An address that means "all of them" is listened on, but cannot be visited.
-_VISIT = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - compared with, never bound by default
+_VISIT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never bound by default
 
 
 @dataclass(frozen=True)
@@ -37,16 +36,14 @@ class Door:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.socket.close()
 
 
 def listen(host: str, port: int) -> Door:
     """Bind and listen; port 0 takes any that is free. Raises Stop, one line that names the remedy."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.create_server(address, family=family, backlog=_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
@@ -58,5 +55,4 @@ def listen(host: str, port: int) -> Door:
 def refuse_open_door(host: str, auth: str) -> None:
     """Raises Stop when anyone on the network could reach a server that asks nobody for a key."""
     if auth == "off" and host not in LOOPBACK:
-        message = f"{host} can be reached from outside and PENSTOCK_AUTH is off: set PENSTOCK_AUTH=keys"
-        raise Stop(message, USAGE)
+        raise Stop(f"{host} can be reached from outside and PENSTOCK_AUTH is off: set PENSTOCK_AUTH=keys", USAGE)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 import click
 
-from cli.exit_codes import BROKEN_PIPE, INTERRUPTED, USAGE, Stop
+from cli.exit_codes import BROKEN_PIPE, INTERRUPTED, USAGE
 from jobs.errors import PenstockError
 
 # Name -> where it lives, and its line in the help: asking each module for the line would import them all.
-COMMANDS: Mapping[str, tuple[str, str]] = {
+COMMANDS = {
     "up": ("cli.up:up", "Run everything on this machine."),
-    "submit": ("cli.submit:submit", "Queue a job, and follow it if asked."),
+    "submit": ("cli.jobs:submit", "Queue a job, and follow it if asked."),
     "watch": ("cli.watch:watch", "Follow a job's text, live or long after."),
     "list": ("cli.jobs:list_jobs", "List the newest jobs."),
     "show": ("cli.jobs:show", "Print what a job has written so far."),
@@ -24,8 +23,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "web": ("cli.processes:web", "Run one web server: the API and the pages."),
     "worker": ("cli.processes:worker", "Run one worker."),
     "demo-model": ("cli.processes:demo_model", "Run the offline demo model."),
-    "keys": ("cli.keys:keys", "Manage API keys."),
-    "db": ("cli.db:db", "Look after the database."),
+    "keys": ("cli.database:keys", "Manage API keys."),
+    "db": ("cli.database:db", "Look after the database."),
 }
 
 
@@ -37,11 +36,8 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one subcommand, or None when there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[cmd_name][0].split(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        """Import one subcommand; None when there is none of that name."""
+        command: click.Command | None = resolve_name(COMMANDS[cmd_name][0]) if cmd_name in COMMANDS else None
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -55,24 +51,19 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except PenstockError as error:
             click.echo(f"Error: {error}", err=True)
-            raise click.exceptions.Exit(error.code if isinstance(error, Stop) else USAGE) from error
+            ctx.exit(getattr(error, "code", USAGE))
         except KeyboardInterrupt:
-            raise click.exceptions.Exit(INTERRUPTED) from None
+            ctx.exit(INTERRUPTED)
         except BrokenPipeError:
             # Not SIG_DFL for SIGPIPE: that would also kill us, silently, when a server closes its socket.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(BROKEN_PIPE) from None
+            ctx.exit(BROKEN_PIPE)
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("penstock", Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="penstock")
-def penstock() -> None:
-    """Long language model generations as background jobs: live, resumable, kept."""
-
-
 def main() -> None:
-    """The entry point of the command."""
-    penstock()
+    """Long language model generations as background jobs: live, resumable, kept."""
 
 
 if __name__ == "__main__":

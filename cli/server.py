@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from itertools import islice
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 import openai
+from openai.pagination import SyncCursorPage
 
 from cli.exit_codes import AUTH, NOT_FOUND, UNREACHABLE, USAGE, Stop
 from jobs.ids import is_job_id
@@ -17,8 +19,13 @@ from jobs.settings import LOOPBACK
 Job = dict[str, Any]  # a response object, as it is on the wire
 
 _CODES = {401: AUTH, 403: AUTH, 404: NOT_FOUND, 429: UNREACHABLE}
-_PAGE = 100
 _OLDEST_PREFIX = 1000  # jobs looked through for the start of an id
+
+
+class _Listed(openai.BaseModel):
+    """A job in a list; all fields but its id are kept as they came."""
+
+    id: str
 
 
 def wire(model: openai.BaseModel) -> dict[str, Any]:
@@ -35,15 +42,12 @@ class Server:
         transport = openai.DefaultHttpxClient(trust_env=urlsplit(url).hostname not in LOOPBACK)
         self.openai = openai.OpenAI(base_url=f"{self.url}/v1", api_key=api_key, max_retries=1, http_client=transport)
 
-    def page(self, job_id: str) -> str:
-        """The address of a job's page."""
-        return f"{self.url}/jobs/{job_id}"
-
-    def jobs(self, **query: object) -> list[Job]:
-        """The newest jobs, newest first. `query`: limit, after, status."""
-        given = {name: value for name, value in query.items() if value is not None}
-        page = self.openai.get("/responses", cast_to=object, options={"params": given})
-        return cast("list[Job]", cast("Job", page)["data"])
+    def jobs(self, most: int, status: str | None = None) -> Iterator[Job]:
+        """The newest jobs, newest first, `most` at most."""
+        query = {"limit": min(most, 100), "status": status or openai.omit}
+        page = SyncCursorPage[_Listed]
+        found = self.openai.get_api_list("/responses", page=page, model=_Listed, options={"params": query})
+        return map(wire, islice(found, most))
 
     def get(self, given: str) -> Job:
         """The job that a person means by an id, the start of one, or `last`. Raises Stop if there is none."""
@@ -53,25 +57,15 @@ class Server:
         """The id that a person means. Raises Stop unless it is exactly one."""
         if is_job_id(given):
             return given
-        if given == "last":
-            found = self.jobs(limit=1)
-        else:
-            found = [job for job in self._newest() if job["id"].startswith((given, f"resp_{given}"))]
+        start = ("",) if given == "last" else (given, f"resp_{given}")
+        recent = self.jobs(1 if given == "last" else _OLDEST_PREFIX)
+        found = [str(job["id"]) for job in recent if job["id"].startswith(start)]
         if not found:
             raise Stop(f"no job is called {given!r}: see `penstock list`", NOT_FOUND)
         if len(found) > 1:
-            names = ", ".join(job["id"] for job in found[:3])
+            names = ", ".join(found[:3])
             raise Stop(f"{given!r} begins the id of {len(found)} jobs ({names} ...): give more of it", USAGE)
-        return str(found[0]["id"])
-
-    def _newest(self) -> Iterator[Job]:
-        after = None
-        for _ in range(_OLDEST_PREFIX // _PAGE):
-            page = self.jobs(limit=_PAGE, after=after)
-            yield from page
-            if len(page) < _PAGE:
-                return
-            after = page[-1]["id"]
+        return found[0]
 
 
 def asks_server(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,57 +8,106 @@ their own also means that a Ctrl-C in the terminal reaches the launcher alone.
 from __future__ import annotations
 
 import os
+import secrets
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import NoReturn, Self
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+from typing import NoReturn
 
 import click
 
-from cli.child import Child
 from jobs.errors import PenstockError
+from jobs.settings import child_environment
 
 # Not PR_SET_PDEATHSIG: Linux only, lost on exec of a set-uid program, and it does not reach grandchildren.
 _SENTINEL = ("/bin/sh", "-c", "read _; kill -KILL 0")
 _TICK = 0.05
+_MINUTE = 60.0  # seconds: within them five deaths are too many, and after them a death is forgiven
+_TOO_MANY = 5
+_FIRST_PAUSE = 0.05
+_TAIL_LINES = 20
+
+
+@dataclass(eq=False)
+class Child:
+    """A process of ours, started again and again under one name; its log holds what it said since `up` began.
+
+    It inherits the descriptors `fds`, and may take `grace` seconds to end after SIGTERM. `life` is an id of its
+    own for each process that it was. `remedy` is what a person could do about its failure.
+    """
+
+    name: str
+    argv: list[str]
+    environment: dict[str, str]
+    log: Path
+    fds: tuple[int, ...] = ()
+    grace: float = 5
+    remedy: str = ""
+    life: str = field(init=False)
+    process: Popen[bytes] = field(init=False)
+    _deaths: list[float] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.log.write_bytes(b"")
+
+    def start(self, group: int) -> None:
+        """Start a new life of it in the process group `group`."""
+        self.life = f"{self.name}-{secrets.token_hex(4)}"
+        env = child_environment(**self.environment, PENSTOCK_WORKER_ID=self.life)
+        with self.log.open("ab") as log:
+            self.process = Popen(
+                self.argv, env=env, stdin=DEVNULL, stdout=log, stderr=log, pass_fds=self.fds, process_group=group
+            )
+
+    def last_words(self) -> str | None:
+        """None while it runs; else how it ended: `exit 1`, `SIGKILL`."""
+        code = self.process.poll()
+        if code is None:
+            return None
+        return f"exit {code}" if code >= 0 else signal.Signals(-code).name
+
+    def mourn(self) -> float:
+        """The seconds to wait before it is started again. Raises ChildFailed at its fifth death in a minute."""
+        now = time.monotonic()
+        self._deaths = [*(death for death in self._deaths if now - death < _MINUTE), now]
+        if len(self._deaths) == _TOO_MANY:
+            raise ChildFailed(self, f"died five times in a minute, at last with {self.last_words()}")
+        return _FIRST_PAUSE * float(2 ** len(self._deaths))
 
 
 class ChildFailed(PenstockError):
     """A child did not come up, or died too often; `tail` is the end of its log."""
 
     def __init__(self, child: Child, what: str) -> None:
-        super().__init__(f"{child.name} {what}; its log is {child.log.path}")
-        self.tail = child.log.tail()
+        super().__init__(f"{child.name} {what}; its log is {child.log}{child.remedy}")
+        with child.log.open(errors="replace") as lines:
+            self.tail = "".join(deque(lines, _TAIL_LINES))
 
 
-class Supervisor:
+class Supervisor(ExitStack):
     """The children of one launcher, in stages: each stage needs those before it, and ends before them.
 
-    Use it as a context manager; leaving it kills whatever still runs.
+    Use it as a context manager; leaving it kills whatever still runs, and closes what else was entered here.
     """
 
-    def __init__(self, *, verbose: bool = False) -> None:
-        self._stages: list[Sequence[Child]] = []
-        self._due: dict[str, float] = {}
-        self._verbose = verbose
+    def __init__(self) -> None:
+        super().__init__()
+        self._stages: list[tuple[Child, ...]] = []
+        self._sentinel = Popen(_SENTINEL, stdin=PIPE, stderr=DEVNULL, process_group=0)
+        self.callback(self._kill)
 
-    def __enter__(self) -> Self:
-        self._sentinel = subprocess.Popen(
-            _SENTINEL, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def _kill(self) -> None:
         # The sentinel is not yet waited for, so the number of its group cannot have passed to anyone else.
         with suppress(ProcessLookupError):
             os.killpg(self._sentinel.pid, signal.SIGKILL)
+        self._sentinel.communicate()
         for child in self.children:
-            child.wait()
-        assert self._sentinel.stdin
-        self._sentinel.stdin.close()
-        self._sentinel.wait()
+            child.process.wait()
 
     @property
     def children(self) -> list[Child]:
@@ -67,18 +116,14 @@ class Supervisor:
 
     def start(self, *stage: Child) -> None:
         """Start children that need all those started before them."""
-        self._stages.append(stage)
         for child in stage:
             child.start(self._sentinel.pid)
+        self._stages.append(stage)
 
-    def forget(self, child: Child) -> None:
-        """Let go of a child that has ended."""
-        self._stages = [stage for stage in self._stages if child not in stage]
-
-    def wait_until(self, ready: Callable[[], bool], child: Child, seconds: float) -> None:
+    def wait_until(self, ready: Callable[[], bool], child: Child, seconds: float = 60) -> None:
         """Wait until `ready`, which asks `child`.
 
-        Raises ChildFailed when any child dies, or `child` takes too long.
+        Raises ChildFailed when any child dies, or `child` takes longer than `seconds`.
         """
         deadline = time.monotonic() + seconds
         while not ready():
@@ -87,45 +132,31 @@ class Supervisor:
                     raise ChildFailed(each, f"ended while starting ({words})")
             if time.monotonic() > deadline:
                 raise ChildFailed(child, f"was not ready after {seconds:.0f} s")
-            self._tick()
+            time.sleep(_TICK)
 
-    def keep(self) -> NoReturn:
-        """Start again whatever dies, for ever. Raises ChildFailed when one dies five times in a minute."""
+    def keep(self, on_death: Callable[[str], object]) -> NoReturn:
+        """Start again whatever dies, for ever; `on_death` is told at once which life has ended.
+
+        Raises ChildFailed when one dies five times in a minute.
+        """
         while True:
             for child in self.children:
-                self._tend(child)
-            self._tick()
-
-    def _tend(self, child: Child) -> None:
-        if words := child.last_words():
-            pause = child.bury()
-            if pause is None:
-                raise ChildFailed(child, f"died five times in a minute, at last with {words}")
-            click.echo(f"{child.name} died ({words}); starting it again", err=True)
-            self._due[child.name] = time.monotonic() + pause
-        elif child.name in self._due and time.monotonic() >= self._due[child.name]:
-            del self._due[child.name]
-            child.start(self._sentinel.pid)
+                if words := child.last_words():
+                    on_death(child.life)
+                    pause = child.mourn()
+                    click.echo(f"{child.name} died ({words}); starting it again", err=True)
+                    time.sleep(pause)  # less than a second: the others can wait
+                    child.start(self._sentinel.pid)
+            time.sleep(_TICK)
 
     def stop(self) -> None:
         """End all children, the last stage first; one that outlasts its grace is killed."""
         for stage in reversed(self._stages):
             for child in stage:
-                child.send(signal.SIGTERM)
+                child.process.terminate()
             deadline = time.monotonic() + max(child.grace for child in stage)
-            while any(_runs(child) for child in stage):
+            while running := [child for child in stage if not child.last_words()]:
                 if time.monotonic() > deadline:
-                    for child in stage:
-                        child.send(signal.SIGKILL)
-                self._tick()
-
-    def _tick(self) -> None:
-        if self._verbose:
-            for child in self.children:
-                for line in child.log.fresh():
-                    click.echo(f"{child.name:<9}| {line}", err=True)
-        time.sleep(_TICK)
-
-
-def _runs(child: Child) -> bool:
-    return child.pid is not None and child.last_words() is None
+                    for child in running:
+                        child.process.kill()
+                time.sleep(_TICK)

@@ -171,24 +171,32 @@ def everything_about(house: Stack, job_id: str) -> tuple[Any, ...]:
 
 def test_invariant_4_stale_writes_refused(pair: Stack, talk: openai.OpenAI) -> None:
     next(worker for worker in pair.workers if worker.is_running).kill()
-    scripts = {"steady": "tokens=150 rate=60", "moody": "tokens=150 rate=60 seed=random", "mute": "stall=20 fails=1"}
-    jobs_of = {name: create(pair.url, input=f"{name} [[demo {script}]]")["id"] for name, script in scripts.items()}
-    for job in jobs_of.values():
-        Viewer(talk, job).seen(6)
-    (frozen,) = {pair.runner(job) for job in jobs_of.values()}
+    scripts = {
+        "steady": "tokens=100 rate=50",
+        "mute": "stall=20 fails=1",
+        "late": "tokens=250 rate=50 seed=random",  # its successor still writes when the sleeper wakes
+    }
+    asked = {name: create(pair.url, input=f"{name} [[demo {script}]]")["id"] for name, script in scripts.items()}
+    viewers = {name: Viewer(talk, job) for name, job in asked.items()}
+    for viewer in viewers.values():
+        viewer.seen(6)
+    (frozen,) = {pair.runner(job) for job in asked.values()}
     frozen.send(signal.SIGSTOP)
     successor = pair.start_worker()
-    wait_for(lambda: all(row_of(pair.database, job).ended_at for job in jobs_of.values()))
-    for job in jobs_of.values():
-        final = assert_one_end(pair.database, job)
-        assert (final["status"], final["penstock"]["attempt"]) == ("completed", 2)
-    before = [everything_about(pair, job) for job in jobs_of.values()]
+    for name in ("steady", "mute"):
+        viewers[name].ended()
+    before = [everything_about(pair, asked[name]) for name in ("steady", "mute")]
+    assert row_of(pair.database, asked["late"]).status == Status.IN_PROGRESS
 
     frozen.send(signal.SIGCONT)
-    wait_for(lambda: all(f"{job}: attempt 1 was replaced" in frozen.log.read_text() for job in jobs_of.values()))
-    wait_for(lambda: all(pair.model.stats(name)["open"] == 0 for name in jobs_of))
-    assert {pair.model.stats(name)["requests"] for name in jobs_of} == {2}
-    assert [everything_about(pair, job) for job in jobs_of.values()] == before
+    wait_for(lambda: all(f"{job}: attempt 1 was replaced" in frozen.log.read_text() for job in asked.values()))
+    assert [everything_about(pair, asked[name]) for name in ("steady", "mute")] == before
+    for name, job in asked.items():
+        assert_in_order(viewers[name].ended(), attempts=2)
+        final = assert_one_end(pair.database, job, viewers[name].events)
+        assert (final["status"], final["penstock"]["attempt"]) == ("completed", 2)
+        assert pair.model.stats(name)["requests"] == 2
+        assert pair.model.stats(name)["open"] == 0
     # It is a worker like any other again.
     successor.kill()
     assert talk.responses.create(input="after the frost [[demo tokens=3]]").status == "completed"

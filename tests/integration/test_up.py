@@ -154,7 +154,7 @@ def test_a_redis_that_is_named_is_used_and_not_started(tmp_path: Path) -> None:
         assert up.end() == 0
 
 
-def test_redis_data_that_cannot_be_read_costs_no_job(tmp_path: Path) -> None:
+def test_redis_data_that_cannot_be_read_is_said_and_moving_it_away_costs_no_job(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with running(data) as up:
         job = submit(up, "[[demo rate=0 tokens=50]]")
@@ -162,8 +162,12 @@ def test_redis_data_that_cannot_be_read_costs_no_job(tmp_path: Path) -> None:
         assert up.end() == 0
     for file in (data / "redis").rglob("appendonly*.aof"):
         file.write_bytes(b"*1\r\n$4\r\nnot an append-only file\r\n" * 10)
+    failed = command("up", "--port", "0", "--data", str(data))
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "Error: redis ended while starting (exit 1); its log is " in failed.stderr
+    assert failed.stderr.endswith(f"; if Redis cannot read its data, move {data / 'redis'} away: no job is lost\n")
+    (data / "redis").rename(tmp_path / "away")
     with running(data) as up:
-        assert "Redis cannot read its data: moved to " in up.words
         assert up.run("watch", job).exit_code == 0
         assert up.end() == 0
 

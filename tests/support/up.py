@@ -54,7 +54,7 @@ def command(*arguments: str, text: str | None = None, **environment: str) -> sub
 
 def ask(url: str, *arguments: str, text: str | None = None) -> Result:
     """Run a client command against a server, in this process, where the client is imported only once."""
-    result = CliRunner(env={"PENSTOCK_URL": url}).invoke(cli.main.penstock, arguments, input=text)
+    result = CliRunner(env={"PENSTOCK_URL": url}).invoke(cli.main.main, arguments, input=text)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
     return result
 

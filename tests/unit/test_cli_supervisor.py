@@ -14,9 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.child import Child
-from cli.log_file import LogFile
-from cli.supervisor import ChildFailed, Supervisor
+from cli.supervisor import Child, ChildFailed, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,17 +22,15 @@ ROOT = Path(__file__).resolve().parents[2]
 LAUNCHER = """
 import signal, sys
 from pathlib import Path
-from cli.child import Child
-from cli.log_file import LogFile
-from cli.supervisor import Supervisor
+from cli.supervisor import Child, Supervisor
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 with Supervisor() as supervisor:
     for number, script in enumerate(sys.argv[2:]):
-        log = LogFile(Path(sys.argv[1]) / f"{number}.log")
+        log = Path(sys.argv[1]) / f"{number}.log"
         supervisor.start(Child(str(number), ["/bin/sh", "-c", script], {}, log))
-    print(*(child.pid for child in supervisor.children), flush=True)
+    print(*(child.process.pid for child in supervisor.children), flush=True)
     try:
-        supervisor.keep()
+        supervisor.keep(on_death=str)
     except KeyboardInterrupt:
         supervisor.stop()
 """
@@ -81,7 +77,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 def shell(tmp_path: Path, script: str, *, name: str = "child", grace: float = 5) -> Child:
-    return Child(name, ["/bin/sh", "-c", script], {}, LogFile(tmp_path / f"{name}.log"), grace=grace)
+    return Child(name, ["/bin/sh", "-c", script], {}, tmp_path / f"{name}.log", grace=grace)
 
 
 def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
@@ -96,8 +92,8 @@ def test_five_deaths_in_a_minute_are_too_many(tmp_path: Path) -> None:
     with Supervisor() as supervisor:
         supervisor.start(shell(tmp_path, "echo life >> lives; echo my last words; exit 3", name="weak"))
         with pytest.raises(ChildFailed, match=r"weak died five times in a minute, at last with exit 3") as failure:
-            supervisor.keep()
-    assert failure.value.tail == ["my last words"]
+            supervisor.keep(on_death=str)
+    assert failure.value.tail == "my last words\n" * 5
     assert (tmp_path / "weak.log").read_text().count("my last words") == 5
 
 
@@ -123,7 +119,7 @@ def test_a_second_signal_ends_everything_at_once(tmp_path: Path) -> None:
 def test_a_child_that_outlasts_its_grace_is_killed(tmp_path: Path) -> None:
     with Supervisor() as supervisor:
         supervisor.start(child := shell(tmp_path, STUBBORN, grace=0.2))
-        eventually(lambda: child.log.tail() == ["up"])
+        eventually(lambda: child.log.read_text() == "up\n")
         supervisor.stop()
         assert child.last_words() == "SIGKILL"
 
@@ -134,7 +130,7 @@ def test_stages_end_in_reverse_order(tmp_path: Path) -> None:
     with Supervisor() as supervisor:
         for name in ("first", "second", "third"):
             supervisor.start(child := shell(tmp_path, script % name, name=name))
-            supervisor.wait_until(lambda child=child: child.log.tail() == ["up"], child, 5)  # type: ignore[misc]
+            supervisor.wait_until(lambda child=child: child.log.read_text() == "up\n", child, 5)  # type: ignore[misc]
         supervisor.stop()
     assert ends.read_text().split() == ["third", "second", "first"]
 
@@ -144,7 +140,7 @@ def test_a_child_that_ends_while_starting_is_a_failure(tmp_path: Path) -> None:
         supervisor.start(child := shell(tmp_path, "seq 1 30; exit 7"))
         with pytest.raises(ChildFailed, match="ended while starting .exit 7.; its log is") as failure:
             supervisor.wait_until(lambda: False, child, 10)
-    assert failure.value.tail == [str(number) for number in range(11, 31)]
+    assert failure.value.tail.split() == [str(number) for number in range(11, 31)]
 
 
 def test_a_child_that_is_never_ready_is_a_failure(tmp_path: Path) -> None:
@@ -159,32 +155,26 @@ def test_pauses_double_and_a_long_life_is_forgiven(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(time, "monotonic", lambda: now)
     child = shell(tmp_path, SLEEP)
     pauses = []
-    for life in (20, 20, 20, 20, 20, 20, 20, 61):
-        child._born = now
+    for life in (1, 1, 1, 1, 61, 30, 61):
         now += life
-        pauses.append(child.bury())
-    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 0.1]
+        pauses.append(child.mourn())
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 0.1, 0.2, 0.1]
 
 
 def test_each_life_of_a_worker_has_an_id_of_its_own_and_is_mourned(tmp_path: Path) -> None:
     dead: list[str] = []
-    log = LogFile(tmp_path / "up-1.log")
+    log = tmp_path / "up-1.log"
     argv = ["/bin/sh", "-c", "echo $PENSTOCK_WORKER_ID; exit 1"]
     with Supervisor() as supervisor:
-        supervisor.start(Child("up-1", argv, {}, log, mourn=dead.append))
+        supervisor.start(Child("up-1", argv, {}, log))
         with pytest.raises(ChildFailed):
-            supervisor.keep()
-    assert dead == log.path.read_text().split()
+            supervisor.keep(on_death=dead.append)
+    assert dead == log.read_text().split()
     assert len(set(dead)) == 5
     assert all(worker.startswith("up-1-") for worker in dead)
 
 
-def test_a_large_log_is_put_aside_once(tmp_path: Path) -> None:
-    path = tmp_path / "web.log"
-    path.write_bytes(b"old\n" * 2_000_000)
-    log = LogFile(path)
-    assert log.tail() == []
-    assert (tmp_path / "web.log.1").stat().st_size == 8_000_000
-    path.write_bytes("新的一行\nhalf".encode())
-    assert log.fresh() == ["新的一行"]
-    assert log.fresh() == []
+def test_a_log_begins_anew_with_each_start_of_the_launcher(tmp_path: Path) -> None:
+    (tmp_path / "web.log").write_text("of the last start")
+    child = shell(tmp_path, SLEEP, name="web")
+    assert child.log.read_text() == ""

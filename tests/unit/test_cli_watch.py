@@ -109,7 +109,7 @@ def url(wire: Wire) -> Iterator[str]:
 
 def penstock(*arguments: str) -> Result:
     """Run a command in this process; only what signals do needs one of its own."""
-    return CliRunner().invoke(cli.main.penstock, arguments)
+    return CliRunner().invoke(cli.main.main, arguments)
 
 
 def process(*arguments: str) -> subprocess.Popen[bytes]:
@@ -155,7 +155,12 @@ def test_text_that_is_begun_again_after_it_was_printed_is_exit_code_1(wire: Wire
     item = events.event_of(wire.frames[1])["item"]
     place = {"section": 0, "replaces": item["id"]}
     again = {"output_index": 1, "item": {**item, "id": "msg_2", "penstock": place}}
-    wire.frames = [*begun, events.frame(events.ITEM_ADDED, len(begun), again)]
+    written = {"output_index": 1, "item_id": "msg_2", "content_index": 0, "delta": "Long ago", "logprobs": []}
+    wire.frames = [
+        *begun,
+        events.frame(events.ITEM_ADDED, len(begun), again),
+        events.frame(events.TEXT_DELTA, len(begun) + 1, written),
+    ]
     done = penstock("watch", JOB, "--url", url)
     assert (done.exit_code, done.stdout) == (1, TEXT[:-3])
     assert "written again: penstock show resp_" in done.stderr

@@ -1,4 +1,4 @@
-"""`penstock keys`: who may use a server that runs with PENSTOCK_AUTH=keys. Works on the database itself."""
+"""`penstock keys` and `penstock db`: what is done on the database itself, with no server between."""
 
 from __future__ import annotations
 
@@ -12,29 +12,41 @@ from jobs.database import Database, upgrade
 from jobs.keys import Keys
 
 
-@click.group()
-def keys() -> None:
-    """Manage API keys."""
-
-
-def _keys() -> Keys:
+def _newest() -> Database:
     settings = load_settings()
     make(settings.data)
     upgrade(settings)
-    return Keys(Database(settings.database))
+    return Database(settings.database)
+
+
+@click.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command("upgrade")
+def upgrade_database() -> None:
+    """Bring the database to the newest version; a SQLite file is copied first."""
+    _newest()
+    click.echo("the database is at its newest version", err=True)
+
+
+@click.group()
+def keys() -> None:
+    """Manage the API keys of a server that runs with PENSTOCK_AUTH=keys."""
 
 
 @keys.command()
 @click.argument("owner")
 def create(owner: str) -> None:
     """Print a new key for OWNER. It is shown this once; the database has only its hash."""
-    click.echo(_keys().create(owner))
+    click.echo(Keys(_newest()).create(owner))
 
 
 @keys.command("list")
 def list_keys() -> None:
     """List the keys, without their secrets."""
-    for key in _keys().list():
+    for key in Keys(_newest()).list():
         made = datetime.fromtimestamp(key.created_at, UTC)
         click.echo(f"{key.id}  {made:%Y-%m-%d}  {'revoked' if key.revoked_at else 'good':7}  {key.owner}")
 
@@ -43,5 +55,5 @@ def list_keys() -> None:
 @click.argument("key_id")
 def revoke(key_id: str) -> None:
     """End a key at once. KEY_ID is what `list` shows."""
-    if not _keys().revoke(key_id):
+    if not Keys(_newest()).revoke(key_id):
         raise Stop(f"there is no key {key_id} that is still good: see `penstock keys list`", NOT_FOUND)
