@@ -34,12 +34,7 @@ PROJECT = "pyproject.toml"
 RUNTIME = "requirements.lock"
 DEVELOPMENT = "requirements-dev.lock"  # holds all of the runtime's packages too
 
-CHECKS = (
-    ("ruff", "check"),
-    ("ruff", "format", "--check"),
-    ("mypy",),
-    ("lint-imports",),
-)
+CHECKS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",), ("lint-imports",))
 TAIL_LINES = 8
 
 
@@ -203,12 +198,7 @@ def passes(check: tuple[str, ...]) -> bool:
     """Run one check; prints one line for it, after the check's own output if it fails."""
     began = time.monotonic()
     result = subprocess.run(
-        [BIN / check[0], *check[1:]],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
+        [BIN / check[0], *check[1:]], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     if result.returncode:
         print(result.stdout.rstrip())

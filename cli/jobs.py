@@ -18,8 +18,7 @@ from cli.output import as_json, print_json, print_text
 from cli.server import Job, Server, asks_server, wire
 from cli.watch import follow, job_id, timeout
 from jobs.fold import text_of
-
-_STATUSES = ("queued", "in_progress", "completed", "failed", "cancelled", "incomplete")
+from jobs.record import Status
 
 
 @click.command()
@@ -86,7 +85,7 @@ def _input(prompt: str | None, text: str | None, files: Iterable[TextIO]) -> str
 
 @click.command("list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many at most.")
-@click.option("--status", type=click.Choice(_STATUSES), help="Only those.")
+@click.option("--status", type=click.Choice(list(Status)), help="Only those.")
 @as_json
 @asks_server
 def list_jobs(server: Server, limit: int, status: str | None, as_json: bool) -> None:
@@ -106,7 +105,7 @@ def _line(job: Job) -> str:
 @click.command()
 @job_id
 @click.option("--format", "form", type=click.Choice(["md", "json"]), default="md", help="The text, or the job whole.")
-@click.option("-o", "--output", type=click.File("wb", lazy=False), help="Write to this file instead.")
+@click.option("-o", "--output", type=click.File("wb", lazy=True), help="Write to this file instead.")
 @asks_server
 def show(server: Server, job_id: str, form: str, output: BinaryIO | None) -> None:
     """Print what a job has written so far. ID may be the start of one, or `last`."""

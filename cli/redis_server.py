@@ -1,30 +1,21 @@
-"""A private Redis: the best server that this machine has, on a socket that only its owner can reach.
-
-Tests use the same class as their Redis.
-"""
+"""A private Redis: the best server that this machine has, on a socket that only its owner can reach."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Self
 from urllib.parse import quote
 
 import redis
 
-from cli.exit_codes import FAILED, Stop
 from cli.listening import listen
 
 FAKE = "fakeredis"
-_START_SECONDS = 60
 # The kernel's limit is 108 bytes on Linux, 104 on macOS.
 _LONGEST_SOCKET_PATH = 100
 _PRIVATE = ("--port", "0", "--unixsocketperm", "700", "--loglevel", "warning")
@@ -55,8 +46,7 @@ def answers(url: str) -> bool:
 class RedisServer:
     """One Redis server with its data in `directory`, which must exist.
 
-    `argv` and `fds` are for a supervisor that starts it itself; `start`, `pid`, `stop` and `kill` for all others.
-    Either way `close` lets go of the socket.
+    `argv` and `fds` say how to start it, `url` where it answers then. `close` lets go of its socket.
     """
 
     def __init__(self, directory: Path, program: str | None = None) -> None:
@@ -64,7 +54,6 @@ class RedisServer:
         self.program = program or find_program()
         self.fds: tuple[int, ...] = ()
         self._resources = ExitStack()
-        self._process: subprocess.Popen[bytes] | None = None
         if self.program == FAKE:
             door = self._resources.enter_context(listen("127.0.0.1", 0))
             self.fds = (door.fd,)
@@ -84,40 +73,6 @@ class RedisServer:
         elsewhere = tempfile.TemporaryDirectory(prefix="penstock-", ignore_cleanup_errors=True)
         return Path(self._resources.enter_context(elsewhere)) / "redis.sock"
 
-    def start(self) -> None:
-        """Start it and wait until it answers. Raises Stop, with its log's path, when it does not."""
-        log = self.directory / "redis.log"
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(self.argv, stdout=output, stderr=output, pass_fds=self.fds)
-        self.pid = self._process.pid
-        deadline = time.monotonic() + _START_SECONDS
-        while not answers(self.url):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise Stop(f"Redis did not start: see {log}", FAILED)
-            time.sleep(0.01)
-
-    def stop(self) -> None:
-        """End it in order, so that it keeps its data. Does nothing when it does not run."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End it at once. Does nothing when it does not run."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, number: signal.Signals) -> None:
-        if self._process:
-            self._process.send_signal(number)
-            self._process.wait()
-
     def close(self) -> None:
         """Let go of its socket."""
         self._resources.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        self.close()

@@ -11,7 +11,7 @@ from web import errors, guard
 from web.health import Health
 from web.pages import Pages
 from web.responses import Responses
-from web.site import build_site
+from web.site import Site
 
 # The second wall behind text that is only ever set as text.
 _POLICY = (  # invariant 9
@@ -24,7 +24,7 @@ _OPEN_TO_ALL = frozenset({"health.healthz", "health.readyz", "static"})
 def create_app(settings: Settings | None = None) -> Flask:
     """The application of one web process. Reads the settings unless they are given. Raises BadSetting."""
     settings = settings or Settings.load()
-    site = build_site(settings)
+    site = Site(settings)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     errors.register(app)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -25,47 +23,28 @@ _REDIS_SECONDS = 2.0
 _SUBSCRIPTION_SECONDS = 20.0
 
 
-@dataclass(frozen=True, slots=True)
 class Site:
     """The parts behind the routes."""
 
-    settings: Settings
-    database: Database
-    store: Store
-    keys: Keys
-    log: EventLog
-    redis: redis.Redis
-    relay: Relay
-    outbox: Outbox
-    prompts: Prompts
-    models: ModelChoice
-
-
-def build_site(settings: Settings) -> Site:
-    """Build the parts and start their threads. Raises BadSetting."""
-    database = Database(settings.database)
-    store, url = Store(database), settings.redis_url
-    client = redis.Redis.from_url(
-        url,
-        socket_timeout=_REDIS_SECONDS,
-        socket_connect_timeout=_REDIS_SECONDS,
-        retry=Retry(NoBackoff(), 1),  # a pooled connection that has gone stale; more would keep people waiting
-    )
-    log = EventLog(client)
-    listening = redis.Redis.from_url(url, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS)
-    subscriber = Subscriber(listening, log, store)
-    outbox = Outbox(Queue(settings, socket_seconds=3), log, store)
-    subscriber.start()
-    outbox.start()
-    return Site(
-        settings=settings,
-        database=database,
-        store=store,
-        keys=Keys(database),
-        log=log,
-        redis=client,
-        relay=Relay(subscriber, log, store),
-        outbox=outbox,
-        prompts=Prompts(settings.prompts),
-        models=ModelChoice(settings),
-    )
+    def __init__(self, settings: Settings) -> None:
+        """Builds the parts and starts their threads. Raises BadSetting."""
+        url = settings.redis_url
+        self.settings = settings
+        self.prompts = Prompts(settings.prompts)
+        self.models = ModelChoice(settings)
+        self.database = Database(settings.database)
+        self.store = Store(self.database)
+        self.keys = Keys(self.database)
+        self.redis = redis.Redis.from_url(
+            url,
+            socket_timeout=_REDIS_SECONDS,
+            socket_connect_timeout=_REDIS_SECONDS,
+            retry=Retry(NoBackoff(), 1),  # a pooled connection that has gone stale; more would keep people waiting
+        )
+        self.log = EventLog(self.redis)
+        listening = redis.Redis.from_url(url, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS)
+        subscriber = Subscriber(listening, self.log, self.store)
+        subscriber.start()
+        self.relay = Relay(subscriber, self.log, self.store)
+        self.outbox = Outbox(Queue(settings, socket_seconds=3), self.log, self.store)
+        self.outbox.start()

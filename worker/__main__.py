@@ -19,7 +19,7 @@ from jobs.errors import PenstockError
 from jobs.queue import Queue
 from jobs.settings import Settings
 from worker.process import WorkerProcess
-from worker.workshop import build_workshop
+from worker.workshop import Workshop
 
 
 def main(arguments: list[str]) -> None:
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> None:
         settings = Settings.load()
         _log_to_stderr(settings.log_level)
         queue = Queue(settings)
-        process = WorkerProcess(build_workshop(settings, queue))
+        process = WorkerProcess(Workshop(settings, queue))
         process.start()
     except (PenstockError, SQLAlchemyError) as error:
         sys.exit(f"penstock worker: {error}")

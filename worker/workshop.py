@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
@@ -24,44 +23,26 @@ from worker.running import Running
 _REDIS_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
 class Workshop:
     """The parts behind a generation. `worker` is this process's id among all workers."""
 
-    worker: str
-    settings: Settings
-    queue: Queue
-    redis: redis.Redis
-    liveness: Liveness
-    attempts: Attempts
-    store: Store
-    log: EventLog
-    models: Models
-    publisher: Publisher
-    running: Running
-
-
-def build_workshop(settings: Settings, queue: Queue) -> Workshop:
-    """Build the parts; nothing runs yet. Raises BadSetting."""
-    database = Database(settings.database)
-    client = redis.Redis.from_url(
-        settings.redis_url,
-        socket_timeout=_REDIS_SECONDS,
-        socket_connect_timeout=_REDIS_SECONDS,
-        health_check_interval=15,
-        retry=Retry(ExponentialWithJitterBackoff(cap=1, base=0.05), 1),  # every call of ours may be repeated
-    )
-    log = EventLog(client)
-    return Workshop(
-        worker=settings.worker_id or f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}",
-        settings=settings,
-        queue=queue,
-        redis=client,
-        liveness=Liveness(database),
-        attempts=Attempts(database),
-        store=Store(database),
-        log=log,
-        models=Models(settings),
-        publisher=Publisher(log),
-        running=Running(),
-    )
+    def __init__(self, settings: Settings, queue: Queue) -> None:
+        """Builds the parts; nothing runs yet. Raises BadSetting."""
+        database = Database(settings.database)
+        self.worker = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
+        self.settings = settings
+        self.queue = queue
+        self.redis = redis.Redis.from_url(
+            settings.redis_url,
+            socket_timeout=_REDIS_SECONDS,
+            socket_connect_timeout=_REDIS_SECONDS,
+            health_check_interval=15,
+            retry=Retry(ExponentialWithJitterBackoff(cap=1, base=0.05), 1),  # every call of ours may be repeated
+        )
+        self.liveness = Liveness(database)
+        self.attempts = Attempts(database)
+        self.store = Store(database)
+        self.log = EventLog(self.redis)
+        self.models = Models(settings)
+        self.publisher = Publisher(self.log)
+        self.running = Running()

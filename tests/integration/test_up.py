@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cli.redis_server import RedisServer
+from tests.support.redis_server import RedisServer
 from tests.support.up import COMMAND, ROOT, Up, clean_environment, command, eventually, living, running
 
 LONG = "[[demo rate=40 tokens=160]] 一条渠"

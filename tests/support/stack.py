@@ -23,12 +23,12 @@ from sqlalchemy import select
 
 from cli.listening import Door, listen
 from cli.processes import DEMO_MODEL, WEB, WORKER
-from cli.redis_server import RedisServer
 from jobs.database import Database, upgrade
 from jobs.liveness import Liveness
 from jobs.record import Status
 from jobs.schema import jobs
 from jobs.settings import Settings
+from tests.support.redis_server import RedisServer
 from tests.support.up import ROOT, clean_environment
 
 T = TypeVar("T")

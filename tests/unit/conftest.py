@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from cli.redis_server import RedisServer
 from jobs.event_log import EventLog
+from tests.support.redis_server import RedisServer
 from tests.support.rows import Rows, sqlite
 
 

@@ -25,26 +25,12 @@ MAX_FUNCTION_LINES = 40
 
 INVARIANTS = set(range(1, 11))
 VAGUE_WORDS = frozenset(
-    [
-        "base",
-        "common",
-        "handler",
-        "handlers",
-        "helper",
-        "helpers",
-        "manager",
-        "managers",
-        "misc",
-        "util",
-        "utils",
-    ]
+    ["base", "common", "handler", "handlers", "helper", "helpers", "manager", "managers", "misc", "util", "utils"]
 )
 NOT_OURS = frozenset({"build", "dist", "__pycache__"})
 
 # Written as patterns, so that this file does not contain what it forbids.
-REGISTRY = re.compile(
-    r"pypi\.(org|python)|pythonhosted\.|npmjs\.|yarnpkg\.|(deb|security)\.debian\.|archive\.ubuntu\."
-)
+REGISTRY = re.compile(r"pypi\.(org|python)|pythonhosted\.|npmjs\.|yarnpkg\.|(deb|security)\.debian\.|archive\.ubuntu\.")
 PLACE_ON_A_MACHINE = re.compile(r"(?<![\w.~-])/(home|root|Users|work)/[\w.]")
 ENVIRONMENT = re.compile(r"\bos\.(environb?|getenvb?)\b|\bfrom os import\b.*\b(environb?|getenvb?)\b")
 THIRD_PARTY = re.compile(
@@ -67,9 +53,7 @@ def files(*places: str) -> Iterator[Path]:
 
 def everything() -> Iterator[Path]:
     """Every file of the repository; hidden directories (.git, .venv, caches) are not ours, but for CI's."""
-    tops = (
-        top for top in ROOT.iterdir() if top.is_file() or top.name == ".ci" or not top.name.startswith(".")
-    )
+    tops = (top for top in ROOT.iterdir() if top.is_file() or top.name == ".ci" or not top.name.startswith("."))
     return files(*sorted(top.name for top in tops))
 
 
@@ -95,14 +79,7 @@ def lines_of(node: ast.Constant | ast.FunctionDef | ast.AsyncFunctionDef) -> set
 
 def code_lines(source: str) -> int:
     """How many lines hold code: not blank, not only a comment, not a docstring."""
-    silent = {
-        tokenize.COMMENT,
-        tokenize.NL,
-        tokenize.NEWLINE,
-        tokenize.INDENT,
-        tokenize.DEDENT,
-        tokenize.ENDMARKER,
-    }
+    silent = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type not in silent:
@@ -156,9 +133,7 @@ def test_no_file_is_long() -> None:
 
 def test_no_function_is_long() -> None:
     # A migration is a list of columns.
-    long = [
-        line for path in product(".py") if "migrations" not in path.parts for line in long_functions(path)
-    ]
+    long = [line for path in product(".py") if "migrations" not in path.parts for line in long_functions(path)]
     assert not long, long
 
 
@@ -170,16 +145,12 @@ def test_the_product_is_small() -> None:
         if uncounted.isdisjoint(path.parts)
     }
     total = sum(sizes.values())
-    assert total <= MAX_CODE_LINES, (
-        f"{total} lines of code: {sorted(sizes.items(), key=lambda item: -item[1])}"
-    )
+    assert total <= MAX_CODE_LINES, f"{total} lines of code: {sorted(sizes.items(), key=lambda item: -item[1])}"
 
 
 def test_names_say_what_a_file_is() -> None:
     vague = [
-        str(path)
-        for path in files(*PRODUCT, "tests")
-        if not VAGUE_WORDS.isdisjoint(re.split(r"[\W_]+", str(path)))
+        str(path) for path in files(*PRODUCT, "tests") if not VAGUE_WORDS.isdisjoint(re.split(r"[\W_]+", str(path)))
     ]
     assert not vague, vague
 
@@ -213,11 +184,7 @@ def test_pages_load_nothing_from_elsewhere() -> None:
 @pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
 def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: str) -> None:
     pin, checksum, comment = r"[\w.-]+==\S+( ; [^\\]+)? \\", r" +--hash=sha256:[0-9a-f]{64}( \\)?", r" *#.*"
-    strange = [
-        line
-        for line in text(Path(lock)).splitlines()
-        if not re.fullmatch(f"{pin}|{checksum}|{comment}", line)
-    ]
+    strange = [line for line in text(Path(lock)).splitlines() if not re.fullmatch(f"{pin}|{checksum}|{comment}", line)]
     assert not strange, strange
     assert "://" not in text(Path(lock))
     assert pins(lock)
@@ -257,7 +224,5 @@ def test_the_lock_answers_the_project_file() -> None:
 
 
 def test_every_invariant_is_marked_where_it_is_enforced() -> None:
-    marked = {
-        int(number) for path in product(".py") for number in re.findall(r"# invariant (\d+)\b", text(path))
-    }
+    marked = {int(number) for path in product(".py") for number in re.findall(r"# invariant (\d+)\b", text(path))}
     assert marked == INVARIANTS, f"missing {INVARIANTS - marked}, unknown {marked - INVARIANTS}"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import redis
 
-from cli.redis_server import RedisServer
 from jobs.queue import GENERATE, Queue
 from jobs.settings import Settings
+from tests.support.redis_server import RedisServer
 from tests.support.rows import OWNER, Rows, accepted
 
 

@@ -102,9 +102,7 @@ def patched(patch: str, start: Path) -> subprocess.CompletedProcess[str]:
         ("sys.modules['venv'] = None", "apt install python3-venv"),
     ],
 )
-def test_a_machine_that_cannot_run_it_is_told_so_in_one_line(
-    checkout: Checkout, patch: str, remedy: str
-) -> None:
+def test_a_machine_that_cannot_run_it_is_told_so_in_one_line(checkout: Checkout, patch: str, remedy: str) -> None:
     result = patched(patch, checkout.root / "start.py")
     assert result.returncode == 1
     assert remedy in result.stderr
@@ -114,9 +112,7 @@ def test_a_machine_that_cannot_run_it_is_told_so_in_one_line(
 
 def test_an_old_python_can_read_it() -> None:
     tree = ast.parse(START.read_text(), feature_version=(3, 7))
-    features = [
-        node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"
-    ]
+    features = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
     assert not features, "Python 3.6 stops at a future it does not know"
 
 
@@ -257,8 +253,5 @@ def test_benchmarks_are_listed_and_run(checkout: Checkout) -> None:
     unknown = checkout.start("bench", "nothing")
     assert (unknown.returncode, "latency" in unknown.stderr) == (2, True)
 
-    assert (
-        checkout.start("bench", "latency", "--jobs", "3").stdout
-        == f"python {bench / 'latency.py'} --jobs 3\n"
-    )
+    assert checkout.start("bench", "latency", "--jobs", "3").stdout == f"python {bench / 'latency.py'} --jobs 3\n"
     assert checkout.calls() == [VENV, DEVELOPMENT, PROJECT]

@@ -11,8 +11,8 @@ import pytest
 import redis
 from sqlalchemy.exc import OperationalError
 
-from cli.redis_server import RedisServer
 from jobs.event_log import ENDED_MS, EventLog, channel
+from tests.support.redis_server import RedisServer
 from tests.support.rows import Rows, frames_of
 from tests.support.stack import wait_for
 from worker.answer import Kind
