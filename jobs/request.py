@@ -84,21 +84,19 @@ def parse(body: bytes) -> CreateRequest:
         problem = error.errors(include_url=False)[0]
         param = ".".join(str(part) for part in problem["loc"]) or None
         raise InvalidRequest(f"{param or 'The body'}: {problem['msg']}", param=param) from error
-    extra = request.model_extra or {}
+    asked = request.model_extra or {}
     for name in _UNSUPPORTED:
-        if extra.get(name):
-            raise InvalidRequest(
-                f"'{name}' is not supported: Penstock generates text. Leave it out.",
-                param=name,
-                code="unsupported_parameter",
-            )
+        if asked.get(name):
+            raise _unsupported(name, f"'{name}' is not supported: Penstock generates text. Leave it out.")
+    if (request.text or {}).get("format") not in (None, {"type": "text"}):
+        raise _unsupported("text.format", "'text.format' can only be of type 'text' here. Leave it out.")
     if request.store is False and request.background:
-        raise InvalidRequest(
-            "A background response is always stored: leave out 'store' or 'background'.",
-            param="background",
-            code="unsupported_parameter",
-        )
+        raise _unsupported("background", "A background response is always stored: leave out 'store' or 'background'.")
     return request
+
+
+def _unsupported(param: str, message: str) -> InvalidRequest:
+    return InvalidRequest(message, param=param, code="unsupported_parameter")
 
 
 def accept(request: CreateRequest, prompts: Prompts, *, default_model: str, allowed: Sequence[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from jobs.errors import InvalidRequest, JobNotFound
+from jobs.loops import log_error
 
 _log = logging.getLogger(__name__)
 
@@ -60,5 +61,5 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        _log.exception("a request failed")
+        log_error("a request failed", error)
         return envelope(500, f"Penstock itself failed ({type(error).__name__}).", kind="server_error")

@@ -6,7 +6,6 @@ a job that nobody watches waits, for a tenth of the memory.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,12 +15,11 @@ import redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.event_log import Answer, Append, EventLog, Verdict
+from jobs.loops import log_error
 from worker.recording import Recording
 
 UNWATCHED_SECONDS = 0.2
 _BACKOFF_SECONDS = (0.02, 1.0)
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -100,8 +98,8 @@ class Publisher:
             self._work.clear()
             try:
                 healthy = self._flush()
-            except Exception:  # noqa: BLE001  (the thread serves every job: no error of one may end it)
-                _log.exception("publishing failed")
+            except Exception as error:  # noqa: BLE001  (the thread serves every job: no error of one may end it)
+                log_error("publishing", error)
                 healthy = False
             pause = _BACKOFF_SECONDS[0] if healthy else min(pause * 2, _BACKOFF_SECONDS[1])
             if not healthy:
