@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -46,11 +47,13 @@ class Responses:
         frames = site.relay.follow(job)
         first = next(frames, b"")  # subscribes, so that the worker's first frame already finds a listener
         site.outbox.job(job.id)
-        if asked.stream:
-            return sse.openai(_attached(site, job, first, frames))
-        if asked.background:
+        if asked.background and not asked.stream:
             return views.response(site, job)
-        return _awaited(site, job, frames)
+        stream = _attached(site, job, first, frames)
+        answer = stream if asked.stream else _awaited(site, job, stream)
+        if not kept["store"]:
+            answer = _forgotten(site, job, answer)
+        return sse.openai(answer) if asked.stream else Response(answer, mimetype="application/json")
 
     def page(self) -> Response:
         """The owner's jobs."""
@@ -97,16 +100,22 @@ def _attached(site: Site, job: Job, first: bytes, frames: Iterator[bytes]) -> It
             _cancel(site, job, 0)
 
 
-def _awaited(site: Site, job: Job, frames: Iterator[bytes]) -> Response:
+def _awaited(site: Site, job: Job, stream: Iterator[bytes]) -> Iterator[bytes]:
     """The response once it has ended. Spaces before it keep the connection, and tell when it is gone."""
+    for piece in stream:
+        if not piece:
+            yield b" "
+    yield site.store.get(job.owner, job.id).response or b"{}"
 
-    def body() -> Iterator[bytes]:
-        for piece in _attached(site, job, b"", frames):
-            if not piece:
-                yield b" "
-        yield site.store.get(job.owner, job.id).response or b"{}"
 
-    return Response(body(), mimetype="application/json")
+def _forgotten(site: Site, job: Job, answer: Iterator[bytes]) -> Iterator[bytes]:
+    """With `store: false`, the answer is all that is ever given."""
+    try:
+        yield from answer
+    finally:
+        with suppress(JobNotFound):
+            site.store.delete(job.owner, job.id)
+        site.outbox.deleted(job.id)
 
 
 def _event_source(site: Site, job: Job) -> Response:

@@ -148,6 +148,15 @@ def test_a_job_without_background_is_awaited(client: openai.OpenAI) -> None:
     assert streamed[-1].type == events.COMPLETED
 
 
+def test_what_is_not_to_be_stored_is_gone_once_answered(client: openai.OpenAI) -> None:
+    awaited: Any = client.responses.create(input="forget me [[demo tokens=5]]", store=False)
+    streamed: Any = list(client.responses.create(input="and me [[demo tokens=5]]", store=False, stream=True))[-1]
+    for answered in (awaited, streamed.response):
+        assert (answered.status, answered.store, bool(answered.output_text)) == ("completed", False, True)
+        with pytest.raises(openai.NotFoundError):
+            client.responses.retrieve(answered.id)
+
+
 def test_many_viewers_see_the_same(client: openai.OpenAI) -> None:
     job = client.responses.create(input="many viewers [[demo tokens=300 rate=300]]", background=True)
     viewers = [Viewer(client, job.id) for _ in range(30)]
