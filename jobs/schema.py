@@ -2,88 +2,76 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+import sqlalchemy as sa
 
-metadata = MetaData()
+metadata = sa.MetaData()
 
-jobs = Table(
+jobs = sa.Table(
     "jobs",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("owner", String(64), nullable=False),
-    Column("status", String(16), nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("attempt", Integer, nullable=False, default=0),
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False, default=0),
     # Rescues only: a drain costs none, so the attempt number alone cannot be the budget.
-    Column("lost", Integer, nullable=False, default=0),
+    sa.Column("lost", sa.Integer, nullable=False, default=0),
     # No number below it is free: raised in blocks before numbers are used.
-    Column("seq_mark", Integer, nullable=False, default=2),
+    sa.Column("seq_mark", sa.Integer, nullable=False, default=2),
     # The same for output indexes: a client that has seen one must never see it again for another item.
-    Column("index_mark", Integer, nullable=False, default=0),
-    Column("worker", String(64)),
+    sa.Column("index_mark", sa.Integer, nullable=False, default=0),
+    sa.Column("worker", sa.String(64)),
     # From when on a wake-up message should be sent (again), and how many were.
-    Column("send_after", Float, nullable=False),
-    Column("sends", Integer, nullable=False, default=0),
-    Column("request", Text, nullable=False),
-    Column("body_hash", String(64), nullable=False),
-    Column("idempotency_key", String(255)),
-    Column("opening", LargeBinary, nullable=False),
-    Column("cancel_requested_at", Float),
-    Column("started_at", Float),
-    Column("ended_at", Float),
-    Column("response", LargeBinary),
-    Column("sha256", String(64)),
-    UniqueConstraint("owner", "idempotency_key"),
-    Index("jobs_by_owner", "owner", "created_at", "id"),
-    Index("jobs_by_status", "status", "send_after"),
-    Index("jobs_by_worker", "worker", "status"),
+    sa.Column("send_after", sa.Float, nullable=False),
+    sa.Column("sends", sa.Integer, nullable=False, default=0),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("body_hash", sa.String(64), nullable=False),
+    sa.Column("idempotency_key", sa.String(255)),
+    sa.Column("opening", sa.LargeBinary, nullable=False),
+    sa.Column("cancel_requested_at", sa.Float),
+    sa.Column("started_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("response", sa.LargeBinary),
+    sa.Column("sha256", sa.String(64)),
+    sa.UniqueConstraint("owner", "idempotency_key"),
+    sa.Index("jobs_by_owner", "owner", "created_at", "id"),
+    sa.Index("jobs_by_status", "status", "send_after"),
+    sa.Index("jobs_by_worker", "worker", "status"),
 )
 
-transcripts = Table(
+transcripts = sa.Table(
     "transcripts",
     metadata,
-    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    Column("frames", LargeBinary, nullable=False),
+    sa.Column("job_id", sa.String(64), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("frames", sa.LargeBinary, nullable=False),
 )
 
-checkpoints = Table(
+checkpoints = sa.Table(
     "checkpoints",
     metadata,
-    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    Column("section", Integer, primary_key=True),
+    sa.Column("job_id", sa.String(64), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("section", sa.Integer, primary_key=True),
     # The finished items of the section, as on the wire, and what they cost.
-    Column("items", Text, nullable=False),
-    Column("usage", Text),
+    sa.Column("items", sa.Text, nullable=False),
+    sa.Column("usage", sa.Text),
 )
 
-workers = Table(
+workers = sa.Table(
     "workers",
     metadata,
-    Column("id", String(64), primary_key=True),
+    sa.Column("id", sa.String(64), primary_key=True),
     # A sign of life is a change, never a time: no two clocks are compared.
-    Column("counter", Integer, nullable=False, default=0),
-    Column("dead", Integer, nullable=False, default=0),
-    Column("started_at", Float, nullable=False),
+    sa.Column("counter", sa.Integer, nullable=False, default=0),
+    sa.Column("dead", sa.Integer, nullable=False, default=0),
+    sa.Column("started_at", sa.Float, nullable=False),
 )
 
-keys = Table(
+keys = sa.Table(
     "keys",
     metadata,
-    Column("id", String(64), primary_key=True),
-    Column("owner", String(64), nullable=False),
-    Column("sha256", String(64), nullable=False, unique=True),
-    Column("created_at", Float, nullable=False),
-    Column("revoked_at", Float),
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False, unique=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("revoked_at", sa.Float),
 )

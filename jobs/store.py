@@ -51,7 +51,10 @@ class Store:
         The same key again gives the job that it gave before. Raises InvalidRequest when that one had
         another body.
         """
-        body = orjson.dumps(request, option=orjson.OPT_SORT_KEYS)
+        try:
+            body = orjson.dumps(request, option=orjson.OPT_SORT_KEYS)
+        except TypeError as error:
+            raise InvalidRequest(f"The request cannot be kept: {error}.") from error
         job_id, now = new_job_id(), time.time()
         row = {
             "id": job_id,

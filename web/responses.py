@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 from flask import Blueprint, Response, g, request
 
@@ -19,7 +18,8 @@ from web.site import Site
 _CANCEL_SECONDS = 2.0
 _DELETE_SECONDS = 10.0
 _POLL_SECONDS = 0.05
-_MAX_NUMBER = 2**53
+_MAX_DIGITS = 15
+_MAX_KEY = 255
 
 
 class Responses:
@@ -43,7 +43,7 @@ class Responses:
         site, asked = self._site, creation.parse(request.get_data())
         model = asked.model or site.models.default()
         kept = creation.accept(asked, site.prompts, default_model=model, allowed=site.settings.models)
-        job = site.store.accept(g.owner, kept, request.headers.get("Idempotency-Key"))
+        job = site.store.accept(g.owner, kept, _idempotency_key())
         frames = site.relay.follow(job)
         first = next(frames, b"")  # subscribes, so that the worker's first frame already finds a listener
         site.outbox.job(job.id)
@@ -148,6 +148,13 @@ def _cancel(site: Site, job: Job, seconds: float) -> Job:
     return job
 
 
+def _idempotency_key() -> str | None:
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if len(key) > _MAX_KEY:
+        raise InvalidRequest(f"An Idempotency-Key has at most {_MAX_KEY} characters.", param="Idempotency-Key")
+    return key or None
+
+
 def _flag(name: str) -> bool:
     value = request.args.get(name, "false").lower()
     if value not in ("true", "false", "1", "0"):
@@ -164,7 +171,6 @@ def _cursor(name: str) -> int:
 
 
 def _number(text: str, name: str) -> int:
-    number: Any = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
-    if number is None or number > _MAX_NUMBER:
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise InvalidRequest(f"'{name}' must be a sequence number: 0, 1, 2, ...", param=name)
-    return int(number)
+    return int(text)

@@ -236,43 +236,6 @@ def test_invariant_5_finished_items_stay(pair: Stack, talk: openai.OpenAI) -> No
     assert pair.model.stats("paid for")["requests"] == 3  # the reference, and each job once
 
 
-# -- ends ----------------------------------------------------------------------------------------------------------
-
-
-def test_invariant_3_one_end(pair: Stack, talk: openai.OpenAI) -> None:
-    scripts = {
-        "completed": "tokens=30",
-        "failed": "tokens=30 error=9",
-        "incomplete": "tokens=30 filter=9",
-        "cancelled": "tokens=900 rate=50",
-    }
-    viewers = {
-        status: Viewer(talk, create(pair.url, input=f"ends {status} [[demo {script}]]")["id"])
-        for status, script in scripts.items()
-    }
-    talk.responses.cancel(viewers["cancelled"].seen(20)[0].response.id)
-    for status, viewer in viewers.items():
-        found = viewer.ended()
-        assert assert_one_end(pair.database, found[0].response.id, found)["status"] == status
-
-
-def test_a_cancel_and_an_end_at_the_same_moment_make_one_end(pair: Stack, talk: openai.OpenAI) -> None:
-    statuses = set()
-    for number in range(40):
-        job = create(pair.url, input=f"race {number} [[demo tokens=40]]")["id"]
-        viewer = Viewer(talk, job)
-        viewer.seen(number % 10 + 1)
-        try:
-            answer = talk.responses.cancel(job)
-        except openai.BadRequestError as refused:
-            assert "Cannot cancel a completed response" in str(refused)  # noqa: PT017
-            answer = talk.responses.retrieve(job)
-        final = assert_one_end(pair.database, job, viewer.ended())
-        assert answer.status == final["status"]
-        statuses.add(answer.status)
-    assert statuses <= {"completed", "cancelled"}
-
-
 # -- wake-ups and farewells ----------------------------------------------------------------------------------------
 
 

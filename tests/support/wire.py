@@ -70,3 +70,14 @@ def blocks(answer: HTTPResponse) -> Iterator[bytes]:
 def _frames(answer: HTTPResponse) -> bytes:
     with answer:
         return b"".join(block for block in blocks(answer) if not block.startswith((_COMMENT, b"retry:")))
+
+
+def assert_refused(status: int, body: Any, expected: int = 400) -> dict[str, Any]:
+    """The error in an answer of OpenAI's envelope that says what the client did wrong."""
+    assert status == expected, body
+    assert set(body) == {"error"}
+    error: dict[str, Any] = body["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["type"] == "invalid_request_error"
+    assert error["message"]
+    return error
