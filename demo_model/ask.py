@@ -4,15 +4,16 @@
 block that is taken out of its text; the block wins. N counts tokens of text (not of reasoning), S is in seconds.
 
 - Pace: `rate=` tokens a second (0: as fast as can be), `first=S` until the first token, `headers=S`.
-- Text: `tokens=N` exactly; `seed=` another one (`random`: each time); `echo` the last user message, one
-  character a chunk; `think=` tokens of reasoning before it, in `field=` `reasoning_content`, `reasoning` or
-  `tag` (`<think>` in the text, cut across chunks).
+- Text: JSON if a `response_format` asks for it, but `tokens=N` of text exactly; `seed=` another one (`random`:
+  each time); `echo` the last user message, one character a chunk; `think=` tokens of reasoning before it, in
+  `field=` `reasoning_content`, `reasoning` or `tag` (`<think>` in the text, cut across chunks).
 - Wire: `bytes` puts every byte of the stream into an HTTP chunk and a write of its own.
 - After N tokens: `stall=N` silence, `keepalive=N` only comments, `drop=N` TCP reset, `error=N` error object,
   `badjson=N` malformed line, `filter=N` finish_reason content_filter; or just the end: by closing a body
   without length (`fin=N`), by the last HTTP chunk (`nodone=N`), by `[DONE]` without finish_reason (`done=N`).
 - Instead of an answer: `status=CODE` HTTP error, `retry_after=S` its header, `html` a web page.
-- Habits: `nostream` answers JSON to a stream, `nousage` sends no usage, `nooptions` refuses `stream_options`.
+- Habits: `nostream` answers JSON to a stream, `nousage` sends no usage, `nooptions` refuses `stream_options`,
+  `context=N` refuses more than N messages.
 - `fails=N`: delays and faults only for the first N requests with the same last user message.
 """
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,7 +32,7 @@ ENDINGS = ("stall", "keepalive", "drop", "error", "badjson", "filter", "fin", "n
 # Name to pattern and type of the value.
 DIRECTIVES: dict[str, tuple[str, Callable[[str], object]]] = {
     **dict.fromkeys(("rate", "first", "headers", "retry_after"), (r"\d{1,6}(\.\d+)?", float)),
-    **dict.fromkeys(("tokens", "think", "fails", *ENDINGS), (r"\d{1,6}", int)),
+    **dict.fromkeys(("tokens", "think", "context", "fails", *ENDINGS), (r"\d{1,6}", int)),
     **dict.fromkeys(("echo", "bytes", "html", "nostream", "nousage", "nooptions"), ("1?", lambda _: True)),
     "status": (r"[45]\d\d", int),
     "field": ("reasoning_content|reasoning|tag", str),
@@ -53,6 +55,7 @@ class Script:
     think: int = 0
     field: str = "reasoning_content"
     bytes: bool = False
+    context: int = sys.maxsize
     ending: str = ""
     after: int | None = None
     status: int | None = None

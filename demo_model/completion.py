@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from demo_model.ask import Ask, Script
-from demo_model.composition import compose, read_brief, reason
+from demo_model.composition import compose, compose_json, read_brief, reason
 from demo_model.ledger import Ledger
 from demo_model.phrasebook import split_tokens
 from demo_model.wire import Refused, Reply, encode
@@ -63,6 +63,9 @@ class Completion:
             wait = {} if script.retry_after is None else {"Retry-After": f"{script.retry_after:g}"}
             code, message = STATUSES.get(status, (None, f"The script asked for a {status}."))
             raise Refused(message, status, code, **wait)
+        if len(self._ask.texts) > script.context:
+            words = f"This model's maximum context length is {script.context} messages."
+            raise Refused(words, 400, "context_length_exceeded")
         if script.nooptions and self._options:
             raise Refused("Unrecognized request argument supplied: stream_options")
         if script.html:
@@ -144,5 +147,9 @@ def _speak(ask: Ask, script: Script) -> tuple[list[str], list[str]]:
     seed = ascii([salt, *ask.texts])
     brief = read_brief(ask.prompt, ask.texts)
     thought = split_tokens(reason(brief, seed, script.think))[: script.think]
-    said = list(ask.prompt) if script.echo else split_tokens(compose(brief, seed, script.tokens))[: script.tokens]
-    return thought, said
+    if script.echo:
+        return thought, list(ask.prompt)
+    form = ask.fields.get("response_format") or {}
+    if form.get("type", "text") != "text" and script.tokens is None:
+        return thought, split_tokens(compose_json(brief, seed, form))
+    return thought, split_tokens(compose(brief, seed, script.tokens))[: script.tokens]

@@ -6,9 +6,12 @@ The same request and seed always get the same text.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from demo_model.phrasebook import Phrasebook, is_chinese, measure, pools
+from demo_model.structure import instance
 
 DEFAULT_SIZE = {"zh": 400, "en": 220}
 SMALLEST, LARGEST = 50, 50_000
@@ -69,6 +72,18 @@ def compose(brief: Brief, seed: str, tokens: int | None = None) -> str:
     share = (size - sum(map(measure, said.values()))) // (len(form) - len(said))
     blocks = [said.get(block) or book.passages(block.strip("{*}"), share) for block in form]
     return "\n\n".join([book["note"], *blocks])
+
+
+def compose_json(brief: Brief, seed: str, response_format: Mapping[str, Any]) -> str:
+    """The JSON that a format asks for, its texts about the brief's topic."""
+    book = Phrasebook(brief.language, brief.topic, seed)
+
+    def say(name: str) -> str:
+        # An item of a list is a bold question and a sentence: one for a title, the other for all else.
+        question, sentence = book["item"].removeprefix("**").split("**", 1)
+        return question if "title" in name else sentence.strip()
+
+    return instance(response_format, say)
 
 
 def reason(brief: Brief, seed: str, tokens: int) -> str:

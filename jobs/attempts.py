@@ -16,9 +16,10 @@ import orjson
 from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
 from jobs.database import Database
+from jobs.fold import text_of
 from jobs.record import Job, Status
 from jobs.schema import checkpoints, jobs, transcripts
-from jobs.store import job_of, select_jobs
+from jobs.store import job_of, searchable, select_jobs
 
 # Numbers are reserved this many at a time: one small write per couple of minutes of a fast stream.
 BLOCK = 10_000
@@ -125,7 +126,9 @@ class Attempts:
             connection.execute(delete(checkpoints).where(mine))
             connection.execute(insert(checkpoints).values(values))  # invariant 5
 
-    def finish(self, claim: Claim, response: Mapping[str, Any], transcript: bytes) -> Finish:
+    def finish(
+        self, claim: Claim, response: Mapping[str, Any], transcript: bytes, first_token_at: float | None
+    ) -> Finish:
         """End the job: status, response and transcript in one transaction.
 
         A job that was asked to be cancelled is not ended as anything else: CANCEL_WON says so. Calling again
@@ -140,6 +143,8 @@ class Attempts:
             "ended_at": time.time(),
             "response": orjson.dumps(response),
             "sha256": response["penstock"]["sha256"],
+            "first_token_at": first_token_at,
+            "search": jobs.c.search + searchable(f"\n{text_of(response)}"),
         }
         with self._database.write() as connection:
             if connection.execute(update(jobs).where(guard).values(values)).rowcount:  # invariant 3

@@ -6,7 +6,7 @@ GET of a running job, an attempt that takes over, progress, the worker's own ter
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,7 +120,7 @@ def fold(stream: Iterable[Event]) -> Response:
     return state.response()
 
 
-def text_of(response: Response) -> str:
+def text_of(response: Mapping[str, Any]) -> str:
     """What the SDKs call `output_text`: every output text of every message, joined with nothing between."""
     return "".join(
         part["text"]

@@ -56,5 +56,6 @@ class Job:
     opening: bytes
     cancel_requested_at: float | None
     started_at: float | None
+    first_token_at: float | None
     ended_at: float | None
     response: bytes | None

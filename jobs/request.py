@@ -7,18 +7,24 @@ by name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from jsonschema import Draft202012Validator, SchemaError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from jobs.errors import InvalidRequest
 from jobs.prompts import Prompts
 
+Message = dict[str, str]  # role and content, as the model is told them
 Text = Annotated[str, StringConstraints(min_length=1)]
+Penalty = Annotated[float, Field(ge=-2, le=2)]
 
-# Sampling parameters that go to the model as they are.
-PARAMETERS = ("temperature", "top_p", "max_output_tokens", "text", "reasoning")
-_UNSUPPORTED = ("tools", "conversation", "context_management", "max_tool_calls", "top_logprobs", "previous_response_id")
+# What is kept as it was asked for; the worker passes on to the model what is meant for it.
+KEPT = (
+    *("instructions", "user", "safety_identifier", "prompt_cache_key", "truncation", "previous_response_id"),
+    *("temperature", "top_p", "presence_penalty", "frequency_penalty", "max_output_tokens", "text", "reasoning"),
+)
+_UNSUPPORTED = ("tools", "conversation", "context_management", "max_tool_calls", "top_logprobs")
 
 
 class TextPart(BaseModel):
@@ -33,12 +39,28 @@ class InputMessage(BaseModel):
 
     type: Literal["message"] = "message"
     role: Literal["user", "assistant", "system", "developer"]
-    content: str | list[TextPart]
+    content: Annotated[
+        list[TextPart],
+        BeforeValidator(
+            lambda value: [{"type": "text", "text": value}] if isinstance(value, str) else value,
+            json_schema_input_type=str | list[TextPart],
+        ),
+    ]
 
-    @property
-    def plain(self) -> str:
-        """The message's text."""
-        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+class ReasoningItem(BaseModel):
+    """A thought out of an earlier response, given back with its output; no model is told it again."""
+
+    type: Literal["reasoning"]
+
+
+def _messages(value: Any) -> Any:
+    """A text as a list of one message; the thoughts in a list left out."""
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}]
+    if isinstance(value, list):
+        return [item for item in value if not (isinstance(item, dict) and item.get("type") == "reasoning")]
+    return value
 
 
 class PromptReference(BaseModel):
@@ -49,21 +71,68 @@ class PromptReference(BaseModel):
     variables: dict[str, str | int | float | bool] | None = None
 
 
+class TextFormat(BaseModel):
+    """The form of the answer: free text, any JSON object, or JSON that follows a schema."""
+
+    type: Literal["text", "json_object", "json_schema"] = "text"
+    name: Annotated[str, Field(pattern=r"^[\w-]{1,64}$")] | None = None
+    description: str | None = None
+    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    strict: bool | None = None
+
+    @model_validator(mode="after")
+    def _has_its_schema(self) -> Self:
+        if self.type == "json_schema":
+            if self.schema_ is None or self.name is None:
+                raise ValueError("a format of type json_schema needs a 'name' and a 'schema'")
+            try:
+                Draft202012Validator.check_schema(self.schema_)
+            except SchemaError as error:
+                raise ValueError(f"its schema is not a JSON schema: {error.message}") from error
+        return self
+
+
+class TextOptions(BaseModel):
+    """How the text of the answer is to be."""
+
+    format: TextFormat = TextFormat()
+    verbosity: Literal["low", "medium", "high"] | None = None
+
+
+class Reasoning(BaseModel):
+    """How hard a reasoning model should think."""
+
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+
+
 class CreateRequest(BaseModel):
     """The body of `POST /v1/responses`, as far as Penstock reads it."""
 
     model_config = ConfigDict(extra="allow")
 
     model: Text | None = None
-    input: str | list[InputMessage] | None = None
+    input: (
+        Annotated[
+            list[InputMessage],
+            BeforeValidator(_messages, json_schema_input_type=str | list[InputMessage | ReasoningItem]),
+        ]
+        | None
+    ) = None
     instructions: str | None = None
     prompt: PromptReference | None = None
+    previous_response_id: Text | None = None
     background: bool | None = None
     stream: bool | None = None
     store: bool | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
     max_output_tokens: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    text: TextOptions | None = None
+    reasoning: Reasoning | None = None
+    truncation: Literal["auto", "disabled"] | None = None
     metadata: (
         Annotated[
             dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]],
@@ -71,9 +140,9 @@ class CreateRequest(BaseModel):
         ]
         | None
     ) = None
-    text: dict[str, Any] | None = None
-    reasoning: dict[str, Any] | None = None
     user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
 
 
 def parse(body: bytes) -> CreateRequest:
@@ -83,13 +152,12 @@ def parse(body: bytes) -> CreateRequest:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         param = ".".join(str(part) for part in problem["loc"]) or None
-        raise InvalidRequest(f"{param or 'The body'}: {problem['msg']}", param=param) from error
+        words = problem["msg"].removeprefix("Value error, ")
+        raise InvalidRequest(f"{param or 'The body'}: {words}", param=param) from error
     asked = request.model_extra or {}
     for name in _UNSUPPORTED:
         if asked.get(name):
             raise _unsupported(name, f"'{name}' is not supported: Penstock generates text. Leave it out.")
-    if (request.text or {}).get("format") not in (None, {"type": "text"}):
-        raise _unsupported("text.format", "'text.format' can only be of type 'text' here. Leave it out.")
     if request.store is False and request.background:
         raise _unsupported("background", "A background response is always stored: leave out 'store' or 'background'.")
     return request
@@ -99,10 +167,18 @@ def _unsupported(param: str, message: str) -> InvalidRequest:
     return InvalidRequest(message, param=param, code="unsupported_parameter")
 
 
-def accept(request: CreateRequest, prompts: Prompts, *, default_model: str, allowed: Sequence[str]) -> dict[str, Any]:
+def accept(
+    request: CreateRequest,
+    prompts: Prompts,
+    *,
+    default_model: str,
+    allowed: Sequence[str],
+    history: Sequence[Sequence[Message]] = (),
+) -> dict[str, Any]:
     """What the job keeps of a request: all that its worker and its readers need, JSON-ready.
 
-    `allowed` are the models that may be named, any when empty. Raises InvalidRequest.
+    `allowed` are the models that may be named, any when empty; `history` are the turns that the job
+    goes on with. Raises InvalidRequest.
     """
     model = request.model or default_model
     if allowed and model not in allowed:
@@ -111,51 +187,59 @@ def accept(request: CreateRequest, prompts: Prompts, *, default_model: str, allo
             param="model",
             code="model_not_found",
         )
-    kept: dict[str, Any] = {
+    asked = request.model_dump(by_alias=True, exclude_none=True)
+    inputs = [
+        {"role": message.role, "content": "".join(part.text for part in message.content)}
+        for message in request.input or []
+    ]
+    if not request.prompt and not any(message["content"] for message in inputs):
+        raise InvalidRequest("'input' is empty: send a text, messages, or a 'prompt'.", param="input")
+    return {
         "model": model,
-        "instructions": request.instructions,
         "background": bool(request.background),
         "stream": bool(request.stream),
         "store": request.store is not False,
         "metadata": request.metadata or {},
-        "user": request.user,
-        **{name: getattr(request, name) for name in PARAMETERS},
+        **{name: asked.get(name) for name in KEPT},
+        "prompt": request.prompt and _rendered(request.prompt, prompts),
+        "history": list(history),
+        "input": inputs,
     }
-    return kept | (_from_prompt(request, prompts) if request.prompt else _from_input(request))
 
 
-def _from_prompt(request: CreateRequest, prompts: Prompts) -> dict[str, Any]:
-    assert request.prompt is not None  # noqa: S101  (for the type checker: the caller has looked)
-    reference = request.prompt
+def _rendered(reference: PromptReference, prompts: Prompts) -> dict[str, Any]:
+    """The prompt with its variables and the messages that they make: so that the row holds what was asked."""
     prompt = prompts.get(reference.id, reference.version)
     variables, messages = prompt.render(reference.variables or {})
-    chosen = {"id": prompt.id, "version": prompt.version, "variables": variables, "digest": prompt.digest}
-    inputs = _messages_of(request)
-    return {"prompt": chosen, "input": inputs, "messages": [*_instructions(request), *messages, *_plain(inputs)]}
+    return {
+        "id": prompt.id,
+        "version": prompt.version,
+        "variables": variables,
+        "digest": prompt.digest,
+        "messages": messages,
+    }
 
 
-def _from_input(request: CreateRequest) -> dict[str, Any]:
-    inputs = _messages_of(request)
-    if not any(message["content"] for message in inputs):
-        raise InvalidRequest("'input' is empty: send a text, messages, or a 'prompt'.", param="input")
-    return {"prompt": None, "input": inputs, "messages": [*_instructions(request), *_plain(inputs)]}
+def input_of(request: Mapping[str, Any]) -> list[Message]:
+    """The messages that are a kept request's own: those of its prompt, then its input."""
+    prompt = request["prompt"]
+    return [*(prompt["messages"] if prompt else ()), *request["input"]]
 
 
-def _messages_of(request: CreateRequest) -> list[dict[str, str]]:
-    """The input as a list of messages with plain text; `developer` is what other servers call `system`."""
-    if not request.input:
-        return []
-    if isinstance(request.input, str):
-        return [{"role": "user", "content": request.input}]
-    return [{"role": message.role, "content": message.plain} for message in request.input]
+def messages_of(request: Mapping[str, Any]) -> list[Message]:
+    """All that the model is told: instructions, what was said before, input.
+
+    `developer` is what every server but OpenAI's calls `system`.
+    """
+    instructions = request["instructions"]
+    told = [message for turn in (*request["history"], input_of(request)) for message in turn]
+    if instructions:
+        told.insert(0, {"role": "system", "content": instructions})
+    return [{**message, "role": message["role"].replace("developer", "system")} for message in told]
 
 
-def _instructions(request: CreateRequest) -> list[dict[str, str]]:
-    return [{"role": "system", "content": request.instructions}] if request.instructions else []
-
-
-def _plain(inputs: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    return [
-        {"role": "system" if message["role"] == "developer" else message["role"], "content": message["content"]}
-        for message in inputs
-    ]
+def words_of(request: Mapping[str, Any]) -> str:
+    """The asker's own words, for people who look for a job by them: variables, and the input's text."""
+    prompt = request["prompt"]
+    variables = prompt["variables"].values() if prompt else ()
+    return "\n".join([*map(str, variables), *(message["content"] for message in request["input"])])

@@ -8,23 +8,33 @@ from typing import Any
 
 from jobs import events
 from jobs.record import Status
+from jobs.request import KEPT
 
 # OpenAI's closed list of codes has one for whatever is not the caller's fault.
 SERVER_ERROR = "server_error"
 # Fields that have to be there: without a value until the end or for ever, and as the request had them.
-_EMPTY = (
-    *("completed_at", "error", "incomplete_details", "usage", "previous_response_id"),
-    *("max_tool_calls", "prompt_cache_key", "safety_identifier"),
-)
-_AS_ASKED = (
-    *("model", "instructions", "background", "store", "metadata", "user"),
-    *("temperature", "top_p", "max_output_tokens", "reasoning"),
-)
+_EMPTY = ("completed_at", "error", "incomplete_details", "usage", "max_tool_calls")
+_AS_ASKED = ("model", "background", "store", "metadata", *KEPT)
+# What strict clients want a value for, where none was asked for.
+_DEFAULTS = {
+    "temperature": 1,
+    "top_p": 1,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "text": {"format": {"type": "text"}},
+    "truncation": "disabled",
+    "tools": [],
+    "tool_choice": "none",
+    "parallel_tool_calls": False,
+    "service_tier": "default",
+    "top_logprobs": 0,
+}
 
 
 def initial(job_id: str, created_at: float, request: Mapping[str, Any]) -> dict[str, Any]:
     """The response of a job that has just been accepted: queued, with no output."""
-    prompt = request["prompt"]
+    prompt, retry_of = request["prompt"], request.get("retry_of")
+    asked = {name: request[name] for name in _AS_ASKED}
     return {
         "id": job_id,
         "object": "response",
@@ -32,18 +42,11 @@ def initial(job_id: str, created_at: float, request: Mapping[str, Any]) -> dict[
         "status": Status.QUEUED,
         "output": [],
         **dict.fromkeys(_EMPTY),
-        **{name: request[name] for name in _AS_ASKED},
+        **{
+            name: value if (value := asked.get(name)) is not None else _DEFAULTS.get(name) for name in _DEFAULTS | asked
+        },
         "prompt": prompt and _prompt(prompt),
-        "text": request["text"] or {"format": {"type": "text"}},
-        "tools": [],
-        "tool_choice": "none",
-        "parallel_tool_calls": False,
-        "service_tier": "default",
-        "truncation": "disabled",
-        "top_logprobs": 0,
-        "presence_penalty": 0,
-        "frequency_penalty": 0,
-        "penstock": {"attempt": 0},
+        "penstock": {"attempt": 0, **({"retry_of": retry_of} if retry_of else {})},
     }
 
 
@@ -61,7 +64,7 @@ def opening(job_id: str, created_at: float, request: Mapping[str, Any]) -> bytes
 
 def started(base: Mapping[str, Any], attempt: int) -> dict[str, Any]:
     """The response as an attempt begins to work on it."""
-    return {**base, "status": Status.IN_PROGRESS, "penstock": {"attempt": attempt}}
+    return {**base, "status": Status.IN_PROGRESS, "penstock": {**base["penstock"], "attempt": attempt}}
 
 
 def ended(

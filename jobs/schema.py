@@ -27,14 +27,20 @@ jobs = sa.Table(
     sa.Column("request", sa.Text, nullable=False),
     sa.Column("body_hash", sa.String(64), nullable=False),
     sa.Column("idempotency_key", sa.String(255)),
+    # The highest retry of a client's POST that was answered with this job: another's is not.
+    sa.Column("taken", sa.Integer, nullable=False, default=0),
+    # What people look for it by, in lower case: their own words, and at the end the text.
+    sa.Column("search", sa.Text, nullable=False),
     sa.Column("opening", sa.LargeBinary, nullable=False),
     sa.Column("cancel_requested_at", sa.Float),
     sa.Column("started_at", sa.Float),
+    sa.Column("first_token_at", sa.Float),
     sa.Column("ended_at", sa.Float),
     sa.Column("response", sa.LargeBinary),
     sa.Column("sha256", sa.String(64)),
     sa.UniqueConstraint("owner", "idempotency_key"),
     sa.Index("jobs_by_owner", "owner", "created_at", "id"),
+    sa.Index("jobs_by_body", "owner", "body_hash"),
     sa.Index("jobs_by_status", "status", "send_after"),
     sa.Index("jobs_by_worker", "worker", "status"),
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -20,11 +20,14 @@ from jobs.database import Database
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.ids import is_job_id, new_job_id
 from jobs.record import Job, Status
-from jobs.schema import jobs, transcripts
+from jobs.request import words_of
+from jobs.schema import checkpoints, jobs, transcripts
 from jobs.transcript import TranscriptWriter
 
 # How long the process that accepted a job has to send its wake-up message before rescue does.
 SEND_GRACE_SECONDS = 2.0
+# Clients that got no answer send a request again within seconds.
+_RETRY_SECONDS = 120.0
 
 _COLUMNS = [jobs.c[field.name] for field in fields(Job)]
 
@@ -39,17 +42,31 @@ def select_jobs() -> Select[Any]:
     return select(*_COLUMNS)
 
 
+def searchable(text: str) -> str:
+    """A text as it is looked for: in lower case, and without NUL, which PostgreSQL cannot store."""
+    return text.lower().replace("\0", " ")
+
+
 class Store:
     """The database's side of every request. `owner` is always checked: another's job does not exist."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def accept(self, owner: str, request: Mapping[str, Any], idempotency_key: str | None = None) -> Job:
+    def accept(
+        self,
+        owner: str,
+        request: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+        retried: int = 0,
+        finished: Iterable[Mapping[str, Any]] = (),
+    ) -> Job:
         """Store a new job; once this returns it is never lost.
 
-        The same key again gives the job that it gave before. Raises InvalidRequest when that one had
-        another body.
+        The same key again gives the job that it gave before; so does the same body, to a client that says that it
+        sends it for the `retried`th time again. `finished` are checkpoints to begin with. Raises InvalidRequest
+        when the key was used with another body.
         """
         try:
             body = orjson.dumps(request, option=orjson.OPT_SORT_KEYS)
@@ -65,11 +82,18 @@ class Store:
             "request": body.decode(),
             "body_hash": hashlib.sha256(body).hexdigest(),
             "idempotency_key": idempotency_key,
+            "taken": retried,
+            "search": searchable(words_of(request)),
             "opening": response.opening(job_id, now, request),
         }
         try:
             with self._database.write() as connection:
-                connection.execute(insert(jobs).values(row))  # invariant 1
+                if retried and not idempotency_key and (before := _take(connection, row, request["background"])):
+                    job_id = before
+                else:
+                    connection.execute(insert(jobs).values(row))  # invariant 1
+                    for section in finished:
+                        connection.execute(insert(checkpoints).values(job_id=job_id, **section))
         except IntegrityError:
             return self._accepted_before(owner, str(idempotency_key), str(row["body_hash"]))
         return self.get(owner, job_id)
@@ -105,9 +129,15 @@ class Store:
         after: str | None = None,
         newest_first: bool = True,
         status: Status | None = None,
+        words: str = "",
     ) -> list[Job]:
-        """Up to `limit` jobs of the owner in order of age, beginning behind the job `after`."""
+        """Up to `limit` jobs of the owner in order of age, beginning behind the job `after`.
+
+        Only those of a status, and those in whose request or text `words` occur in any case.
+        """
         query = select_jobs().where(jobs.c.owner == owner)
+        if words:
+            query = query.where(jobs.c.search.contains(searchable(words), autoescape=True))
         if status is not None:
             query = query.where(jobs.c.status == status)
         if after is not None:
@@ -206,3 +236,19 @@ class Store:
                 connection.execute(
                     update(jobs).where(jobs.c.id == row.id).values(sends=row.sends + 1, send_after=now + wait)
                 )
+
+
+def _take(connection: Connection, row: Mapping[str, Any], background: bool) -> str | None:
+    """The newest job with the body of a request that is sent again; None when there is none to be had.
+
+    Never one that another client's retry was answered with, or that is being cancelled: leaving a create without
+    `background` cancels its job.
+    """
+    same = and_(jobs.c.owner == row["owner"], jobs.c.body_hash == row["body_hash"], jobs.c.taken < row["taken"])
+    usable = and_(jobs.c.cancel_requested_at.is_(None), jobs.c.created_at > row["created_at"] - _RETRY_SECONDS)
+    query = select(jobs.c.id).where(same, usable).order_by(jobs.c.created_at.desc()).limit(1)
+    if not background:
+        query = query.where(jobs.c.ended_at.is_not(None))
+    # One statement: two retries at once cannot both have it.
+    taken = update(jobs).where(jobs.c.id == query.scalar_subquery()).values(taken=row["taken"]).returning(jobs.c.id)
+    return connection.execute(taken).scalar_one_or_none()

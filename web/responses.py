@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from jobs import events
+from jobs import conversation, events
 from jobs import request as creation
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.record import Job, Status
+from jobs.retry import retry
 from web import sse, views
+from web.departure import on_departure
 from web.site import Site
 
 _CANCEL_SECONDS = 2.0
@@ -35,21 +40,25 @@ class Responses:
         api.get("")(self.page)
         api.get("/<job_id>")(self.retrieve)
         api.delete("/<job_id>")(self.delete)
+        api.get("/<job_id>/input_items")(self.input_items)
         api.post("/<job_id>/cancel")(self.cancel)
+        api.post("/<job_id>/retry")(self.retry)
         return api
 
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
         site, asked = self._site, creation.parse(request.get_data())
         model = asked.model or site.models.default()
-        kept = creation.accept(asked, site.prompts, default_model=model, allowed=site.settings.models)
-        job = site.store.accept(g.owner, kept, _idempotency_key())
+        before = asked.previous_response_id
+        said = conversation.history(site.store, g.owner, before) if before else []
+        kept = creation.accept(asked, site.prompts, default_model=model, allowed=site.settings.models, history=said)
+        job = site.store.accept(g.owner, kept, **_sending())
         frames = site.relay.follow(job)
         first = next(frames, b"")  # subscribes, so that the worker's first frame already finds a listener
         site.outbox.job(job.id)
         if asked.background and not asked.stream:
             return views.response(site, job)
-        stream = _attached(site, job, first, frames)
+        stream = _attached(site, job, first, frames, request.environ)
         answer = stream if asked.stream else _awaited(site, job, stream)
         if not kept["store"]:
             answer = _forgotten(site, job, answer)
@@ -58,6 +67,10 @@ class Responses:
     def page(self) -> Response:
         """The owner's jobs."""
         return views.page(self._site, g.owner, request.args)
+
+    def input_items(self, job_id: str) -> Response:
+        """What a job was asked, message by message."""
+        return views.input_items(self._site.store.get(g.owner, job_id), request.args)
 
     def retrieve(self, job_id: str) -> Response:
         """A job as it is, or its stream in the framing that is asked for."""
@@ -86,18 +99,31 @@ class Responses:
             raise InvalidRequest(f"Cannot cancel a {job.status} response.")
         return views.response(self._site, _cancel(self._site, job, _CANCEL_SECONDS))
 
+    def retry(self, job_id: str) -> Response:
+        """Queue an ended job anew."""
+        job = retry(self._site.store, g.owner, job_id, **_sending())
+        self._site.outbox.job(job.id)
+        return views.response(self._site, job)
 
-def _attached(site: Site, job: Job, first: bytes, frames: Iterator[bytes]) -> Iterator[bytes]:
+
+def _attached(
+    site: Site, job: Job, first: bytes, frames: Iterator[bytes], environ: Mapping[str, Any]
+) -> Iterator[bytes]:
     """A created job's stream. Without `background`, leaving it early cancels the job."""
-    ended = False
-    try:
+    if job.request["background"]:
         yield first
-        for piece in frames:
-            ended = ended or events.is_terminal(piece)
-            yield piece
+        yield from frames
+        return
+    ended, cancel = False, partial(_cancel, site, job, 0)
+    try:
+        with on_departure(environ, cancel):
+            yield first
+            for piece in frames:
+                ended = ended or events.is_terminal(piece)
+                yield piece
     finally:
-        if not ended and not job.request["background"]:
-            _cancel(site, job, 0)
+        if not ended:
+            cancel()
 
 
 def _awaited(site: Site, job: Job, stream: Iterator[bytes]) -> Iterator[bytes]:
@@ -148,11 +174,12 @@ def _cancel(site: Site, job: Job, seconds: float) -> Job:
     return job
 
 
-def _idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key", "").strip()
+def _sending() -> dict[str, Any]:
+    """How the client sends this request: under a key of its own, or for the how manieth time again."""
+    key, again = request.headers.get("Idempotency-Key", "").strip(), request.headers.get("x-stainless-retry-count", "")
     if len(key) > _MAX_KEY:
         raise InvalidRequest(f"An Idempotency-Key has at most {_MAX_KEY} characters.", param="Idempotency-Key")
-    return key or None
+    return {"idempotency_key": key or None, "retried": int(again) if re.fullmatch("[0-9]{1,3}", again) else 0}
 
 
 def _flag(name: str) -> bool:

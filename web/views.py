@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from jobs import events
 from jobs.errors import InvalidRequest
 from jobs.fold import Fold
 from jobs.record import Job, Status
+from jobs.request import input_of
 from web.site import Site
 
 _MAX_LIMIT = 100
@@ -24,10 +26,13 @@ def json(value: Any) -> Response:
 
 
 def response(site: Site, job: Job) -> Response:
-    """A job as the response that it is at this moment."""
-    if job.response is not None:
-        return Response(job.response, mimetype="application/json")
-    return json(_folded(site, job))
+    """A job as the response that it is at this moment, with its times in the header."""
+    answer = json(_folded(site, job)) if job.response is None else Response(job.response, mimetype="application/json")
+    now = job.ended_at or time.time()
+    moments = {"queue": job.started_at or now, "first_token": job.first_token_at, "total": now}
+    times = [f"{name};dur={1000 * (at - job.created_at):.0f}" for name, at in moments.items() if at is not None]
+    answer.headers["Server-Timing"] = ", ".join(times)
+    return answer
 
 
 def current(site: Site, job: Job) -> dict[str, Any]:
@@ -57,30 +62,53 @@ def _folded(site: Site, job: Job) -> dict[str, Any]:
 
 
 def page(site: Site, owner: str, arguments: Mapping[str, str]) -> Response:
-    """A page of an owner's jobs, without their texts: `limit`, `after`, `order`, `status`."""
-    order, status = arguments.get("order", "desc"), arguments.get("status")
-    if order not in ("asc", "desc"):
-        raise InvalidRequest("'order' must be asc or desc.", param="order")
+    """A page of an owner's jobs, without their texts: `limit`, `after`, `order`, `status`, `q`."""
+    status = arguments.get("status")
     if status is not None and status not in set(Status):
         raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
-    limit = _limit(arguments.get("limit", "20"))
+    limit, newest_first = _paging(arguments)
     jobs = site.store.page(
         owner,
         limit=limit + 1,
         after=arguments.get("after"),
-        newest_first=order == "desc",
+        newest_first=newest_first,
         status=Status(status) if status else None,
+        words=arguments.get("q", ""),
     )
-    listed = [brief(job) for job in jobs[:limit]]
-    return json(
-        {
-            "object": "list",
-            "data": listed,
-            "first_id": listed[0]["id"] if listed else None,
-            "last_id": listed[-1]["id"] if listed else None,
-            "has_more": len(jobs) > limit,
-        }
-    )
+    return _listing([brief(job) for job in jobs], limit)
+
+
+def input_items(job: Job, arguments: Mapping[str, str]) -> Response:
+    """A page of the messages that a job was asked: `limit`, `after`, `order`."""
+    limit, newest_first = _paging(arguments)
+    items = [_input_item(job.id, number, message) for number, message in enumerate(input_of(job.request))]
+    if newest_first:
+        items.reverse()
+    if (after := arguments.get("after")) is not None:
+        ids = [item["id"] for item in items]
+        if after not in ids:
+            raise InvalidRequest(f"This response has no input item '{after}'.", param="after")
+        items = items[ids.index(after) + 1 :]
+    return _listing(items, limit)
+
+
+def _input_item(job_id: str, number: int, message: Mapping[str, str]) -> dict[str, Any]:
+    answered = message["role"] == "assistant"
+    part = {"type": "output_text", "annotations": []} if answered else {"type": "input_text"}
+    return {
+        "id": f"msg_{job_id.removeprefix('resp_')}_in_{number}",
+        "type": "message",
+        "status": "completed",
+        "role": message["role"],
+        "content": [{**part, "text": message["content"]}],
+    }
+
+
+def _listing(found: Sequence[Mapping[str, Any]], limit: int) -> Response:
+    """A page of at most `limit` of what was found; one more says that there are others."""
+    data = found[:limit]
+    ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
+    return json({"object": "list", "data": data, **ends, "has_more": len(found) > limit})
 
 
 def brief(job: Job) -> dict[str, Any]:
@@ -91,7 +119,11 @@ def brief(job: Job) -> dict[str, Any]:
     return {**queued, "status": job.status, "penstock": {"attempt": job.attempt}}
 
 
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= _MAX_LIMIT:
+def _paging(arguments: Mapping[str, str]) -> tuple[int, bool]:
+    """How many at most, and whether the newest come first."""
+    order, limit = arguments.get("order", "desc"), arguments.get("limit", "20")
+    if order not in ("asc", "desc"):
+        raise InvalidRequest("'order' must be asc or desc.", param="order")
+    if not (limit.isascii() and limit.isdigit()) or not 1 <= int(limit[:9]) <= _MAX_LIMIT:
         raise InvalidRequest(f"'limit' must be a number from 1 to {_MAX_LIMIT}.", param="limit")
-    return int(text)
+    return int(limit), order == "desc"

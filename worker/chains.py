@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import openai
@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import Runnable
 
+from jobs.request import Message, messages_of
 from worker.faults import Fault
 from worker.model import Models
 
@@ -17,25 +18,39 @@ from worker.model import Models
 _CONVERSATION = ChatPromptTemplate([MessagesPlaceholder("messages")])
 
 
-def stream(models: Models, request: Mapping[str, Any]) -> Generator[AIMessage]:
+def stream(
+    models: Models, request: Mapping[str, Any], messages: Sequence[Message] | None = None
+) -> Generator[AIMessage]:
     """The chunks of a request's answer, as the model sends them; closing the iterator closes the connection.
 
-    A server that refuses `stream_options` is asked without, one that cannot stream is asked for the whole.
+    A server that refuses `stream_options` is asked without, one that cannot stream is asked for the whole. With
+    `truncation: auto`, one for which `messages` (by default all of the request's) are too many is told fewer.
     """
-    name, values = request["model"], {"messages": request["messages"]}
+    name, told = request["model"], messages_of(request) if messages is None else messages
     model, options, usage = models.get(name), models.options(request), models.sends_usage(name)
     try:
         chain = _CONVERSATION | model.bind(**options, stream_usage=usage)
-        yield from chain.stream(values)
+        yield from chain.stream({"messages": told})
     except openai.BadRequestError as error:
-        if "stream_options" not in str(error) or not usage:
+        fewer = _fewer(told)
+        if usage and "stream_options" in str(error):
+            models.forget_usage(name)
+        elif request["truncation"] == "auto" and "context" in str(error) and len(fewer) < len(told):
+            told = fewer
+        else:
             raise
-        models.forget_usage(name)
-        yield from stream(models, request)
+        yield from stream(models, request, told)
     except ValueError as error:
         if "No generation chunks" not in str(error):
             raise
-        yield _whole(_CONVERSATION | model.bind(**options), values)
+        yield _whole(_CONVERSATION | model.bind(**options), {"messages": told})
+
+
+def _fewer(messages: Sequence[Message]) -> list[Message]:
+    """Without the older half of what was said; what systems say stays, and the last message does."""
+    said = [message for message in messages[:-1] if message["role"] != "system"]
+    dropped = said[: (len(said) + 1) // 2]
+    return [message for message in messages if not any(message is one for one in dropped)]
 
 
 def _whole(chain: Runnable[Any, Any], values: Mapping[str, Any]) -> AIMessage:

@@ -186,7 +186,9 @@ def _end(recording: Recording, outcome: Outcome, stop: Stop, shop: Workshop) -> 
     while True:
         final = _final(recording, outcome)
         frame, transcript = recording.closing(final)
-        finish = _persist(partial(shop.attempts.finish, recording.claim, final, transcript), stop)
+        finish = _persist(
+            partial(shop.attempts.finish, recording.claim, final, transcript, recording.first_text_at), stop
+        )
         if finish is Finish.DONE:
             recording.end(frame)
             return

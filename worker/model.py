@@ -20,8 +20,10 @@ from worker.stop import current_call
 
 _CONNECT_SECONDS = 5.0
 # What a call may carry that only the SDK's own method knows how to send.
-_SDK_ONLY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
-_PARAMETERS = {"temperature": "temperature", "top_p": "top_p", "max_output_tokens": "max_tokens"}
+_SDK_ONLY = frozenset({"extra_headers", "extra_query", "timeout"})
+_PARAMETERS = {"max_output_tokens": "max_tokens"} | {
+    name: name for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+}
 
 
 class DictCompletions:
@@ -42,8 +44,9 @@ class DictCompletions:
         """As the SDK's `create`; with `stream=True` an `openai.Stream` of dicts."""
         if not payload.get("stream") or _SDK_ONLY & payload.keys():
             return self._stock.create(**payload)
+        body = {**payload, **payload.pop("extra_body", {})}
         return self._client.post(
-            "/chat/completions", body=payload, cast_to=object, stream=True, stream_cls=openai.Stream[object]
+            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=openai.Stream[object]
         )
 
 
@@ -97,6 +100,12 @@ class Models:
         given = {ours: request[theirs] for theirs, ours in _PARAMETERS.items() if request.get(theirs) is not None}
         if effort := (request.get("reasoning") or {}).get("effort"):
             given["reasoning_effort"] = effort
+        text = request.get("text") or {}
+        if verbosity := text.get("verbosity"):
+            given["verbosity"] = verbosity
+        if (form := text.get("format", {})).get("type", "text") != "text":
+            # By its own name ChatOpenAI would have the SDK parse each chunk, and lose an answer that is cut short.
+            given["extra_body"] = {"response_format": _response_format(form)}
         return given
 
     def sends_usage(self, name: str) -> bool:
@@ -142,6 +151,13 @@ def _trace_call(request: httpx2.Request) -> None:
     call = current_call.get()
     if call is not None:
         request.extensions = {**request.extensions, "trace": call.trace}
+
+
+def _response_format(form: Mapping[str, Any]) -> dict[str, Any]:
+    """The Responses API's `text.format` in the words of chat completions."""
+    kind = form["type"]
+    schema = {name: value for name, value in form.items() if name != "type"}
+    return {"type": kind, kind: schema} if schema else {"type": kind}
 
 
 def _keep_reasoning(delta: Mapping[str, Any] | None, message: Any) -> None:

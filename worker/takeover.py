@@ -35,11 +35,12 @@ def history(claim: Claim, log: EventLog, stop: Stop) -> list[bytes]:
 
 def restore(recording: Recording, checkpoint: Checkpoint) -> None:
     """Bring the log up to a finished section: what is missing comes as one delta, then the ends."""
-    known = {item.id: item for item in recording.fold.items.values()}
     for wire in checkpoint.items:
-        item = known.get(wire["id"])
-        if item is not None and item.status == "completed":
+        items = recording.fold.items.values()
+        known = [item for item in items if (item.section, item.type) == (checkpoint.section, wire["type"])]
+        if any(item.status == "completed" for item in known):
             continue
+        item = next((item for item in known if item.id == wire["id"]), None)
         if item is None:
             # Its old id may have been seen finished by someone who saw more of the log than is left.
             name = f"{wire['id']}{recording.claim.attempt}"

@@ -43,6 +43,24 @@ BAD_BODIES: dict[str, tuple[bytes, str | None]] = {
     "more tokens than can be counted": (b'{"input": "x", "max_output_tokens": 1%s}' % (b"0" * 30), None),
     "a number beyond all bounds": (b'{"input": "x", "reasoning": {"effort": 1%s}}' % (b"0" * 30), None),
     "metadata": (b'{"input": "x", "metadata": {"k": 1}}', "metadata"),
+    "no such effort": (b'{"input": "x", "reasoning": {"effort": "extreme"}}', "reasoning.effort"),
+    "no such truncation": (b'{"input": "x", "truncation": "some"}', "truncation"),
+    "no such form": (b'{"input": "x", "text": {"format": {"type": "poem"}}}', "text.format"),
+    "a form without its schema": (
+        b'{"input": "x", "text": {"format": {"type": "json_schema", "name": "a"}}}',
+        "text.format",
+    ),
+    "a schema that is none": (
+        b'{"input": "x", "text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": 5}}}}',
+        "text.format",
+    ),
+    "no such response before": (
+        b'{"input": "x", "previous_response_id": "resp_%s"}' % (b"0" * 40),
+        "previous_response_id",
+    ),
+    "a path as the response before": (b'{"input": "x", "previous_response_id": "../x"}', "previous_response_id"),
+    "an item by reference": (b'{"input": [{"type": "item_reference", "id": "msg_1"}]}', "input.0"),
+    "nothing but thoughts": (b'{"input": [{"type": "reasoning", "id": "rs_1", "summary": []}]}', "input"),
     "much metadata": (json.dumps({"input": "x", "metadata": {str(n): "" for n in range(17)}}).encode(), "metadata"),
     "long metadata": (json.dumps({"input": "x", "metadata": {"k": "v" * 513}}).encode(), "metadata"),
     "unknown prompt": (b'{"prompt": {"id": "nonsense"}}', "prompt.id"),
@@ -75,7 +93,6 @@ def test_a_bad_body_is_refused_in_the_envelope_and_nothing_is_queued(penstock: S
     [
         ({"tools": [{"type": "web_search"}]}, "tools"),
         ({"conversation": "conv_1"}, "conversation"),
-        ({"text": {"format": {"type": "json_object"}}}, "text"),
         ({"store": False, "background": True}, "background"),
     ],
 )

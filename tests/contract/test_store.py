@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -35,19 +36,20 @@ def test_an_accepted_job_is_kept_as_it_was_asked_for(rows: Rows) -> None:
 
 def test_a_key_gives_the_same_job_again(rows: Rows) -> None:
     key, request = secrets.token_hex(8), accepted()
-    job = rows.store.accept(OWNER, request, key)
-    assert rows.store.accept(OWNER, request, key).id == job.id
-    assert rows.store.accept("another", request, key).id != job.id
+    job = rows.store.accept(OWNER, request, idempotency_key=key)
+    assert rows.store.accept(OWNER, request, idempotency_key=key).id == job.id
+    assert rows.store.accept("another", request, idempotency_key=key).id != job.id
     assert rows.store.accept(OWNER, request).id != rows.store.accept(OWNER, request).id
     with pytest.raises(InvalidRequest, match="used with another body"):
-        rows.store.accept(OWNER, accepted(input="else"), key)
+        rows.store.accept(OWNER, accepted(input="else"), idempotency_key=key)
 
 
 def test_a_key_that_many_use_at_once_makes_one_job(rows: Rows) -> None:
     request = accepted()
     with ThreadPoolExecutor(RACERS) as threads:
         for key in [secrets.token_hex(8) for _ in range(5)]:
-            made = threads.map(rows.store.accept, [OWNER] * RACERS, [request] * RACERS, [key] * RACERS)
+            accept = partial(rows.store.accept, idempotency_key=key)
+            made = threads.map(accept, [OWNER] * RACERS, [request] * RACERS)
             assert len({job.id for job in made}) == 1
 
 

@@ -78,7 +78,7 @@ class Rows:
         recording = recording or self.record(claim)
         base = recording.snapshot()
         final = ended(base, status, now=time.time(), text=text_of(base))
-        return self.attempts.finish(claim, final, recording.closing(final)[1])
+        return self.attempts.finish(claim, final, recording.closing(final)[1], recording.first_text_at)
 
 
 def frames_of(recording: Recording) -> list[bytes]:

@@ -19,7 +19,7 @@ from tests.support.rows import accepted
 def test_a_text_becomes_the_models_messages(text: str, instructions: str | None) -> None:
     kept = accepted(input=text, instructions=instructions)
     system = [{"role": "system", "content": instructions}] if instructions else []
-    assert kept["messages"] == [*system, {"role": "user", "content": text}]
+    assert creation.messages_of(kept) == [*system, {"role": "user", "content": text}]
     assert json.loads(json.dumps(kept)) == kept
 
 
@@ -31,7 +31,7 @@ def test_messages_keep_their_roles_and_join_their_parts() -> None:
     ]
     kept = accepted(input=asked)
     told = [("system", "rule"), ("user", "one two"), ("assistant", "said")]
-    assert [(message["role"], message["content"]) for message in kept["messages"]] == told
+    assert [(message["role"], message["content"]) for message in creation.messages_of(kept)] == told
     assert kept["input"][0]["role"] == "developer"
 
 
@@ -39,7 +39,7 @@ def test_a_prompt_is_rendered_when_the_job_is_accepted() -> None:
     kept = accepted(input="and mind the moon", prompt={"id": "story", "variables": {"topic": "tides", "words": "99"}})
     assert kept["prompt"]["variables"] == {"topic": "tides", "words": 99, "language": "en"}
     assert kept["prompt"]["digest"] == Prompts(None).get("story", None).digest
-    told = [message["content"] for message in kept["messages"]]
+    told = [message["content"] for message in creation.messages_of(kept)]
     assert told[1:] == ["Write a story of about 99 words about “tides”.", "and mind the moon"]
 
 

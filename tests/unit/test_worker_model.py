@@ -11,6 +11,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 
 from jobs.settings import Settings
+from tests.support.rows import accepted
 from tests.support.stack import DemoModel
 from worker import chains
 from worker.answer import Answer, Kind
@@ -55,7 +56,7 @@ def test_quick_chunks_are_the_stock_ones(settings: Settings, script: str) -> Non
 
 def ask(settings: Settings, script: str, **options: Any) -> tuple[Answer, str, str]:
     """An answer as a generation reads it, its reasoning and its text."""
-    asked = {"model": f"demo+rate=0{script}", "messages": [{"role": "user", "content": "Explain tides"}], **options}
+    asked = accepted(model=f"demo+rate=0{script}", input="Explain tides", **options)
     answer, said = Answer(), dict.fromkeys(Kind, "")
     for kind, text in filter(None, answer.pieces(chains.stream(Models(settings), asked))):
         said[kind] += text
@@ -73,7 +74,7 @@ def test_a_server_with_habits_gives_the_same_answer(settings: Settings, habit: s
 
 def test_many_at_once_find_out_that_a_server_refuses_options(settings: Settings) -> None:
     models, name = Models(settings), "demo+rate=0+tokens=3+nooptions+headers=0.2"
-    asked = {"model": name, "messages": [{"role": "user", "content": "hi"}]}
+    asked = accepted(model=name)
 
     def text(_: int) -> str:
         return "".join(str(chunk.content) for chunk in chains.stream(models, asked))

@@ -1,0 +1,34 @@
+"""A new job for an old one: what the old one had finished is not bought again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from jobs.errors import InvalidRequest
+from jobs.record import Job, Status
+from jobs.store import Store
+
+
+def retry(store: Store, owner: str, job_id: str, **sending: Any) -> Job:
+    """A new background job with the request of one that has ended; one that completed is written anew.
+
+    `sending` is what Store.accept takes beside the request. Raises InvalidRequest, JobNotFound.
+    """
+    job = store.get(owner, job_id)
+    if job.response is None:
+        raise InvalidRequest("Cannot retry a response that has not ended: cancel it first.")
+    again = {**job.request, "background": True, "store": True, "retry_of": job.id}
+    output = [] if job.status is Status.COMPLETED else orjson.loads(job.response)["output"]
+    return store.accept(owner, again, finished=_finished(output), **sending)  # invariant 5
+
+
+def _finished(output: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The finished sections among the items of a response, as rows of checkpoints."""
+    for answer in output:
+        if answer["type"] == "message" and answer["status"] == "completed":
+            section = answer["penstock"]["section"]
+            items = [item for item in output if item["penstock"]["section"] == section]
+            yield {"section": section, "items": orjson.dumps(items).decode()}
