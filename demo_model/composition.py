@@ -78,10 +78,12 @@ def compose_json(brief: Brief, seed: str, response_format: Mapping[str, Any]) ->
     """The JSON that a format asks for, its texts about the brief's topic."""
     book = Phrasebook(brief.language, brief.topic, seed)
 
-    def say(name: str) -> str:
+    def say(path: str) -> str:
+        if path == ".title":
+            return brief.topic[:1].upper() + brief.topic[1:]
         # An item of a list is a bold question and a sentence: one for a title, the other for all else.
         question, sentence = book["item"].removeprefix("**").split("**", 1)
-        return question if "title" in name else sentence.strip()
+        return question if path.endswith("title") else sentence.strip()
 
     return instance(response_format, say)
 

@@ -11,7 +11,7 @@ _SCALARS: Mapping[str, Any] = {"integer": 1, "number": 1.0, "boolean": True, "nu
 
 
 def instance(response_format: Mapping[str, Any], say: Callable[[str], str]) -> str:
-    """The JSON for a format of chat completions; `say` has a text for each name of a field."""
+    """The JSON for a format of chat completions; `say` has a text for each field by its path."""
     form = response_format.get("json_schema", {})
     root = form.get("schema") or {"type": "object", "properties": {"answer": {"type": "string"}}}
 
@@ -24,7 +24,7 @@ def instance(response_format: Mapping[str, Any], say: Callable[[str], str]) -> s
             case {"anyOf": [first, *_]}:
                 return fill(first, name)
             case {"properties": parts}:
-                return {key: fill(part, key) for key, part in parts.items()}
+                return {key: fill(part, f"{name}.{key}") for key, part in parts.items()}
             case {"items": part}:
                 count = max(schema.get("minItems", 0), min(_FEW, schema.get("maxItems", _FEW)))
                 return [fill(part, name) for _ in range(count)]

@@ -27,6 +27,10 @@ TEXT_DELTA = "response.output_text.delta"
 TEXT_DONE = "response.output_text.done"
 REASONING_DELTA = "response.reasoning_text.delta"
 REASONING_DONE = "response.reasoning_text.done"
+SUMMARY_ADDED = "response.reasoning_summary_part.added"
+SUMMARY_DELTA = "response.reasoning_summary_text.delta"
+SUMMARY_TEXT_DONE = "response.reasoning_summary_text.done"
+SUMMARY_DONE = "response.reasoning_summary_part.done"
 
 TERMINAL = frozenset({COMPLETED, FAILED, INCOMPLETE})
 

@@ -46,6 +46,7 @@ class Item:
     index: int
     section: int
     replaces: str | None
+    title: str | None = None
     status: str = "in_progress"
     parts: list[Part] = field(default_factory=list)
 
@@ -57,12 +58,21 @@ class Item:
     def to_wire(self) -> dict[str, Any]:
         """The item as events and responses carry it."""
         place: dict[str, Any] = {"section": self.section}
+        if self.title:
+            place["title"] = self.title
         if self.replaces:
             place["replaces"] = self.replaces
-        content = [part.to_wire() for part in self.parts]
         wire: dict[str, Any] = {"id": self.id, "type": self.type, "status": self.status}
-        wire |= {"role": "assistant"} if self.type == "message" else {"summary": list[str]()}
-        return {**wire, "content": content, "penstock": place}
+        parts = [part.to_wire() for part in self.parts]
+        if self.type == "message":
+            return {**wire, "role": "assistant", "content": parts, "penstock": place}
+        summary = [part for part in parts if part["type"] == "summary_text"]
+        return {
+            **wire,
+            "summary": summary,
+            "content": [part for part in parts if part not in summary],
+            "penstock": place,
+        }
 
 
 class Fold:
@@ -76,7 +86,7 @@ class Fold:
     def feed(self, event: Event) -> None:
         """Take in one event; the types that carry nothing new (`.done` of a text) change nothing."""
         kind = event["type"]
-        if kind in (events.TEXT_DELTA, events.REASONING_DELTA):
+        if kind in (events.TEXT_DELTA, events.REASONING_DELTA, events.SUMMARY_DELTA):
             self._part(event).pieces.append(event["delta"])
         elif "response" in event:
             self._response = event["response"]
@@ -85,20 +95,22 @@ class Fold:
             self._open(event)
         elif kind == events.ITEM_DONE:
             self.items[event["output_index"]].status = event["item"]["status"]
-        elif kind == events.PART_ADDED:
+        elif kind in (events.PART_ADDED, events.SUMMARY_ADDED):
             self.items[event["output_index"]].parts.append(Part(event["part"]["type"]))
-        elif kind == events.PART_DONE:
+        elif kind in (events.PART_DONE, events.SUMMARY_DONE):
             self._part(event).done = True
 
     def _open(self, event: Event) -> None:
         wire, index = event["item"], event["output_index"]
-        place = wire.get("penstock", {})
+        place = wire["penstock"]
         self.items[index] = Item(
-            wire["id"], wire["type"], index, place.get("section", 0), place.get("replaces"), wire["status"]
+            wire["id"], wire["type"], index, place["section"], place.get("replaces"), place.get("title"), wire["status"]
         )
 
     def _part(self, event: Event) -> Part:
-        return self.items[event["output_index"]].parts[event["content_index"]]
+        # No item has parts of both kinds.
+        number = event["content_index"] if "content_index" in event else event["summary_index"]
+        return self.items[event["output_index"]].parts[number]
 
     def output(self) -> list[dict[str, Any]]:
         """The items that count, in reading order: of each section the last run that wrote text."""

@@ -15,12 +15,22 @@ from typing import Annotated, Any, Literal
 from jsonschema import Draft202012Validator, SchemaError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from jobs import source
 from jobs.errors import BadSetting, InvalidRequest
 
 BUILT_IN = Path(__file__).parent / "prompt_files"
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+# What the messages of each step may name beside the inputs.
+PLANNED: Mapping[str, frozenset[str]] = {
+    "messages": frozenset({"sources"}),
+    "section": frozenset({"title", "outline", "number", "section", "section_words", "brief", "source"}),
+    "summary": frozenset({"title", "outline", "report", "summary_words"}),
+}
 _TEXT_TO_NUMBER: Mapping[str, type[int] | type[float]] = {"integer": int, "number": float}
+
+
+Language = Literal["en", "zh"]
 
 
 class Message(BaseModel):
@@ -39,7 +49,11 @@ def _with_properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class Prompt(BaseModel):
-    """One prompt file. `inputs` is a JSON schema of the variables; `messages` come per language."""
+    """One prompt file. `inputs` is a JSON schema of the variables; messages come per language.
+
+    One with `section` messages is a plan: `messages` ask for an outline, `section` for each of its sections, and
+    `summary`, if there are any, for what comes last. They may name what PLANNED lists as well.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -48,23 +62,27 @@ class Prompt(BaseModel):
     title: Mapping[str, str]
     description: Mapping[str, str]
     inputs: Annotated[Mapping[str, Any], AfterValidator(_with_properties)]
-    messages: Mapping[Literal["en", "zh"], Sequence[Message]] = Field(min_length=1)
+    messages: Mapping[Language, Sequence[Message]] = Field(min_length=1)
+    section: Mapping[Language, Sequence[Message]] = {}
+    summary: Mapping[Language, Sequence[Message]] = {}
     digest: str
 
-    def render(self, variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, str]]]:
-        """The variables with defaults filled in, and the messages that they make.
+    def render(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """What a job keeps of this prompt: `variables` with defaults filled in, `messages`, `plan`, and whose they are.
 
         Raises InvalidRequest that names the variable at fault.
         """
         values = self._checked(variables)
-        messages = self.messages.get(values["language"]) or next(iter(self.messages.values()))
-        return values, [
-            {
-                "role": message.role,
-                "content": _VARIABLE.sub(lambda match: str(values.get(match[1], "")), message.content),
-            }
-            for message in messages
-        ]
+        overview = source.overview(source.split(str(values.get("source", ""))))
+        plan = {"section": _in(values["language"], self.section), "summary": _in(values["language"], self.summary)}
+        return {
+            "id": self.id,
+            "version": self.version,
+            "digest": self.digest,
+            "variables": values,
+            "messages": fill(_in(values["language"], self.messages), {**values, "sources": overview}),
+            "plan": plan if self.section else None,
+        }
 
     def _checked(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         properties = self.inputs["properties"]
@@ -113,9 +131,9 @@ class Prompts:
 def read_prompt(path: Path) -> Prompt:
     """One prompt file. Raises BadSetting, one line that names the file and what is wrong with it."""
     try:
-        source = path.read_bytes()
-        digest = hashlib.sha256(source).hexdigest()
-        prompt = Prompt(**tomllib.loads(source.decode()), digest=digest)
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        prompt = Prompt(**tomllib.loads(content.decode()), digest=digest)
         Draft202012Validator.check_schema(prompt.inputs)
     except SchemaError as error:
         raise BadSetting(f"prompt file {path}: inputs: {error.message}") from error
@@ -123,11 +141,32 @@ def read_prompt(path: Path) -> Prompt:
         problem = error.errors()[0] if isinstance(error, ValidationError) else None
         reason = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem else str(error)
         raise BadSetting(f"prompt file {path}: {reason}") from error
-    texts = [message.content for messages in prompt.messages.values() for message in messages]
-    used = {name for text in texts for name in _VARIABLE.findall(text)}
-    if unknown := sorted(used - set(prompt.inputs.get("properties", {}))):
+    steps = {"messages": prompt.messages, "section": prompt.section, "summary": prompt.summary}
+    used = {
+        name
+        for step, languages in steps.items()
+        for messages in languages.values()
+        for message in messages
+        for name in _VARIABLE.findall(message.content)
+        if name not in PLANNED[step]
+    }
+    if unknown := sorted(used - set(prompt.inputs["properties"])):
         raise BadSetting(f"prompt file {path}: {{{{{unknown[0]}}}}} is not among its inputs")
     return prompt
+
+
+def fill(messages: Sequence[Mapping[str, str]], values: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Messages with every `{{name}}` replaced by its value, or by nothing."""
+    return [
+        {**message, "content": _VARIABLE.sub(lambda match: str(values.get(match[1], "")), message["content"])}
+        for message in messages
+    ]
+
+
+def _in(language: Language, messages: Mapping[Language, Sequence[Message]]) -> list[dict[str, str]]:
+    """The messages of a language, or of another when there are none."""
+    chosen = messages.get(language) or next(iter(messages.values()), ())
+    return [message.model_dump() for message in chosen]
 
 
 def language_of(text: str) -> Literal["en", "zh"]:

@@ -208,16 +208,7 @@ def accept(
 
 
 def _rendered(reference: PromptReference, prompts: Prompts) -> dict[str, Any]:
-    """The prompt with its variables and the messages that they make: so that the row holds what was asked."""
-    prompt = prompts.get(reference.id, reference.version)
-    variables, messages = prompt.render(reference.variables or {})
-    return {
-        "id": prompt.id,
-        "version": prompt.version,
-        "variables": variables,
-        "digest": prompt.digest,
-        "messages": messages,
-    }
+    return prompts.get(reference.id, reference.version).render(reference.variables or {})
 
 
 def input_of(request: Mapping[str, Any]) -> list[Message]:

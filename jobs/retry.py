@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -21,12 +21,16 @@ def retry(store: Store, owner: str, job_id: str, **sending: Any) -> Job:
     if job.response is None:
         raise InvalidRequest("Cannot retry a response that has not ended: cancel it first.")
     again = {**job.request, "background": True, "store": True, "retry_of": job.id}
-    output = [] if job.status is Status.COMPLETED else orjson.loads(job.response)["output"]
-    return store.accept(owner, again, finished=_finished(output), **sending)  # invariant 5
+    finished = [] if job.status is Status.COMPLETED else _finished(orjson.loads(job.response))
+    return store.accept(owner, again, finished=finished, **sending)  # invariant 5
 
 
-def _finished(output: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The finished sections among the items of a response, as rows of checkpoints."""
+def _finished(response: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The finished sections of a response, its plan among them, as rows of checkpoints."""
+    output = response["output"]
+    if outline := response["penstock"].get("outline"):
+        plan = next(item for item in output if item["penstock"]["section"] == 0)
+        yield {"section": 0, "items": orjson.dumps([{**plan, "outline": outline}]).decode()}
     for answer in output:
         if answer["type"] == "message" and answer["status"] == "completed":
             section = answer["penstock"]["section"]

@@ -14,6 +14,7 @@ _OPEN, _CLOSE = "<think>", "</think>"
 class Kind(StrEnum):
     """What a piece belongs to."""
 
+    PLAN = "plan"
     REASONING = "reasoning"
     TEXT = "text"
 

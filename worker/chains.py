@@ -1,7 +1,8 @@
-"""The chains that prompts run: LCEL, `prompt | model`."""
+"""The chains that prompts run: LCEL, `prompt | model`, and what a server refuses is done without."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
@@ -10,40 +11,66 @@ from langchain_core.messages import AIMessage
 from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import Runnable
 
-from jobs.request import Message, messages_of
+from jobs.request import Message
+from worker.ask import Ask
 from worker.faults import Fault
-from worker.model import Models
+from worker.model import JSON, JSON_SCHEMA, USAGE, Models
 
 # The texts of a prompt were rendered when the job was accepted, so that the row holds what was asked.
 _CONVERSATION = ChatPromptTemplate([MessagesPlaceholder("messages")])
+_AS_JSON = "Answer with one JSON object and nothing else. It follows this JSON schema:\n{schema}"
+# What an error message names when it refuses something.
+_NAMES = {
+    USAGE: ("stream_options",),
+    JSON_SCHEMA: ("json_schema", "response_format"),
+    JSON: ("response_format", "json"),
+}
 
 
-def stream(
-    models: Models, request: Mapping[str, Any], messages: Sequence[Message] | None = None
-) -> Generator[AIMessage]:
-    """The chunks of a request's answer, as the model sends them; closing the iterator closes the connection.
+def stream(models: Models, ask: Ask) -> Generator[AIMessage]:
+    """The chunks of an answer, as the model sends them; closing the iterator closes the connection.
 
-    A server that refuses `stream_options` is asked without, one that cannot stream is asked for the whole. With
-    `truncation: auto`, one for which `messages` (by default all of the request's) are too many is told fewer.
+    A server that refuses `stream_options` or a form is asked without, one that cannot stream for the whole, and one
+    for which the messages are too many is told fewer, if that is wanted.
     """
-    name, told = request["model"], messages_of(request) if messages is None else messages
-    model, options, usage = models.get(name), models.options(request), models.sends_usage(name)
+    refused, values = models.refused(ask.model), {"messages": _told(ask, models.refused(ask.model))}
+    options, used = _options(ask, refused)
     try:
-        chain = _CONVERSATION | model.bind(**options, stream_usage=usage)
-        yield from chain.stream({"messages": told})
+        chain = _CONVERSATION | models.get(ask.model).bind(**options, stream_usage=USAGE in used)
+        yield from chain.stream(values)
     except openai.BadRequestError as error:
-        fewer = _fewer(told)
-        if usage and "stream_options" in str(error):
-            models.forget_usage(name)
-        elif request["truncation"] == "auto" and "context" in str(error) and len(fewer) < len(told):
-            told = fewer
+        words, fewer = str(error), _fewer(ask.messages)
+        if habit := next((habit for habit in used if any(name in words for name in _NAMES[habit])), None):
+            models.refuse(ask.model, habit)
+        elif ask.shortens and "context" in words and len(fewer) < len(ask.messages):
+            ask = ask.with_messages(fewer)
         else:
             raise
-        yield from stream(models, request, told)
+        yield from stream(models, ask)
     except ValueError as error:
         if "No generation chunks" not in str(error):
             raise
-        yield _whole(_CONVERSATION | model.bind(**options), {"messages": told})
+        yield _whole(_CONVERSATION | models.get(ask.model).bind(**options), values)
+
+
+def _options(ask: Ask, refused: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
+    """The options of a call, and what of it the server may refuse."""
+    options, used = dict(ask.options), [habit for habit in (USAGE,) if habit not in refused]
+    if ask.form is not None and JSON not in refused:
+        kind = ask.form["type"]
+        schema = {name: value for name, value in ask.form.items() if name != "type"}
+        whole = bool(schema) and JSON_SCHEMA not in refused
+        used.append(JSON_SCHEMA if whole else JSON)
+        # By its own name ChatOpenAI would have the SDK parse each chunk, and lose an answer that is cut short.
+        options["extra_body"] = {"response_format": {"type": kind, kind: schema} if whole else {"type": "json_object"}}
+    return options, used
+
+
+def _told(ask: Ask, refused: frozenset[str]) -> list[Message]:
+    """The messages; with the schema in words for a server that does not take it otherwise."""
+    if ask.form is None or "schema" not in ask.form or refused.isdisjoint({JSON, JSON_SCHEMA}):
+        return list(ask.messages)
+    return [*ask.messages, {"role": "system", "content": _AS_JSON.format(schema=json.dumps(ask.form["schema"]))}]
 
 
 def _fewer(messages: Sequence[Message]) -> list[Message]:

@@ -21,9 +21,8 @@ from worker.stop import current_call
 _CONNECT_SECONDS = 5.0
 # What a call may carry that only the SDK's own method knows how to send.
 _SDK_ONLY = frozenset({"extra_headers", "extra_query", "timeout"})
-_PARAMETERS = {"max_output_tokens": "max_tokens"} | {
-    name: name for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty")
-}
+# What not every server takes, and an answer can be had without.
+USAGE, JSON_SCHEMA, JSON = "usage of a stream", "json_schema", "response_format"
 
 
 class DictCompletions:
@@ -87,7 +86,7 @@ class Models:
         self._settings = settings
         self._client = http_client(settings)
         self._models: dict[str, ChatModel] = {}
-        self._without_usage: set[str] = set()
+        self._refused: dict[str, set[str]] = {}
 
     def get(self, name: str) -> ChatModel:
         """The model of this name, built at its first use."""
@@ -95,26 +94,13 @@ class Models:
             self._models[name] = chat_model(self._settings, self._client, name)
         return self._models[name]
 
-    def options(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """What a request asks of the model, in ChatOpenAI's words."""
-        given = {ours: request[theirs] for theirs, ours in _PARAMETERS.items() if request.get(theirs) is not None}
-        if effort := (request.get("reasoning") or {}).get("effort"):
-            given["reasoning_effort"] = effort
-        text = request.get("text") or {}
-        if verbosity := text.get("verbosity"):
-            given["verbosity"] = verbosity
-        if (form := text.get("format", {})).get("type", "text") != "text":
-            # By its own name ChatOpenAI would have the SDK parse each chunk, and lose an answer that is cut short.
-            given["extra_body"] = {"response_format": _response_format(form)}
-        return given
+    def refused(self, name: str) -> frozenset[str]:
+        """What the server is known to refuse for this model: USAGE, JSON_SCHEMA, JSON."""
+        return frozenset(self._refused.get(name, ()))
 
-    def sends_usage(self, name: str) -> bool:
-        """Whether to ask the server for the usage of a streamed answer."""
-        return name not in self._without_usage
-
-    def forget_usage(self, name: str) -> None:
-        """Remember that the server refuses `stream_options` for this model."""
-        self._without_usage.add(name)
+    def refuse(self, name: str, habit: str) -> None:
+        """Remember that the server refuses this."""
+        self._refused.setdefault(name, set()).add(habit)
 
 
 def chat_model(settings: Settings, client: httpx2.Client, name: str) -> ChatModel:
@@ -151,13 +137,6 @@ def _trace_call(request: httpx2.Request) -> None:
     call = current_call.get()
     if call is not None:
         request.extensions = {**request.extensions, "trace": call.trace}
-
-
-def _response_format(form: Mapping[str, Any]) -> dict[str, Any]:
-    """The Responses API's `text.format` in the words of chat completions."""
-    kind = form["type"]
-    schema = {name: value for name, value in form.items() if name != "type"}
-    return {"type": kind, kind: schema} if schema else {"type": kind}
 
 
 def _keep_reasoning(delta: Mapping[str, Any] | None, message: Any) -> None:

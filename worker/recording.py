@@ -22,9 +22,17 @@ _MARGIN = 1000
 # While the database is away, a try may block: the model's stream must not stand still for each of its tokens.
 _RESERVE_PAUSE_SECONDS = 10.0
 
+# Of each type of part: the events of its life, and what its number is called.
 _WIRE = {
-    "output_text": (events.TEXT_DELTA, events.TEXT_DONE),
-    "reasoning_text": (events.REASONING_DELTA, events.REASONING_DONE),
+    "output_text": (events.PART_ADDED, events.TEXT_DELTA, events.TEXT_DONE, events.PART_DONE, "content_index"),
+    "reasoning_text": (
+        *(events.PART_ADDED, events.REASONING_DELTA, events.REASONING_DONE, events.PART_DONE),
+        "content_index",
+    ),
+    "summary_text": (
+        *(events.SUMMARY_ADDED, events.SUMMARY_DELTA, events.SUMMARY_TEXT_DONE, events.SUMMARY_DONE),
+        "summary_index",
+    ),
 }
 
 
@@ -43,6 +51,8 @@ class Recording:
         self.fold = Fold()
         self.urgent = True
         self.ended = False
+        # What the `penstock` object of the final response tells beside.
+        self.notes: dict[str, Any] = {}
         self._reserve, self._wake = reserve, wake
         self._lock = threading.RLock()
         self._reserving = threading.Lock()
@@ -72,21 +82,23 @@ class Recording:
         base = self.fold.response()
         self._emit(events.IN_PROGRESS, {"response": response.started({**base, "output": []}, self.claim.attempt)})
 
-    def open_item(self, kind: str, item_id: str, section: int, replaces: str | None) -> Item:
+    def open_item(
+        self, kind: str, item_id: str, section: int, *, replaces: str | None = None, title: str | None = None
+    ) -> Item:
         """Add an output item of type `message` or `reasoning` at the next index."""
         self._make_room()
         with self._lock:
             index = self._index
             self._index += 1
-            item = Item(item_id, kind, index, section, replaces)
+            item = Item(item_id, kind, index, section, replaces, title)
             self._emit(events.ITEM_ADDED, {"output_index": index, "item": item.to_wire()})
             return self.fold.items[index]
 
     def open_part(self, item: Item, kind: str) -> None:
-        """Add a content part of type `output_text` or `reasoning_text`; deltas go to the newest part."""
+        """Add a part of type `output_text`, `reasoning_text` or `summary_text`; deltas go to the newest part."""
         with self._lock:
-            place = self._place(item, len(item.parts))
-            self._emit(events.PART_ADDED, {**place, "part": Part(kind).to_wire()})
+            place = _place(item, kind, len(item.parts))
+            self._emit(_WIRE[kind][0], {**place, "part": Part(kind).to_wire()})
 
     def write(self, item: Item, text: str) -> None:
         """Text for the item's newest part. It is numbered when the publisher fetches it."""
@@ -104,9 +116,9 @@ class Recording:
         with self._lock:
             self._number_pending()
             part = item.parts[-1]
-            place = self._place(item, len(item.parts) - 1)
-            self._emit(_WIRE[part.type][1], {**place, "text": part.text, **_logprobs(part.type)})
-            self._emit(events.PART_DONE, {**place, "part": part.to_wire()})
+            place, (_, _, text_done, part_done, _) = _place(item, part.type, len(item.parts) - 1), _WIRE[part.type]
+            self._emit(text_done, {**place, "text": part.text, **_logprobs(part.type)})
+            self._emit(part_done, {**place, "part": part.to_wire()})
 
     def close_item(self, item: Item, status: str) -> None:
         """End an item as `completed` or `incomplete`, with the part that is still open."""
@@ -221,12 +233,9 @@ class Recording:
                 return  # no number may be used before the row has reserved it
             item = self.fold.items[index]
             part_type = item.parts[content_index].type
-            delta = {**self._place(item, content_index), "delta": "".join(pieces), **_logprobs(part_type)}
+            delta = {**_place(item, part_type, content_index), "delta": "".join(pieces), **_logprobs(part_type)}
             del self._pending[index, content_index]
-            self._number(_WIRE[part_type][0], delta)
-
-    def _place(self, item: Item, content_index: int) -> dict[str, Any]:
-        return {"item_id": item.id, "output_index": item.index, "content_index": content_index}
+            self._number(_WIRE[part_type][1], delta)
 
     def _make_room(self) -> None:
         """Reserve the next block of numbers long before the last one runs out.
@@ -247,6 +256,10 @@ class Recording:
                 return
             with self._lock:
                 self._seq_mark, self._index_mark = seq_mark, index_mark
+
+
+def _place(item: Item, part_type: str, number: int) -> dict[str, Any]:
+    return {"item_id": item.id, "output_index": item.index, _WIRE[part_type][4]: number}
 
 
 def _logprobs(part_type: str) -> dict[str, Any]:

@@ -12,26 +12,40 @@ from jobs.ids import item_id
 from worker.answer import Kind
 from worker.recording import Recording
 
-_SHAPES = {Kind.REASONING: ("reasoning", "rs", "reasoning_text"), Kind.TEXT: ("message", "msg", "output_text")}
-_KINDS = {"reasoning": Kind.REASONING, "message": Kind.TEXT}
+_SHAPES = {
+    Kind.PLAN: ("reasoning", "rs", "summary_text"),
+    Kind.REASONING: ("reasoning", "rs", "reasoning_text"),
+    Kind.TEXT: ("message", "msg", "output_text"),
+}
 
 
 class Section:
     """The writer of one section. It has one run, and another after each restart that said other words."""
 
-    def __init__(self, recording: Recording, number: int) -> None:
-        """Goes on with what the recording holds of this section, as a new attempt does."""
+    def __init__(
+        self, recording: Recording, number: int, *, answer: Kind = Kind.TEXT, title: str | None = None
+    ) -> None:
+        """Goes on with what the recording holds of this section, as a new attempt does.
+
+        `answer` is the kind of piece that it is there for: TEXT, or PLAN for one that holds just a plan.
+        """
         self._recording = recording
-        self._number = number
+        self.number, self.title, self._answer = number, title, answer
+        kinds = {"reasoning": answer if answer is Kind.PLAN else Kind.REASONING, "message": Kind.TEXT}
         mine = sorted(
             (item for item in recording.fold.items.values() if item.section == number), key=lambda item: item.index
         )
-        self._open = {_KINDS[item.type]: item for item in mine if item.status == "in_progress"}
-        self._replaced = {_KINDS[item.type]: item for item in mine if item.status != "in_progress"}
+        self._open = {kinds[item.type]: item for item in mine if item.status == "in_progress"}
+        self._replaced = {kinds[item.type]: item for item in mine if item.status != "in_progress"}
         newest = max((int(item.id.rpartition("_")[2]) for item in mine), default=-1)
         self._run = newest if self._open else newest + 1
         self._echo: _Echo | None = None
         self.restart()
+
+    def open(self) -> None:
+        """Show that this section is to come, before there is anything to write."""
+        if not self._open:
+            self._open_item(self._answer)
 
     def write(self, kind: Kind, text: str) -> None:
         """Add text. After a restart, text that repeats what was written is not written again."""
@@ -55,8 +69,8 @@ class Section:
         """The section is whole: commit it, then say so."""
         if self._echo is not None and not self._echo.is_whole:
             self._part_ways(self._echo)  # the model was done earlier than the last time
-        if Kind.TEXT not in self._open:
-            self._open_item(Kind.TEXT)  # an answer without a word is an answer
+        if self._answer not in self._open:
+            self._open_item(self._answer)  # an answer without a word is an answer
         items = sorted(self._open.values(), key=lambda item: item.index)
         checkpoint([{**self._recording.wire_of(item), "status": "completed"} for item in items])
         self._close("completed")
@@ -79,8 +93,9 @@ class Section:
         replaced = self._replaced.get(kind)
         if replaced is None and not self._open:
             replaced = next(iter(self._replaced.values()), None)
-        name = item_id(prefix, self._recording.claim.job.id, self._number, self._run)
-        self._open[kind] = self._recording.open_item(wire_type, name, self._number, replaced.id if replaced else None)
+        name = item_id(prefix, self._recording.claim.job.id, self.number, self._run)
+        before = replaced.id if replaced else None
+        self._open[kind] = self._recording.open_item(wire_type, name, self.number, replaces=before, title=self.title)
         self._recording.open_part(self._open[kind], part_type)
 
     def _part_ways(self, echo: _Echo) -> None:

@@ -44,8 +44,8 @@ def restore(recording: Recording, checkpoint: Checkpoint) -> None:
         if item is None:
             # Its old id may have been seen finished by someone who saw more of the log than is left.
             name = f"{wire['id']}{recording.claim.attempt}"
-            item = recording.open_item(wire["type"], name, checkpoint.section, None)
-        for index, part in enumerate(wire["content"]):
+            item = recording.open_item(wire["type"], name, checkpoint.section, title=wire["penstock"].get("title"))
+        for index, part in enumerate([*wire.get("summary", ()), *wire["content"]]):
             _restore_part(recording, item, index, part)
         recording.close_item(item, "completed")
 

@@ -1,0 +1,90 @@
+"""The outline of a report: what is asked for, how an answer is read, and how people see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from jsonschema import Draft202012Validator
+from langchain_core.utils.json import parse_json_markdown, parse_partial_json
+
+_MOST_SECTIONS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A section to be written; `sources` are the numbers of the source parts that it needs."""
+
+    title: str
+    brief: str
+    sources: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a report will be."""
+
+    title: str
+    chapters: tuple[Chapter, ...]
+
+    @classmethod
+    def read(cls, text: str, schema: dict[str, Any]) -> Self:
+        """The outline in a model's answer. Raises ValueError that says what is wrong with it."""
+        found = parse_json_markdown(text, parser=json.loads)
+        if problem := next(Draft202012Validator(schema).iter_errors(found), None):
+            raise ValueError(f"{problem.json_path}: {problem.message}")
+        return cls.of(found)
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> Self:
+        """The outline in an object of the schema, or of `as_object`."""
+        sections = found["sections"]
+        return cls(
+            found["title"], tuple(Chapter(it["title"], it["brief"], tuple(it.get("sources", ()))) for it in sections)
+        )
+
+    def as_object(self) -> dict[str, Any]:
+        """The outline as JSON, for checkpoints and responses."""
+        return {"title": self.title, "sections": [asdict(chapter) for chapter in self.chapters]}
+
+    def lines(self) -> str:
+        """The outline as people read it."""
+        return "".join(_lines(self.as_object()))
+
+
+def schema_of(sections: int) -> dict[str, Any]:
+    """The JSON schema of an outline with so many sections; 0 leaves their number open."""
+    texts = {"title": {"type": "string"}, "brief": {"type": "string"}}
+    section = _object({**texts, "sources": {"type": "array", "items": {"type": "integer"}}})
+    count = {"minItems": sections or 1, "maxItems": sections or _MOST_SECTIONS}
+    return _object({"title": {"type": "string"}, "sections": {"type": "array", "items": section, **count}})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name != "sources"],
+        "additionalProperties": False,
+    }
+
+
+def written_so_far(text: str) -> str:
+    """The lines that half an answer certainly has: of each section but the one that is being written."""
+    try:
+        found = parse_partial_json(text[text.index("{") :])
+    except ValueError:
+        return ""
+    if not isinstance(found, dict) or not isinstance(found.get("sections"), list):
+        return ""
+    return "".join(_lines({**found, "sections": found["sections"][:-1]}))
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    yield f"# {found.get('title')}\n\n"
+    for number, section in enumerate(found["sections"], 1):
+        if not isinstance(section, dict):
+            return
+        yield f"{number}. **{section.get('title')}** {section.get('brief')}\n"
