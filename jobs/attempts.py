@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import ColumnElement, and_, delete, insert, select, update
@@ -37,6 +37,14 @@ class Finish(StrEnum):
     DONE = "done"
     REPLACED = "replaced"
     CANCEL_WON = "cancel_won"
+
+
+class Held(NamedTuple):
+    """A job that a worker runs: its attempt, and whether it is to be cancelled, or to come to its end."""
+
+    attempt: int
+    cancel: bool = False
+    stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +181,13 @@ class Attempts:
         with self._database.read() as connection:
             return connection.execute(select(jobs.c.id).where(_current(claim))).first() is not None
 
-    def held(self, worker: str) -> dict[str, tuple[int, bool]]:
-        """The jobs that this worker runs: by id the attempt, and whether someone wants the job to end."""
-        query = select(jobs.c.id, jobs.c.attempt, jobs.c.cancel_requested_at).where(
-            jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS
-        )
+    def held(self, worker: str) -> dict[str, Held]:
+        """The jobs that this worker runs, by id."""
+        wishes = (jobs.c.cancel_requested_at.is_not(None), jobs.c.stop_requested_at.is_not(None))
+        mine = and_(jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS)
         with self._database.read() as connection:
-            return {row.id: (row.attempt, row.cancel_requested_at is not None) for row in connection.execute(query)}
+            rows = connection.execute(select(jobs.c.id, jobs.c.attempt, *wishes).where(mine))
+            return {job_id: Held(attempt, bool(cancel), bool(stop)) for job_id, attempt, cancel, stop in rows}
 
     def requeue_orphans(self, worker: str) -> int:
         """Give the jobs of a dead worker back to the queue; each such rescue counts. Returns how many."""

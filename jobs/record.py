@@ -55,6 +55,7 @@ class Job:
     request: dict[str, Any]
     opening: bytes
     cancel_requested_at: float | None
+    stop_requested_at: float | None
     started_at: float | None
     first_token_at: float | None
     ended_at: float | None

@@ -7,7 +7,7 @@ by name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from jsonschema import Draft202012Validator, SchemaError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -16,6 +16,7 @@ from jobs.errors import InvalidRequest
 from jobs.prompts import Prompts
 
 Message = dict[str, str]  # role and content, as the model is told them
+M = TypeVar("M", bound=BaseModel)
 Text = Annotated[str, StringConstraints(min_length=1)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 
@@ -145,15 +146,15 @@ class CreateRequest(BaseModel):
     prompt_cache_key: str | None = None
 
 
+class CancelRequest(BaseModel):
+    """The body of a cancel, which most clients leave empty."""
+
+    graceful: bool = False
+
+
 def parse(body: bytes) -> CreateRequest:
     """The request in a JSON body. Raises InvalidRequest that names the field at fault and the remedy."""
-    try:
-        request = CreateRequest.model_validate_json(body)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        param = ".".join(str(part) for part in problem["loc"]) or None
-        words = problem["msg"].removeprefix("Value error, ")
-        raise InvalidRequest(f"{param or 'The body'}: {words}", param=param) from error
+    request = _validated(CreateRequest, body)
     asked = request.model_extra or {}
     for name in _UNSUPPORTED:
         if asked.get(name):
@@ -161,6 +162,21 @@ def parse(body: bytes) -> CreateRequest:
     if request.store is False and request.background:
         raise _unsupported("background", "A background response is always stored: leave out 'store' or 'background'.")
     return request
+
+
+def parse_cancel(body: bytes) -> CancelRequest:
+    """The wish in the body of a cancel, or in none. Raises InvalidRequest."""
+    return _validated(CancelRequest, body) if body.strip() else CancelRequest()
+
+
+def _validated(model: type[M], body: bytes) -> M:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        param = ".".join(str(part) for part in problem["loc"]) or None
+        words = problem["msg"].removeprefix("Value error, ")
+        raise InvalidRequest(f"{param or 'The body'}: {words}", param=param) from error
 
 
 def _unsupported(param: str, message: str) -> InvalidRequest:

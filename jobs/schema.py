@@ -33,6 +33,8 @@ jobs = sa.Table(
     sa.Column("search", sa.Text, nullable=False),
     sa.Column("opening", sa.LargeBinary, nullable=False),
     sa.Column("cancel_requested_at", sa.Float),
+    # The milder wish: no more is begun, what is being written comes to an end and is kept.
+    sa.Column("stop_requested_at", sa.Float),
     sa.Column("started_at", sa.Float),
     sa.Column("first_token_at", sa.Float),
     sa.Column("ended_at", sa.Float),

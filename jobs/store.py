@@ -172,19 +172,19 @@ class Store:
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
 
-    def request_cancel(self, owner: str, job_id: str) -> Job:
+    def request_cancel(self, owner: str, job_id: str, *, graceful: bool = False) -> Job:
         """Ask for a job's end. One that never ran ends here; any other is ended by a worker.
 
+        A `graceful` end lets the job finish its sentences, and it counts as incomplete instead of cancelled.
         Asking again, or after the end, changes nothing. Raises JobNotFound.
         """
         job, now = self.get(owner, job_id), time.time()
         with self._database.write() as connection:
             ended = job.attempt == 0 and self._end_unstarted(connection, job, now)
             if not ended:
-                open_job = and_(jobs.c.id == job_id, jobs.c.ended_at.is_(None))
-                connection.execute(
-                    update(jobs).where(open_job, jobs.c.cancel_requested_at.is_(None)).values(cancel_requested_at=now)
-                )
+                wish = jobs.c.stop_requested_at if graceful else jobs.c.cancel_requested_at
+                unasked = and_(jobs.c.id == job_id, jobs.c.ended_at.is_(None), wish.is_(None))
+                connection.execute(update(jobs).where(unasked).values({wish: now}))
         return self.get(owner, job_id)
 
     def _end_unstarted(self, connection: Connection, job: Job, now: float) -> bool:

@@ -93,11 +93,11 @@ class Responses:
         return views.json({"id": job_id, "object": "response.deleted", "deleted": True})
 
     def cancel(self, job_id: str) -> Response:
-        """End a job and keep what it has written; once more is no error."""
-        job = self._site.store.get(g.owner, job_id)
+        """End a job, at once or when its sentences end, and keep what it has written; once more is no error."""
+        job, wish = self._site.store.get(g.owner, job_id), creation.parse_cancel(request.get_data())
         if job.status.is_terminal and job.status is not Status.CANCELLED:
             raise InvalidRequest(f"Cannot cancel a {job.status} response.")
-        return views.response(self._site, _cancel(self._site, job, _CANCEL_SECONDS))
+        return views.response(self._site, _cancel(self._site, job, _CANCEL_SECONDS, graceful=wish.graceful))
 
     def retry(self, job_id: str) -> Response:
         """Queue an ended job anew."""
@@ -160,9 +160,9 @@ def _resumed(first: bytes, frames: Iterator[bytes]) -> Iterator[bytes]:
     yield from frames
 
 
-def _cancel(site: Site, job: Job, seconds: float) -> Job:
+def _cancel(site: Site, job: Job, seconds: float, *, graceful: bool = False) -> Job:
     """Ask for the end and wait for it, but not for long: it comes all the same."""
-    job = site.store.request_cancel(job.owner, job.id)
+    job = site.store.request_cancel(job.owner, job.id, graceful=graceful)
     site.outbox.cancel(job.id)
     deadline = time.monotonic() + seconds
     while not job.status.is_terminal and time.monotonic() < deadline:

@@ -22,7 +22,7 @@ from worker.report import write_report
 from worker.section import Section
 from worker.stop import Reason, Stop, Stopped
 from worker.workshop import Workshop
-from worker.writing import Attempt, Outcome, persist, write_section
+from worker.writing import STOPPED, Attempt, Outcome, persist, write_section
 
 _SETTLE_SECONDS = 2.0
 
@@ -87,6 +87,8 @@ def _outcome(attempt: Attempt) -> Outcome:
     try:
         return _write(attempt)
     except Stopped:
+        if attempt.stop.reason is Reason.ENOUGH:
+            return Outcome(Status.INCOMPLETE, reason=STOPPED)
         if attempt.stop.reason is not Reason.CANCEL:
             raise
         return Outcome(Status.CANCELLED)
@@ -109,6 +111,8 @@ def _write(attempt: Attempt) -> Outcome:
         return Outcome(Status.COMPLETED, usage=claim.checkpoints[0].usage)
     if job.cancel_requested_at is not None:
         return Outcome(Status.CANCELLED)
+    if job.stop_requested_at is not None:
+        return Outcome(Status.INCOMPLETE, reason=STOPPED)
     if job.lost > attempt.shop.settings.max_attempts:
         return Outcome.failed(f"{job.lost} workers died while they wrote this; it is not tried again.")
     if planned:

@@ -16,7 +16,8 @@ from worker.faults import Fault
 from worker.outline import Outline, schema_of, written_so_far
 from worker.recording import Recording
 from worker.section import Section
-from worker.writing import Attempt, Outcome, insist, listen, write_section
+from worker.stop import Reason
+from worker.writing import STOPPED, Attempt, Outcome, insist, listen, write_section
 
 PLAN = 0
 _WORDS = 1500
@@ -100,8 +101,11 @@ def _hear_outline(attempt: Attempt, section: Section, ask: Ask) -> tuple[str, Ma
                 section.write(Kind.PLAN, lines[shown:])
                 shown = len(lines)
 
-    usage = listen(attempt, ask, write).usage
-    return said, usage
+    answer = listen(attempt, ask, write)
+    if answer.finish_reason == STOPPED:  # there is nothing yet that would be worth keeping
+        attempt.stop.request(Reason.ENOUGH)
+        attempt.stop.check()
+    return said, answer.usage
 
 
 def _sections(attempt: Attempt, outline: Outline) -> list[Section]:
@@ -119,6 +123,8 @@ def _sections(attempt: Attempt, outline: Outline) -> list[Section]:
 def _write_chapter(attempt: Attempt, outline: Outline, section: Section) -> Outcome:
     if before := _finished(attempt, section.number):
         return before
+    if attempt.stop.is_winding_down:
+        return Outcome(Status.INCOMPLETE, reason=STOPPED)
     values = attempt.claim.job.request["prompt"]["variables"]
     number, chapter = section.number, outline.chapters[section.number - 1]
     parts = source.split(str(values.get("source", "")))

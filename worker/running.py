@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from jobs.attempts import Claim
+from jobs.attempts import Claim, Held
 from worker.stop import Reason, Stop
 
 
@@ -38,21 +38,23 @@ class Running:
                     del self._jobs[claim.job.id]
                 self._changed.notify_all()
 
-    def stop_unwanted(self, held: Callable[[], Mapping[str, tuple[int, bool]]]) -> set[tuple[str, int]]:
+    def stop_unwanted(self, held: Callable[[], Mapping[str, Held]]) -> set[tuple[str, int]]:
         """Stop the jobs that are to be cancelled, and those that another attempt has by now.
 
-        `held()` asks the database: by id the attempt that this worker has, and whether its end is wanted. Returns
-        the jobs and attempts that the database says are here, and that are not.
+        `held()` asks the database what this worker has. Returns the jobs and attempts that the database says are
+        here, and that are not.
         """
         running = list(self._jobs.items())  # noted first: whatever is claimed while we ask is not judged
         rows = held()
         for job_id, (attempt, stop) in running:
-            mine, cancelled = rows.get(job_id, (None, False))
-            if mine != attempt:
+            row = rows.get(job_id)
+            if row is None or row.attempt != attempt:
                 stop.request(Reason.REPLACED)
-            elif cancelled:
+            elif row.cancel:
                 stop.request(Reason.CANCEL)
-        return {(job_id, attempt) for job_id, (attempt, _) in rows.items() if job_id not in self._jobs}
+            elif row.stop:
+                stop.wind_down()
+        return {(job_id, row.attempt) for job_id, row in rows.items() if job_id not in self._jobs}
 
     def check_silence(self, now: float) -> None:
         """Shut the calls to models that have been silent for too long; `now` is monotonic."""

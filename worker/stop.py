@@ -18,11 +18,14 @@ from typing import Any
 
 from worker.faults import Fault
 
+_WIND_DOWN_SECONDS = 10.0
+
 
 class Reason(StrEnum):
     """Why a generation has to stop."""
 
     CANCEL = "cancel"
+    ENOUGH = "enough"
     DRAIN = "drain"
     REPLACED = "replaced"
 
@@ -108,6 +111,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason: Reason | None = None
+        self._ends_at: float | None = None
         self._event = threading.Event()
         self._calls: set[Call] = set()
         self._lock = threading.Lock()
@@ -121,6 +125,15 @@ class Stop:
             calls = list(self._calls)
         for call in calls:
             call.shut()
+
+    def wind_down(self) -> None:
+        """Begin nothing new; what is being written has a few seconds to come to the end of a sentence."""
+        self._ends_at = self._ends_at or time.monotonic() + _WIND_DOWN_SECONDS
+
+    @property
+    def is_winding_down(self) -> bool:
+        """Whether the job is to end soon, with what it has."""
+        return self._ends_at is not None
 
     def check(self) -> None:
         """Raises Stopped when told to."""
@@ -149,6 +162,8 @@ class Stop:
 
     def check_silence(self, now: float) -> None:
         """Shut the calls that have been silent for too long; `now` is monotonic."""
+        if self._ends_at is not None and now >= self._ends_at:
+            self.request(Reason.ENOUGH)
         with self._lock:
             calls = list(self._calls)
         for call in calls:

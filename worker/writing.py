@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -25,7 +27,12 @@ from worker.stop import Patience, Reason, Stop, Stopped
 from worker.workshop import Workshop
 
 _DATABASE_PAUSE_SECONDS = 1.0
-_REASONS = {"length": "max_output_tokens", "max_tokens": "max_output_tokens", "content_filter": "content_filter"}
+STOPPED = "stopped"
+# Why an answer is not whole: the model's finish_reason, and what the response says.
+_REASONS = {"length": "max_output_tokens", "max_tokens": "max_output_tokens"} | {
+    reason: reason for reason in ("content_filter", STOPPED)
+}
+_SENTENCE_END = re.compile(r"[.!?。！？…\n]\s*$")
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -113,23 +120,21 @@ def listen(attempt: Attempt, ask: Ask, write: Callable[[Kind, str], None]) -> An
     """Ask the model once and hand over each piece of its answer. Raises Fault, Stopped."""
     settings, answer = attempt.shop.settings, Answer()
     patience = Patience(settings.first_token_seconds, settings.gap_seconds, settings.total_seconds)
-    with attempt.stop.call(patience) as call:
-        chunks = chains.stream(attempt.shop.models, ask)
+    with attempt.stop.call(patience) as call, closing(chains.stream(attempt.shop.models, ask)) as chunks:
         try:
             for piece in answer.pieces(chunks):
                 call.progress(text=piece is not None)
                 if piece is not None:
                     write(*piece)
                 call.check()
+                if attempt.stop.is_winding_down and piece is not None and _SENTENCE_END.search(piece[1]):
+                    answer.finish_reason = STOPPED
+                    break
         except (Stopped, Replaced, Fault):
             raise
         except Exception as error:
             call.check()  # a socket that we shut fails like any other
-            if fault := fault_of(error, settings.openai_base_url):
-                raise fault from error
-            raise
-        finally:
-            chunks.close()
+            raise fault_of(error, settings.openai_base_url) or error from error
         call.check()
     if answer.finish_reason is None:  # invariant 6
         raise Fault("The model's stream ended before its answer did.")

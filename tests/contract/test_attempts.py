@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from jobs.attempts import BLOCK, Checkpoint, Claim, Finish, Replaced
+from jobs.attempts import BLOCK, Checkpoint, Claim, Finish, Held, Replaced
 from jobs.record import TRANSITIONS, Status
 from tests.support.rows import OWNER, Rows
 from tests.support.witness import assert_one_end, row_of
@@ -127,7 +127,7 @@ def test_the_jobs_of_a_dead_worker_go_back_to_the_queue(rows: Rows) -> None:
     dead = f"dead-{jobs[0].id}"
     for job in jobs:
         assert rows.attempts.claim(job.id, dead)
-    assert rows.attempts.held(dead) == {job.id: (1, False) for job in jobs}
+    assert rows.attempts.held(dead) == {job.id: Held(1) for job in jobs}
     assert [rows.attempts.requeue_orphans(dead) for _ in range(2)] == [3, 0]
     assert [(rows.get(job.id).status, rows.get(job.id).lost) for job in jobs] == [(Status.QUEUED, 1)] * 3
     assert rows.get(bystander.id) == bystander

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from jobs import events
-from jobs.attempts import Checkpoint, Finish, Replaced
+from jobs.attempts import Checkpoint, Finish, Held, Replaced
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.fold import fold
 from jobs.ids import new_job_id
@@ -100,7 +100,7 @@ def test_a_job_that_ran_is_left_to_a_worker_to_cancel(rows: Rows) -> None:
     asked = rows.store.request_cancel(OWNER, claim.job.id)
     assert asked.status is Status.IN_PROGRESS
     assert rows.store.request_cancel(OWNER, claim.job.id) == asked  # the first time stands
-    assert rows.attempts.held(claim.job.id) == {claim.job.id: (1, True)}
+    assert rows.attempts.held(claim.job.id) == {claim.job.id: Held(1, cancel=True)}
     rows.requeue(claim.job.id)
     assert rows.store.request_cancel(OWNER, claim.job.id).status is Status.QUEUED
     again = rows.claim(claim.job)

@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("taken", sa.Integer, nullable=False, server_default="0"))
     op.add_column("jobs", sa.Column("search", sa.Text, nullable=False, server_default=""))
     op.add_column("jobs", sa.Column("first_token_at", sa.Float))
+    op.add_column("jobs", sa.Column("stop_requested_at", sa.Float))
     op.create_index("jobs_by_body", "jobs", ["owner", "body_hash"])
     jobs = sa.table("jobs", *(sa.column(name, sa.Text) for name in ("id", "request", "search")))
     connection = op.get_bind()
