@@ -13,7 +13,7 @@ block that is taken out of its text; the block wins. N counts tokens of text (no
   without length (`fin=N`), by the last HTTP chunk (`nodone=N`), by `[DONE]` without finish_reason (`done=N`).
 - Instead of an answer: `status=CODE` HTTP error, `retry_after=S` its header, `html` a web page.
 - Habits: `nostream` answers JSON to a stream, `nousage` sends no usage, `nooptions` refuses `stream_options`,
-  `context=N` refuses more than N messages.
+  `context=N` refuses more than N messages, `refuses=json_schema` that form, `refuses=response_format` any.
 - `fails=N`: delays and faults only for the first N requests with the same last user message.
 """
 
@@ -35,6 +35,7 @@ DIRECTIVES: dict[str, tuple[str, Callable[[str], object]]] = {
     **dict.fromkeys(("tokens", "think", "context", "fails", *ENDINGS), (r"\d{1,6}", int)),
     **dict.fromkeys(("echo", "bytes", "html", "nostream", "nousage", "nooptions"), ("1?", lambda _: True)),
     "status": (r"[45]\d\d", int),
+    "refuses": ("json_schema|response_format", str),
     "field": ("reasoning_content|reasoning|tag", str),
     "seed": (".+", str),
 }
@@ -56,6 +57,7 @@ class Script:
     field: str = "reasoning_content"
     bytes: bool = False
     context: int = sys.maxsize
+    refuses: str = ""
     ending: str = ""
     after: int | None = None
     status: int | None = None

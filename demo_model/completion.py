@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import secrets
 import time
 from typing import Any
@@ -13,6 +15,7 @@ from demo_model.ledger import Ledger
 from demo_model.phrasebook import split_tokens
 from demo_model.wire import Refused, Reply, encode
 
+_SCHEMA = re.compile(r"JSON schema:\n(\{.+\})")
 KEEPALIVE_SECONDS = 0.1
 # A reset discards what the client has not read yet: give it the time to.
 DROP_SECONDS = 0.1
@@ -66,6 +69,9 @@ class Completion:
         if len(self._ask.texts) > script.context:
             words = f"This model's maximum context length is {script.context} messages."
             raise Refused(words, 400, "context_length_exceeded")
+        form = self._ask.fields.get("response_format") or {}
+        if form and script.refuses in ("response_format", form["type"]):
+            raise Refused(f"'{script.refuses}' is not supported by this model.")
         if script.nooptions and self._options:
             raise Refused("Unrecognized request argument supplied: stream_options")
         if script.html:
@@ -150,6 +156,8 @@ def _speak(ask: Ask, script: Script) -> tuple[list[str], list[str]]:
     if script.echo:
         return thought, list(ask.prompt)
     form = ask.fields.get("response_format") or {}
+    if schema := next((found[1] for text in ask.texts if (found := _SCHEMA.search(text))), None):
+        form = {"type": "json_schema", "json_schema": {"schema": json.loads(schema)}}
     if form.get("type", "text") != "text" and script.tokens is None:
         return thought, split_tokens(compose_json(brief, seed, form))
     return thought, split_tokens(compose(brief, seed, script.tokens))[: script.tokens]
