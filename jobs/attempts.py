@@ -7,13 +7,13 @@ When it hits nothing the attempt has been replaced, and nothing of it is written
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, select, update
 
 from jobs.database import Database
 from jobs.fold import text_of
@@ -25,6 +25,11 @@ from jobs.store import job_of, searchable, select_jobs
 BLOCK = 10_000
 # A run of a section opens at most two items; more would leave holes that some clients do not survive.
 INDEX_BLOCK = 2
+
+
+# PostgreSQL's name for the lock of those who claim; SQLite has one writer at a time anyway.
+_CLAIMING = 0x70656E73
+Limits = Callable[[str], int | None]
 
 
 class Replaced(Exception):
@@ -81,11 +86,25 @@ class Attempts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, job_id: str, worker: str) -> Claim | None:
-        """Make a queued job this worker's next attempt; None when it is not queued (any more).
+    def claim(self, worker: str, limit_of: Limits = lambda _: None) -> Claim | None:
+        """Make the queued job whose turn it is this worker's next attempt; None when there is none.
 
-        That makes a duplicate wake-up harmless.
+        `limit_of` says of a model how many of its jobs may run at once, over all workers; None for any number.
         """
+        while True:
+            with self._database.write() as connection:
+                first = connection.execute(_first_in_line(_busy(connection, limit_of))).scalar_one_or_none()
+                if first is None:
+                    return None
+                if claim := self._claim(connection, first, worker):
+                    return claim
+
+    def claim_one(self, job_id: str, worker: str) -> Claim | None:
+        """Make this job the worker's next attempt; None when it is not queued (any more)."""
+        with self._database.write() as connection:
+            return self._claim(connection, job_id, worker)
+
+    def _claim(self, connection: Connection, job_id: str, worker: str) -> Claim | None:
         queued = and_(jobs.c.id == job_id, jobs.c.status == Status.QUEUED)
         values = {
             "status": Status.IN_PROGRESS,
@@ -94,15 +113,14 @@ class Attempts:
             "seq_mark": jobs.c.seq_mark + BLOCK,
             "index_mark": jobs.c.index_mark + INDEX_BLOCK,
         }
-        with self._database.write() as connection:
-            if not connection.execute(update(jobs).where(queued).values(values)).rowcount:
-                return None
-            started = and_(jobs.c.id == job_id, jobs.c.started_at.is_(None))
-            connection.execute(update(jobs).where(started).values(started_at=time.time()))
-            row = connection.execute(select_jobs().where(jobs.c.id == job_id)).mappings().one()
-            finished = connection.execute(
-                select(checkpoints).where(checkpoints.c.job_id == job_id).order_by(checkpoints.c.section)
-            ).all()
+        if not connection.execute(update(jobs).where(queued).values(values)).rowcount:
+            return None
+        started = and_(jobs.c.id == job_id, jobs.c.started_at.is_(None))
+        connection.execute(update(jobs).where(started).values(started_at=time.time()))
+        row = connection.execute(select_jobs().where(jobs.c.id == job_id)).mappings().one()
+        finished = connection.execute(
+            select(checkpoints).where(checkpoints.c.job_id == job_id).order_by(checkpoints.c.section)
+        ).all()
         kept = [
             Checkpoint(line.section, orjson.loads(line.items), line.usage and orjson.loads(line.usage))
             for line in finished
@@ -189,6 +207,13 @@ class Attempts:
             rows = connection.execute(select(jobs.c.id, jobs.c.attempt, *wishes).where(mine))
             return {job_id: Held(attempt, bool(cancel), bool(stop)) for job_id, attempt, cancel, stop in rows}
 
+    def note_first_tokens(self, moments: Mapping[str, float]) -> None:
+        """Note when the first text of these jobs came."""
+        with self._database.write() as connection:
+            for job_id, at in moments.items():
+                first = and_(jobs.c.id == job_id, jobs.c.first_token_at.is_(None))
+                connection.execute(update(jobs).where(first).values(first_token_at=at))
+
     def requeue_orphans(self, worker: str) -> int:
         """Give the jobs of a dead worker back to the queue; each such rescue counts. Returns how many."""
         return self._requeue(and_(jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS))
@@ -201,6 +226,34 @@ class Attempts:
         values = {"status": Status.QUEUED, "worker": None, "lost": jobs.c.lost + 1, "send_after": 0.0}
         with self._database.write() as connection:
             return connection.execute(update(jobs).where(orphans).values(values)).rowcount
+
+
+def _first_in_line(busy: Sequence[str]) -> Select[Any]:
+    """The queued job whose turn it is: the owner's with the fewest running, and of these the oldest.
+
+    So one owner's thousand jobs keep nobody else waiting.
+    """
+    running = (
+        select(jobs.c.owner, func.count().label("jobs"))
+        .where(jobs.c.status == Status.IN_PROGRESS)
+        .group_by(jobs.c.owner)
+        .subquery()
+    )
+    return (
+        select(jobs.c.id)
+        .outerjoin(running, running.c.owner == jobs.c.owner)
+        .where(jobs.c.status == Status.QUEUED, jobs.c.model.not_in(busy))
+        .order_by(jobs.c.tier, func.coalesce(running.c.jobs, 0), jobs.c.created_at, jobs.c.id)
+        .limit(1)
+    )
+
+
+def _busy(connection: Connection, limit_of: Limits) -> list[str]:
+    """The models that run as many jobs as they may."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_CLAIMING)))  # two that count at once would both claim
+    running = select(jobs.c.model, func.count()).where(jobs.c.status == Status.IN_PROGRESS).group_by(jobs.c.model)
+    return [model for model, count in connection.execute(running) if count >= (limit_of(model) or count + 1)]
 
 
 def _current(claim: Claim) -> ColumnElement[bool]:

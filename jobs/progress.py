@@ -11,6 +11,8 @@ from jobs.fold import Item
 # A Chinese character counts as a word does elsewhere.
 _WORD = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")
 
+_TELLING_WORDS = 30
+
 
 def words_in(text: str) -> int:
     """The length of a text as people count it."""
@@ -32,3 +34,17 @@ def progress(items: Iterable[Item]) -> dict[str, Any]:
     done = sum(section["status"] == "completed" for section in sections)
     words = sum(section["words"] for section in sections)
     return {"done": done, "total": max(1, len(sections)), "words": words, "sections": sections}
+
+
+def pace(written: int, wanted: int | None, seconds: float) -> dict[str, Any]:
+    """How fast a job that has written so many words in so many seconds is, and when the rest may be there.
+
+    Tokens are estimated: four for three words. There is no telling the time when nobody said how long the text is
+    to be, or little is written of it.
+    """
+    speed = written / seconds if seconds > 0 else 0.0
+    known = wanted is not None and written >= _TELLING_WORDS and speed > 0
+    return {
+        "tokens_per_second": round(speed * 4 / 3, 1),
+        "eta_seconds": round(max(0, wanted - written) / speed) if known and wanted is not None else None,
+    }

@@ -25,6 +25,8 @@ KEPT = (
     *("instructions", "user", "safety_identifier", "prompt_cache_key", "truncation", "previous_response_id"),
     *("temperature", "top_p", "presence_penalty", "frequency_penalty", "max_output_tokens", "text", "reasoning"),
 )
+# The tier of those who can wait; all others are one.
+FLEX = "flex"
 _UNSUPPORTED = ("tools", "conversation", "context_management", "max_tool_calls", "top_logprobs")
 
 
@@ -72,47 +74,12 @@ class PromptReference(BaseModel):
     variables: dict[str, str | int | float | bool] | None = None
 
 
-class TextFormat(BaseModel):
-    """The form of the answer: free text, any JSON object, or JSON that follows a schema."""
-
-    type: Literal["text", "json_object", "json_schema"] = "text"
-    name: Annotated[str, Field(pattern=r"^[\w-]{1,64}$")] | None = None
-    description: str | None = None
-    schema_: dict[str, Any] | None = Field(None, alias="schema")
-    strict: bool | None = None
-
-    @model_validator(mode="after")
-    def _has_its_schema(self) -> Self:
-        if self.type == "json_schema":
-            if self.schema_ is None or self.name is None:
-                raise ValueError("a format of type json_schema needs a 'name' and a 'schema'")
-            try:
-                Draft202012Validator.check_schema(self.schema_)
-            except SchemaError as error:
-                raise ValueError(f"its schema is not a JSON schema: {error.message}") from error
-        return self
-
-
-class TextOptions(BaseModel):
-    """How the text of the answer is to be."""
-
-    format: TextFormat = TextFormat()
-    verbosity: Literal["low", "medium", "high"] | None = None
-
-
-class Reasoning(BaseModel):
-    """How hard a reasoning model should think."""
-
-    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
-    summary: Literal["auto", "concise", "detailed"] | None = None
-
-
-class CreateRequest(BaseModel):
+class CreateRequest(Parameters):
     """The body of `POST /v1/responses`, as far as Penstock reads it."""
 
     model_config = ConfigDict(extra="allow")
 
-    model: Text | None = None
+    model: Annotated[Text, StringConstraints(max_length=255)] | None = None
     input: (
         Annotated[
             list[InputMessage],
@@ -126,14 +93,8 @@ class CreateRequest(BaseModel):
     background: bool | None = None
     stream: bool | None = None
     store: bool | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
-    max_output_tokens: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     text: TextOptions | None = None
-    reasoning: Reasoning | None = None
-    truncation: Literal["auto", "disabled"] | None = None
+    service_tier: Literal["auto", "default", "flex", "priority", "scale", "fast", "ultrafast"] | None = None
     metadata: (
         Annotated[
             dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]],
@@ -196,6 +157,9 @@ def accept(
     `allowed` are the models that may be named, any when empty; `history` are the turns that the job
     goes on with. Raises InvalidRequest.
     """
+    prompt = prompts.get(request.prompt.id, request.prompt.version) if request.prompt else None
+    if prompt:
+        request = _with_defaults(request, prompt)
     model = request.model or default_model
     if allowed and model not in allowed:
         raise InvalidRequest(
@@ -208,7 +172,7 @@ def accept(
         {"role": message.role, "content": "".join(part.text for part in message.content)}
         for message in request.input or []
     ]
-    if not request.prompt and not any(message["content"] for message in inputs):
+    if not prompt and not any(message["content"] for message in inputs):
         raise InvalidRequest("'input' is empty: send a text, messages, or a 'prompt'.", param="input")
     return {
         "model": model,
@@ -216,15 +180,23 @@ def accept(
         "stream": bool(request.stream),
         "store": request.store is not False,
         "metadata": request.metadata or {},
+        "service_tier": FLEX if request.service_tier == FLEX else "default",
         **{name: asked.get(name) for name in KEPT},
-        "prompt": request.prompt and _rendered(request.prompt, prompts),
+        "prompt": prompt and prompt.render(variables or {}),
         "history": list(history),
         "input": inputs,
     }
 
 
-def _rendered(reference: PromptReference, prompts: Prompts) -> dict[str, Any]:
-    return prompts.get(reference.id, reference.version).render(reference.variables or {})
+def _with_defaults(request: CreateRequest, prompt: Prompt) -> CreateRequest:
+    """The request, with what its prompt sets and itself does not. Raises InvalidRequest."""
+    missing = {name: value for name, value in prompt.parameters if getattr(request, name) is None}
+    text = request.text or TextOptions()
+    if prompt.output and "format" not in text.model_fields_set:
+        text = text.model_copy(update={"format": prompt.output})
+    if prompt.section and text.format.type != "text":
+        raise InvalidRequest(f"Prompt '{prompt.id}' writes sections of text, no JSON.", param="text.format")
+    return request.model_copy(update={**missing, "model": request.model or prompt.model, "text": text})
 
 
 def input_of(request: Mapping[str, Any]) -> list[Message]:
@@ -243,6 +215,13 @@ def messages_of(request: Mapping[str, Any]) -> list[Message]:
     if instructions:
         told.insert(0, {"role": "system", "content": instructions})
     return [{**message, "role": message["role"].replace("developer", "system")} for message in told]
+
+
+def wanted_words(request: Mapping[str, Any]) -> int | None:
+    """How long the text is to be, if the prompt has a variable that says so."""
+    prompt = request["prompt"]
+    words = prompt["variables"].get("words") if prompt else None
+    return words if isinstance(words, int) else None
 
 
 def words_of(request: Mapping[str, Any]) -> str:

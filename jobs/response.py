@@ -14,7 +14,7 @@ from jobs.request import KEPT
 SERVER_ERROR = "server_error"
 # Fields that have to be there: without a value until the end or for ever, and as the request had them.
 _EMPTY = ("completed_at", "error", "incomplete_details", "usage", "max_tool_calls")
-_AS_ASKED = ("model", "background", "store", "metadata", *KEPT)
+_AS_ASKED = ("model", "background", "store", "metadata", "service_tier", *KEPT)
 # What strict clients want a value for, where none was asked for.
 _DEFAULTS = {
     "temperature": 1,
@@ -26,7 +26,6 @@ _DEFAULTS = {
     "tools": [],
     "tool_choice": "none",
     "parallel_tool_calls": False,
-    "service_tier": "default",
     "top_logprobs": 0,
 }
 

@@ -13,6 +13,9 @@ jobs = sa.Table(
     sa.Column("owner", sa.String(64), nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
+    # What decides whose turn it is: 1 waits behind all 0, and some models run only so many jobs at once.
+    sa.Column("tier", sa.Integer, nullable=False, default=0),
+    sa.Column("model", sa.String(255), nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False, default=0),
     # Rescues only: a drain costs none, so the attempt number alone cannot be the budget.
     sa.Column("lost", sa.Integer, nullable=False, default=0),

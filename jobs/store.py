@@ -20,7 +20,7 @@ from jobs.database import Database
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.ids import is_job_id, new_job_id
 from jobs.record import Job, Status
-from jobs.request import words_of
+from jobs.request import FLEX, words_of
 from jobs.schema import checkpoints, jobs, transcripts
 from jobs.transcript import TranscriptWriter
 
@@ -78,6 +78,8 @@ class Store:
             "owner": owner,
             "status": Status.QUEUED,
             "created_at": now,
+            "tier": int(request["service_tier"] == FLEX),
+            "model": request["model"],
             "send_after": now + SEND_GRACE_SECONDS,
             "request": body.decode(),
             "body_hash": hashlib.sha256(body).hexdigest(),
@@ -162,15 +164,12 @@ class Store:
         with self._database.read() as connection:
             return connection.execute(query).scalar_one_or_none()
 
-    def queue_position(self, job: Job) -> int:
-        """How many queued jobs were accepted before this one."""
-        query = (
-            select(func.count())
-            .select_from(jobs)
-            .where(jobs.c.status == Status.QUEUED, jobs.c.created_at < job.created_at)
-        )
+    def queue_position(self, job: Job) -> tuple[int, float]:
+        """How many queued jobs were accepted before this one, and when the first of all was."""
+        before = and_(jobs.c.status == Status.QUEUED, jobs.c.created_at < job.created_at)
         with self._database.read() as connection:
-            return connection.execute(query).scalar_one()
+            count, oldest = connection.execute(select(func.count(), func.min(jobs.c.created_at)).where(before)).one()
+        return count, oldest or job.created_at
 
     def request_cancel(self, owner: str, job_id: str, *, graceful: bool = False) -> Job:
         """Ask for a job's end. One that never ran ends here; any other is ended by a worker.

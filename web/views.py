@@ -14,8 +14,9 @@ from flask import Response
 from jobs import events
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.fold import Fold
+from jobs.progress import pace, progress
 from jobs.record import Job, Status
-from jobs.request import input_of
+from jobs.request import input_of, wanted_words
 from web.site import Site
 
 _MAX_LIMIT = 100
@@ -55,9 +56,13 @@ def _folded(site: Site, job: Job) -> dict[str, Any]:
                 for _, frame in page:
                     state.feed(events.event_of(frame))
     found = {**state.response(), "status": job.status}
-    moving: dict[str, Any] = {"attempt": job.attempt, "progress": {"done": 0, "total": 1}}
+    moving: dict[str, Any] = {"attempt": job.attempt, "progress": (far := progress(state.items.values()))}
     if job.status is Status.QUEUED:
-        moving["queue_position"] = site.store.queue_position(job)
+        moving["queue_position"], oldest = site.store.queue_position(job)
+        moving["oldest_wait_seconds"] = round(time.time() - oldest, 1)
+    if job.first_token_at is not None:
+        moving["time_to_first_token"] = round(job.first_token_at - job.created_at, 3)
+        moving |= pace(far["words"], wanted_words(job.request), time.time() - job.first_token_at)
     return {**found, "penstock": {**found["penstock"], **moving}}
 
 

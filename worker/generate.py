@@ -29,11 +29,12 @@ _SETTLE_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
-def generate(job_id: str, shop: Workshop) -> None:
-    """Run a queued job to its end, or until another attempt takes over; nothing if it is not queued."""
-    claim = shop.attempts.claim(job_id, shop.worker)
+def generate(shop: Workshop) -> bool:
+    """Run the queued job whose turn it is to its end, or until another attempt takes over; false if there is none."""
+    claim = shop.attempts.claim(shop.worker, shop.settings.limit_of)
     if claim is None:
-        return
+        return False
+    job_id = claim.job.id
     with shop.running.job(claim) as stop:
         try:
             _run(claim, stop, shop)
@@ -42,6 +43,7 @@ def generate(job_id: str, shop: Workshop) -> None:
         except Exception as error:  # noqa: BLE001  (a job must not hang on a worker that lives)
             log_error(f"job {job_id}", error)
             shop.attempts.give_up(job_id, claim.attempt)
+    return True
 
 
 def _run(claim: Claim, stop: Stop, shop: Workshop) -> None:

@@ -26,11 +26,14 @@ class WorkerProcess:
         shop.queue.app.task(name=GENERATE, ignore_result=True)(self.run)
 
     def run(self, job_id: str) -> None:
-        """The Celery task: a wake-up for one job. A draining worker sends it on."""
-        if self._draining.is_set():
-            self._shop.queue.wake(job_id)
-            return
-        generate(job_id, self._shop)
+        """The Celery task: there is work, most likely this job. A draining worker sends the message on.
+
+        It goes on for as long as there is work: the message of a job that had to wait for its turn has come before.
+        """
+        while not self._draining.is_set():
+            if not generate(self._shop):
+                return
+        self._shop.queue.wake(job_id)
 
     def start(self) -> None:
         """Begin to live: from here on the process is known to the others."""

@@ -46,6 +46,8 @@ class Pulse:
         for job_id, attempt in strays & self._strays:
             shop.attempts.give_up(job_id, attempt)
         self._strays = strays
+        if moments := shop.running.first_tokens():
+            shop.attempts.note_first_tokens(moments)
         if now - self._beaten_at >= shop.settings.lease_seconds / _BEATS_PER_LEASE:
             self._beaten_at = now
             if not shop.liveness.beat(shop.worker):

@@ -33,7 +33,7 @@ def writes(rows: Rows, claim: Claim) -> dict[str, Callable[[], object]]:
 def test_many_workers_claim_a_job_once(rows: Rows) -> None:
     with ThreadPoolExecutor(RACERS) as threads:
         for job in [rows.accept() for _ in range(10)]:
-            claims = threads.map(rows.attempts.claim, [job.id] * RACERS, [f"w{number}" for number in range(RACERS)])
+            claims = threads.map(rows.attempts.claim_one, [job.id] * RACERS, [f"w{number}" for number in range(RACERS)])
             (claim,) = filter(None, claims)
             assert (claim.attempt, claim.first, claim.first_index) == (1, 2, 0)
             assert rows.get(job.id).status is Status.IN_PROGRESS
@@ -96,13 +96,13 @@ def test_invariant_3_one_end_in_one_transaction(rows: Rows, status: Status) -> N
     claim, text = rows.claim(), "\x00 \u2028 🌊 翠花"
     recording = rows.record(claim)
     recording.begin()
-    item = recording.open_item("message", "msg_1", 0, None)
+    item = recording.open_item("message", "msg_1", 0)
     recording.open_part(item, "output_text")
     recording.write(item, text)
     recording.abandon()
     assert rows.finish(claim, status, recording) is Finish.DONE
     assert assert_one_end(rows.database, claim.job.id)["output"][0]["content"][0]["text"] == text
-    assert rows.attempts.claim(claim.job.id, "w") is None
+    assert rows.attempts.claim_one(claim.job.id, "w") is None
 
 
 def test_a_cancel_that_came_first_wins(rows: Rows) -> None:
@@ -126,7 +126,7 @@ def test_the_jobs_of_a_dead_worker_go_back_to_the_queue(rows: Rows) -> None:
     jobs, bystander = [rows.accept() for _ in range(3)], rows.claim().job
     dead = f"dead-{jobs[0].id}"
     for job in jobs:
-        assert rows.attempts.claim(job.id, dead)
+        assert rows.attempts.claim_one(job.id, dead)
     assert rows.attempts.held(dead) == {job.id: Held(1) for job in jobs}
     assert [rows.attempts.requeue_orphans(dead) for _ in range(2)] == [3, 0]
     assert [(rows.get(job.id).status, rows.get(job.id).lost) for job in jobs] == [(Status.QUEUED, 1)] * 3
@@ -144,7 +144,7 @@ def test_the_transitions_are_those_that_the_statements_make(rows: Rows) -> None:
 
     def acts(claim: Claim) -> list[Callable[[], object]]:
         return [
-            partial(rows.attempts.claim, claim.job.id, claim.job.id),
+            partial(rows.attempts.claim_one, claim.job.id, claim.job.id),
             partial(rows.attempts.requeue_orphans, claim.job.id),
             partial(rows.store.request_cancel, OWNER, claim.job.id),
             *writes(rows, claim).values(),

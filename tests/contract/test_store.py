@@ -92,7 +92,7 @@ def test_a_job_that_never_ran_is_cancelled_on_the_spot(rows: Rows) -> None:
     assert [events.number_of(frame) for frame in frames] == [0, 1, 2]
     assert b"".join(frames[:2]) == job.opening
     assert rows.store.request_cancel(OWNER, job.id) == cancelled
-    assert rows.attempts.claim(job.id, "w") is None
+    assert rows.attempts.claim_one(job.id, "w") is None
 
 
 def test_a_job_that_ran_is_left_to_a_worker_to_cancel(rows: Rows) -> None:
@@ -112,7 +112,7 @@ def test_a_job_that_ran_is_left_to_a_worker_to_cancel(rows: Rows) -> None:
 def test_a_claim_and_a_cancel_at_once_have_one_outcome(rows: Rows) -> None:
     with ThreadPoolExecutor(1) as threads:
         for job in [rows.accept() for _ in range(15)]:
-            claiming = threads.submit(rows.attempts.claim, job.id, job.id)
+            claiming = threads.submit(rows.attempts.claim_one, job.id, job.id)
             cancelled = rows.store.request_cancel(OWNER, job.id)
             assert (claiming.result() is None) == (cancelled.status is Status.CANCELLED)
             assert rows.get(job.id).cancel_requested_at is not None

@@ -51,7 +51,7 @@ class Rows:
     def claim(self, job: Job | None = None) -> Claim:
         """The next attempt at a queued job, by default a new one."""
         job = job or self.accept()
-        claim = self.attempts.claim(job.id, job.id)
+        claim = self.attempts.claim_one(job.id, job.id)
         assert claim is not None
         return claim
 

@@ -18,7 +18,7 @@ from worker.recording import MAX_FRAMES, Recording
 def begun(recording: Recording, text: str = "") -> Recording:
     """With one item, and text in it."""
     recording.begin()
-    recording.open_part(recording.open_item("message", f"msg_{recording.claim.attempt}", 0, None), "output_text")
+    recording.open_part(recording.open_item("message", f"msg_{recording.claim.attempt}", 0), "output_text")
     if text:
         write(recording, text)
     return recording
@@ -128,7 +128,7 @@ def test_without_a_reservation_text_waits(rows: Rows) -> None:
 def test_items_have_indexes_of_their_own(rows: Rows) -> None:
     recording = rows.record(rows.claim())
     for number in range(7):
-        recording.close_item(recording.open_item("message", f"msg_{number}", 0, None), "incomplete")
+        recording.close_item(recording.open_item("message", f"msg_{number}", 0), "incomplete")
     assert list(recording.fold.items) == list(range(7))
     lost = rows.rescue(recording.claim)
     assert list(begun(rows.record(lost)).fold.items) == [lost.first_index]

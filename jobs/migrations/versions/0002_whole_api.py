@@ -15,14 +15,16 @@ down_revision = "0001"
 def upgrade() -> None:
     op.add_column("jobs", sa.Column("taken", sa.Integer, nullable=False, server_default="0"))
     op.add_column("jobs", sa.Column("search", sa.Text, nullable=False, server_default=""))
+    op.add_column("jobs", sa.Column("tier", sa.Integer, nullable=False, server_default="0"))
+    op.add_column("jobs", sa.Column("model", sa.String(255), nullable=False, server_default=""))
     op.add_column("jobs", sa.Column("first_token_at", sa.Float))
     op.add_column("jobs", sa.Column("stop_requested_at", sa.Float))
     op.create_index("jobs_by_body", "jobs", ["owner", "body_hash"])
-    jobs = sa.table("jobs", *(sa.column(name, sa.Text) for name in ("id", "request", "search")))
+    jobs = sa.table("jobs", *(sa.column(name, sa.Text) for name in ("id", "request", "search", "model")))
     connection = op.get_bind()
     for job_id, request in connection.execute(sa.select(jobs.c.id, jobs.c.request)).all():
         kept = _with_history(json.loads(request))
-        values = {"request": json.dumps(kept, ensure_ascii=False), "search": _words(kept)}
+        values = {"request": json.dumps(kept, ensure_ascii=False), "search": _words(kept), "model": kept["model"]}
         connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(values))
 
 
