@@ -39,7 +39,8 @@ class Site:
             url,
             socket_timeout=_REDIS_SECONDS,
             socket_connect_timeout=_REDIS_SECONDS,
-            retry=Retry(NoBackoff(), 1),  # a pooled connection that has gone stale; more would keep people waiting
+            # A pooled connection that has gone stale is worth a second try; a server that is silent is not.
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )
         self.log = EventLog(self.redis)
         listening = redis.Redis.from_url(url, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ import redis
 from flask import Response
 
 from jobs import events
-from jobs.errors import InvalidRequest
+from jobs.errors import InvalidRequest, JobNotFound
 from jobs.fold import Fold
 from jobs.record import Job, Status
 from jobs.request import input_of
@@ -48,12 +49,11 @@ def _folded(site: Site, job: Job) -> dict[str, Any]:
     state = Fold()
     for frame in events.split(job.opening):
         state.feed(events.event_of(frame))
-    try:
-        for page in site.log.read(job.id, after=1):
-            for _, frame in page:
-                state.feed(events.event_of(frame))
-    except redis.RedisError:
-        pass
+    if job.attempt:
+        with suppress(redis.RedisError):
+            for page in site.log.read(job.id, after=1):
+                for _, frame in page:
+                    state.feed(events.event_of(frame))
     found = {**state.response(), "status": job.status}
     moving: dict[str, Any] = {"attempt": job.attempt, "progress": {"done": 0, "total": 1}}
     if job.status is Status.QUEUED:
@@ -67,14 +67,17 @@ def page(site: Site, owner: str, arguments: Mapping[str, str]) -> Response:
     if status is not None and status not in set(Status):
         raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
     limit, newest_first = _paging(arguments)
-    jobs = site.store.page(
-        owner,
-        limit=limit + 1,
-        after=arguments.get("after"),
-        newest_first=newest_first,
-        status=Status(status) if status else None,
-        words=arguments.get("q", ""),
-    )
+    try:
+        jobs = site.store.page(
+            owner,
+            limit=limit + 1,
+            after=arguments.get("after"),
+            newest_first=newest_first,
+            status=Status(status) if status else None,
+            words=arguments.get("q", ""),
+        )
+    except JobNotFound as error:
+        raise InvalidRequest(f"'after': {error}", param="after") from error
     return _listing([brief(job) for job in jobs], limit)
 
 
@@ -116,7 +119,7 @@ def brief(job: Job) -> dict[str, Any]:
     if job.response is not None:
         return {**orjson.loads(job.response), "output": []}
     queued = events.event_of(events.split(job.opening)[0])["response"]
-    return {**queued, "status": job.status, "penstock": {"attempt": job.attempt}}
+    return {**queued, "status": job.status, "penstock": {**queued["penstock"], "attempt": job.attempt}}
 
 
 def _paging(arguments: Mapping[str, str]) -> tuple[int, bool]:
