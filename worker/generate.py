@@ -14,6 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs import response
 from jobs.attempts import Checkpoint, Claim, Finish, Replaced
+from jobs.database import reason
 from jobs.fold import text_of
 from jobs.loops import log_error
 from jobs.record import Status
@@ -235,7 +236,7 @@ def _persist(write: Callable[[], T], stop: Stop) -> T:
         try:
             return write()
         except (OperationalError, InterfaceError) as error:
-            _log.warning("the database refuses a write: %s", type(error.orig).__name__)
+            _log.warning("the database refuses a write: %s", reason(error))
             if stop.reason is Reason.DRAIN:
                 raise Stopped from error
             time.sleep(_DATABASE_PAUSE_SECONDS)
