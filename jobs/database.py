@@ -14,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from jobs.errors import BadSetting
 from jobs.settings import Settings
@@ -68,6 +69,16 @@ def _begin_immediate(connection: Connection) -> None:
     # busy timeout; taking the write lock first waits for it instead.
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def reason(error: SQLAlchemyError) -> str:
+    """What the driver says of a database that cannot be reached or written; of other errors the type.
+
+    Their words may quote a row.
+    """
+    if isinstance(error, OperationalError | InterfaceError):
+        return str(error.orig).partition("\n")[0]
+    return type(error).__name__
 
 
 def upgrade(settings: Settings) -> None:

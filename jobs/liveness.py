@@ -67,11 +67,11 @@ class Observer:
         self._lease = lease_seconds
         self._seen: dict[str, tuple[int, float]] = {}
 
-    def dead(self) -> list[str]:
+    def dead(self, own: str) -> list[str]:
         """Workers declared dead, or whose counter has stood still for a lease.
 
-        When the database cannot be read the observation starts again, so that its own absence kills nobody;
-        the error is raised.
+        When the database cannot be read, or the observer's `own` counter stands still because it cannot be written,
+        the observation starts again, so that its absence kills nobody; an error is raised.
         """
         try:
             rows = self._liveness.rows()
@@ -83,6 +83,9 @@ class Observer:
         self._seen = {
             worker: known[worker] if known[worker][0] == counter else (counter, now) for worker, counter, _ in rows
         }
+        if own in self._seen and now - self._seen[own][1] > self._lease / 2:
+            self._seen.clear()
+            return []
         return [worker for worker, _, dead in rows if dead or now - self._seen[worker][1] >= self._lease]
 
 

@@ -8,6 +8,7 @@ from flask import Flask, Response, jsonify
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
+from jobs.database import reason
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.loops import log_error
 
@@ -54,8 +55,8 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(SQLAlchemyError)
     def database(error: SQLAlchemyError) -> Response:
-        _log.error("the database does not answer: %s", type(error).__name__)
-        response = envelope(503, "The database does not answer. Try again in a moment.", kind="server_error")
+        _log.error("the database does not do its work: %s", reason(error))
+        response = envelope(503, "The database cannot be reached or written. Try again soon.", kind="server_error")
         response.headers["Retry-After"] = "2"
         return response
 

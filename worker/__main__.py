@@ -15,6 +15,7 @@ import logging
 import openai.resources.chat.completions.completions  # noqa: F401  (two greenlets that import it at once hang)
 from sqlalchemy.exc import SQLAlchemyError
 
+from jobs.database import reason
 from jobs.errors import PenstockError
 from jobs.queue import Queue
 from jobs.settings import Settings
@@ -32,8 +33,10 @@ def main(arguments: list[str]) -> None:
         queue = Queue(settings)
         process = WorkerProcess(Workshop(settings, queue))
         process.start()
-    except (PenstockError, SQLAlchemyError) as error:
+    except PenstockError as error:
         sys.exit(f"penstock worker: {error}")
+    except SQLAlchemyError as error:
+        sys.exit(f"penstock worker: the database cannot be used: {reason(error)}")
     pool = [] if {"-P", "--pool"} & set(arguments) else ["-P", "threads"]
     size = ["-c", str(settings.concurrency)]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", settings.log_level]

@@ -39,7 +39,7 @@ class Rescue:
 
     def _requeue_orphans(self) -> None:
         shop = self._shop
-        for worker in self._observer.dead():
+        for worker in self._observer.dead(shop.worker):
             if worker == shop.worker:
                 continue  # this process has slept; its pulse finds out
             if rescued := shop.attempts.requeue_orphans(worker):

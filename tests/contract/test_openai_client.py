@@ -22,7 +22,7 @@ def stream(client: openai.OpenAI, **request: Any) -> list[Any]:
 
 
 def test_a_stream_is_numbered_and_its_text_is_the_stored_text(client: openai.OpenAI) -> None:
-    found = stream(client, input=f"{CJK} [[demo echo]]")
+    found = stream(client, input=f"{CJK} [[demo echo bytes]]")
     deltas = "".join(event.delta for event in found if event.type == events.TEXT_DELTA)
     done = next(event.text for event in found if event.type == events.TEXT_DONE)
     final = found[-1].response
