@@ -36,10 +36,12 @@ install redis-server (apt install redis-server, brew install redis)"""
 def up(*, host: str, port: int, data: Path | None, workers: int, demo: bool) -> None:
     """Run everything on this machine: a private Redis, the workers and the web server.
 
-    Without OPENAI_API_KEY and OPENAI_BASE_URL it also runs the offline demo model. Ctrl-C ends it in order.
+    Without OPENAI_API_KEY, OPENAI_BASE_URL and servers in penstock.toml it also runs the offline demo model. Ctrl-C
+    ends it in order.
     """
     settings = load_settings(data)
-    settings = settings.model_copy(update={"demo": demo or settings.demo or not settings.names_a_model_server})
+    demo = demo or settings.demo or not (settings.names_a_model_server or settings.servers)
+    settings = settings.model_copy(update={"demo": demo})
     refuse_open_door(host, settings.auth)
     with (
         Interrupts(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as interrupts,
@@ -93,8 +95,8 @@ def _queue_first_job(door: Door) -> None:
     # Not the locale module: it falls back to C when the locale that is asked for is not installed.
     languages = map(child_environment().get, ("LC_ALL", "LC_MESSAGES", "LANG"))
     chinese = next(filter(None, languages), "").startswith("zh")
-    variables = {"topic": "人工智能" if chinese else "artificial intelligence", "words": "600"}
-    request = {"prompt": {"id": "story", "variables": variables}, "background": True}
+    variables = {"topic": "人工智能" if chinese else "artificial intelligence", "words": "900"}
+    request = {"prompt": {"id": "report", "variables": variables}, "background": True}
     status, response = _ask(door, "/v1/responses", request)
     if status == 200:
         click.echo(f"  now being written: {door.url}/jobs/{response['id']}", err=True)
@@ -182,7 +184,7 @@ def _child(settings: Settings, name: str, argv: list[str], **options: Any) -> Ch
         "PENSTOCK_MODEL": settings.model,
         "PENSTOCK_MODELS": ",".join(settings.models),
         "PENSTOCK_DEMO": str(settings.demo),
-        "OPENAI_BASE_URL": settings.openai_base_url,
+        "OPENAI_BASE_URL": settings.openai_base_url if settings.names_a_model_server else "",
         "OPENAI_API_KEY": settings.openai_api_key,
     }
     return Child(name, argv, environment, settings.data / "logs" / f"{name}.log", **options)

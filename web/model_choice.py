@@ -26,7 +26,7 @@ class ModelChoice:
         return self._default
 
     def names(self) -> list[str]:
-        """The models that may be named: those of the settings, else those that the server offers."""
+        """The models that may be named: those of the settings, else those that the servers offer."""
         if self._settings.models:
             return list(self._settings.models)
         try:
@@ -34,4 +34,4 @@ class ModelChoice:
         except (httpx2.HTTPError, ValueError):
             offered = []
         known = [self._settings.model] if self._settings.model else []
-        return list(dict.fromkeys([*known, *offered]))
+        return list(dict.fromkeys([*known, *self._settings.listed, *offered]))

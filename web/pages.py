@@ -79,8 +79,8 @@ class Pages:
         return Response(filter(None, body), content_type=f"{kind}; charset=utf-8")
 
     def cancel(self, job_id: str) -> Any:
-        """The cancel button."""
-        job = self._site.store.request_cancel(g.owner, job_id)
+        """The buttons that end a job, at once or with whole sentences."""
+        job = self._site.store.request_cancel(g.owner, job_id, graceful="graceful" in request.form)
         self._site.outbox.cancel(job.id)
         return redirect(f"/jobs/{job.id}", 303)
 

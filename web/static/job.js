@@ -5,7 +5,9 @@ const output = document.getElementById("output");
 const status = document.getElementById("status");
 const connection = document.getElementById("connection");
 const length = document.getElementById("length");
+const outline = document.getElementById("outline");
 const items = new Map();
+const sections = new Map();
 let characters = 0;
 
 const stream = new EventSource(`/v1/responses/${job.dataset.id}`);
@@ -19,18 +21,42 @@ function show(state) {
   status.textContent = state.replace("_", " ");
 }
 
+// Where a section's items go: a new run of it, too, so that nothing that is read moves.
+function home({ section, title }) {
+  if (!sections.has(section)) {
+    const home = document.createElement("section");
+    output.append(home);
+    sections.set(section, { home, line: title ? outlined(section, home, title) : null });
+  }
+  return sections.get(section);
+}
+
+function outlined(section, home, title) {
+  const line = document.createElement("li");
+  const link = document.createElement("a");
+  home.id = `section-${section}`;
+  link.href = `#${home.id}`;
+  link.textContent = title;
+  line.append(link);
+  line.className = "queued";
+  outline.append(line);
+  outline.hidden = false;
+  return line;
+}
+
 function place(item) {
+  const { home: here } = home(item.penstock);
   const text = document.createElement("div");
-  text.className = "text writing";
+  text.className = "text";
   if (item.type === "reasoning") {
     const fold = document.createElement("details");
     const title = document.createElement("summary");
-    title.textContent = "Reasoning";
+    title.textContent = item.penstock.section === 0 && job.dataset.planned ? "Plan" : "Reasoning";
     fold.className = "reasoning";
     fold.append(title, text);
-    output.append(fold);
+    here.append(fold);
   } else {
-    output.append(text);
+    here.append(text);
   }
   return text;
 }
@@ -40,7 +66,10 @@ const box = job.closest(".now") ? output : document.scrollingElement;
 
 function write({ output_index: index, delta }) {
   const follow = box.scrollTop + box.clientHeight >= box.scrollHeight - 80;
-  items.get(index).append(delta);
+  const text = items.get(index);
+  text.append(delta);
+  text.classList.add("writing");
+  if (text.line) text.line.className = "in_progress";
   characters += delta.length;
   length.textContent = `${characters.toLocaleString()} characters`;
   if (follow) box.scrollTop = box.scrollHeight;
@@ -51,13 +80,20 @@ on("response.in_progress", () => show("in_progress"));
 on("response.output_item.added", ({ output_index: index, item }) => {
   const text = place(item);
   text.dataset.id = item.id;
-  const replaced = item.penstock?.replaces;
+  if (item.type === "message") text.line = home(item.penstock).line;
+  const replaced = item.penstock.replaces;
   if (replaced) output.querySelector(`[data-id="${CSS.escape(replaced)}"]`)?.classList.add("replaced");
   items.set(index, text);
 });
 on("response.output_text.delta", write);
 on("response.reasoning_text.delta", write);
+on("response.reasoning_summary_text.delta", write);
 on("response.content_part.done", ({ output_index: index }) => items.get(index).classList.remove("writing"));
+on("response.output_item.done", ({ output_index: index, item }) => {
+  const text = items.get(index);
+  text.classList.remove("writing");
+  if (text.line) text.line.className = item.status;
+});
 
 function end({ response }) {
   stream.close();
@@ -81,7 +117,8 @@ stream.onerror = () => {
 const cancel = document.getElementById("cancel");
 cancel.addEventListener("submit", async (event) => {
   event.preventDefault();
-  cancel.querySelector("button").disabled = true;
+  const body = new URLSearchParams(new FormData(cancel, event.submitter)); // a button that is disabled is not in it
+  for (const button of cancel.querySelectorAll("button")) button.disabled = true;
   connection.textContent = "stopping…";
-  await fetch(cancel.action, { method: "POST", redirect: "manual" });
+  await fetch(cancel.action, { method: "POST", redirect: "manual", body });
 });
