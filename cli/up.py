@@ -184,7 +184,7 @@ def _child(settings: Settings, name: str, argv: list[str], **options: Any) -> Ch
         "PENSTOCK_MODEL": settings.model,
         "PENSTOCK_MODELS": ",".join(settings.models),
         "PENSTOCK_DEMO": str(settings.demo),
-        "OPENAI_BASE_URL": settings.openai_base_url if settings.names_a_model_server else "",
+        "OPENAI_BASE_URL": settings.openai_base_url,
         "OPENAI_API_KEY": settings.openai_api_key,
     }
     return Child(name, argv, environment, settings.data / "logs" / f"{name}.log", **options)

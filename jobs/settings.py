@@ -6,11 +6,22 @@ The only module that may look at the process environment.
 from __future__ import annotations
 
 import os
+import tomllib
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError, TomlConfigSettingsSource
 from pydantic_settings import PydanticBaseSettingsSource as Source
 
@@ -20,6 +31,49 @@ CONFIG_FILE = "penstock.toml"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Seconds = Annotated[float, Field(gt=0)]
+Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+"), AfterValidator(lambda url: url.rstrip("/"))]
+
+
+@cache
+def _presets() -> dict[str, dict[str, Any]]:
+    """What is known of the kinds of model servers, by the name of the kind."""
+    return tomllib.loads(Path(__file__).with_name("presets.toml").read_text())
+
+
+class ModelServer(BaseModel):
+    """`[servers.<name>]` in `penstock.toml`: a model server; what it does not say, its preset does.
+
+    `concurrency` is how many jobs each of its models may run at once, over all workers; `fallbacks` are the models
+    to ask, in order, when one of these fails before its first token; `refuses` is what it is known not to take.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: str | None = None
+    url: Url
+    key_variable: str = ""
+    key: str = Field("none", repr=False)
+    models: tuple[str, ...] = Field(min_length=1)
+    fallbacks: tuple[str, ...] = ()
+    concurrency: int | None = Field(None, ge=1)
+    stream: bool = True
+    refuses: frozenset[Literal["stream_options", "json_schema", "json_object", "max_tokens"]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_in(cls, table: Any) -> Any:
+        if not isinstance(table, dict):
+            return table
+        preset = str(table.get("preset") or "")
+        if preset not in _presets() and (preset or "url" not in table):
+            raise ValueError(f"preset must be one of {', '.join(_presets())}; without one, url is needed")
+        table = {**_presets().get(preset, {}), **table}
+        variable = table.get("key_variable")
+        if variable and "key" not in table:
+            table["key"] = os.environ.get(str(variable))
+            if not table["key"]:
+                raise ValueError(f"key_variable names {variable}, which is not set: set it, or name another variable")
+        return table
 
 
 class Settings(BaseSettings):
@@ -35,11 +89,11 @@ class Settings(BaseSettings):
     auth: Literal["off", "keys"] = "off"
 
     openai_api_key: str = Field("", validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"), repr=False)
-    openai_base_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] = Field(
-        "https://api.openai.com/v1",
-        validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url"),
-        pattern=r"^https?://[^/\s]+",
+    openai_base_url: Url = Field(
+        "https://api.openai.com/v1", validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url")
     )
+    stream: bool = True
+    servers: dict[str, ModelServer] = {}
     model: str = ""
     models: Annotated[tuple[str, ...], NoDecode] = ()
     prompts: Path | None = None
@@ -67,6 +121,20 @@ class Settings(BaseSettings):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
 
+    @model_validator(mode="after")
+    def _servers_agree(self) -> Self:
+        homes: dict[str, str] = {}
+        for name, server in self.servers.items():
+            for model in server.models:
+                if (home := homes.setdefault(model, name)) != name:
+                    raise ValueError(f"[servers.{name}] models: [servers.{home}] has {model}, too: drop it from one")
+        for name, server in self.servers.items():
+            for model in server.fallbacks:
+                if model not in homes and not self.names_a_model_server:
+                    remedy = "list it in a server's models, or set OPENAI_BASE_URL"
+                    raise ValueError(f"[servers.{name}] fallbacks: no server has {model}: {remedy}")
+        return self
+
     @classmethod
     def settings_customise_sources(  # type: ignore[override]
         cls, settings_cls: type[BaseSettings], init_settings: Source, env_settings: Source, **_: Source
@@ -86,8 +154,25 @@ class Settings(BaseSettings):
 
     @property
     def names_a_model_server(self) -> bool:
-        """Whether the person named a model server of their own; without one, `up` starts the demo model."""
+        """Whether the default model server is one that the person named."""
         return bool(self.openai_api_key) or "openai_base_url" in self.model_fields_set
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The models of the named servers."""
+        return tuple(model for server in self.servers.values() for model in server.models)
+
+    def server_of(self, model: str) -> ModelServer:
+        """The server of a model: the one that lists it, else the default one."""
+        if named := next((server for server in self.servers.values() if model in server.models), None):
+            return named
+        url, key = self.openai_base_url, self.openai_api_key or "none"
+        preset = next((name for name, known in _presets().items() if known["url"] == url), None)
+        return ModelServer(preset=preset, url=url, key=key, models=(model,), stream=self.stream)
+
+    def limit_of(self, model: str) -> int | None:
+        """How many jobs of a model may run at once, over all workers; None for any number."""
+        return self.server_of(model).concurrency
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:
@@ -96,17 +181,29 @@ class Settings(BaseSettings):
         Raises BadSetting, one line that names each bad setting and what is wrong with it.
         """
         try:
-            return cls(**overrides)
+            settings = cls(**overrides)
         except ValidationError as error:
-            lines = [f"{_variable(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
+            lines = [
+                _place(problem["loc"]) + problem["msg"].removeprefix("Value error, ") for problem in error.errors()
+            ]
             raise BadSetting("; ".join(lines)) from error
         except (SettingsError, OSError, ValueError) as error:
             raise BadSetting(f"cannot read the settings: {error}") from error
+        if settings.demo:  # whatever server is set
+            return settings.model_copy(update={"servers": {}})
+        if settings.models or settings.names_a_model_server:
+            return settings
+        return settings.model_copy(update={"models": settings.listed})
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
-    name = str(location[0]) if location else CONFIG_FILE
-    return name if name.isupper() else f"PENSTOCK_{name.upper()}"
+def _place(location: tuple[int | str, ...]) -> str:
+    """Where a setting is made, as the person calls it; a check of several names the places itself."""
+    if not location:
+        return ""
+    name, *inner = map(str, location)
+    if inner and name == "servers":
+        return " ".join([f"[servers.{inner[0]}]", *inner[1:2]]) + ": "
+    return f"{name}: " if name.isupper() else f"PENSTOCK_{name.upper()}: "
 
 
 def child_environment(**changes: str) -> dict[str, str]:

@@ -14,14 +14,15 @@ from langchain_core.runnables import Runnable
 from jobs.request import Message
 from worker.ask import Ask
 from worker.faults import Fault
-from worker.model import JSON, JSON_SCHEMA, USAGE, Models
+from worker.model import JSON, JSON_SCHEMA, MAX_TOKENS, USAGE, Models
 
 # The texts of a prompt were rendered when the job was accepted, so that the row holds what was asked.
 _CONVERSATION = ChatPromptTemplate([MessagesPlaceholder("messages")])
 _AS_JSON = "Answer with one JSON object and nothing else. It follows this JSON schema:\n{schema}"
-# What an error message names when it refuses something.
+# What an error message names when it refuses something. A limit that is too high is not refused by its name.
 _NAMES = {
     USAGE: ("stream_options",),
+    MAX_TOKENS: ("'max_tokens' is not supported",),
     JSON_SCHEMA: ("json_schema", "response_format"),
     JSON: ("response_format", "json"),
 }
@@ -30,17 +31,21 @@ _NAMES = {
 def stream(models: Models, ask: Ask) -> Generator[AIMessage]:
     """The chunks of an answer, as the model sends them; closing the iterator closes the connection.
 
-    A server that refuses `stream_options` or a form is asked without, one that cannot stream for the whole, and one
-    for which the messages are too many is told fewer, if that is wanted.
+    A server that refuses `stream_options`, `max_tokens` or a form is asked without, one that cannot stream for the
+    whole, and one for which the messages are too many is told fewer, if that is wanted.
     """
     refused, values = models.refused(ask.model), {"messages": _told(ask, models.refused(ask.model))}
-    options, used = _options(ask, refused)
+    options, used = options_for(ask, refused)
+    model = models.get(ask.model).bind(**options)
     try:
-        chain = _CONVERSATION | models.get(ask.model).bind(**options, stream_usage=USAGE in used)
-        yield from chain.stream(values)
-    except openai.BadRequestError as error:
+        if models.streams(ask.model):
+            yield from (_CONVERSATION | model.bind(stream_usage=USAGE in used)).stream(values)
+        else:
+            yield _whole(_CONVERSATION | model, values)
+    except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
         words, fewer = str(error), _fewer(ask.messages)
-        if habit := next((habit for habit in used if any(name in words for name in _NAMES[habit])), None):
+        habit = next((habit for habit in used if any(name in words for name in _NAMES[habit])), None)
+        if habit and "must contain the word" not in words:  # JSON is given only to those who ask for it in words, too
             models.refuse(ask.model, habit)
         elif ask.shortens and "context" in words and len(fewer) < len(ask.messages):
             ask = ask.with_messages(fewer)
@@ -50,25 +55,29 @@ def stream(models: Models, ask: Ask) -> Generator[AIMessage]:
     except ValueError as error:
         if "No generation chunks" not in str(error):
             raise
-        yield _whole(_CONVERSATION | models.get(ask.model).bind(**options), values)
+        yield _whole(_CONVERSATION | model, values)
 
 
-def _options(ask: Ask, refused: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
+def options_for(ask: Ask, refused: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
     """The options of a call, and what of it the server may refuse."""
     options, used = dict(ask.options), [habit for habit in (USAGE,) if habit not in refused]
-    if ask.form is not None and JSON not in refused:
-        kind = ask.form["type"]
-        schema = {name: value for name, value in ask.form.items() if name != "type"}
-        whole = bool(schema) and JSON_SCHEMA not in refused
-        used.append(JSON_SCHEMA if whole else JSON)
+    body: dict[str, Any] = {}
+    if MAX_TOKENS in options and MAX_TOKENS not in refused:
+        used.append(MAX_TOKENS)
+        body[MAX_TOKENS] = options.pop(MAX_TOKENS)  # left to ChatOpenAI, it becomes max_completion_tokens
+    form: Mapping[str, Any] = ask.form or {}
+    kinds = (form["type"], JSON) if form else ()
+    if kind := next((kind for kind in kinds if kind not in refused), None):
+        used.append(kind)
+        schema = {name: value for name, value in form.items() if name != "type"}
         # By its own name ChatOpenAI would have the SDK parse each chunk, and lose an answer that is cut short.
-        options["extra_body"] = {"response_format": {"type": kind, kind: schema} if whole else {"type": "json_object"}}
-    return options, used
+        body["response_format"] = {"type": kind} | ({kind: schema} if kind == JSON_SCHEMA else {})
+    return {**options, "extra_body": body}, used
 
 
 def _told(ask: Ask, refused: frozenset[str]) -> list[Message]:
     """The messages; with the schema in words for a server that does not take it otherwise."""
-    if ask.form is None or "schema" not in ask.form or refused.isdisjoint({JSON, JSON_SCHEMA}):
+    if ask.form is None or "schema" not in ask.form or JSON_SCHEMA not in refused:
         return list(ask.messages)
     return [*ask.messages, {"role": "system", "content": _AS_JSON.format(schema=json.dumps(ask.form["schema"]))}]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 import openai
@@ -15,14 +14,14 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from jobs.settings import Settings
+from jobs.settings import LOOPBACK, Settings
 from worker.stop import current_call
 
 _CONNECT_SECONDS = 5.0
 # What a call may carry that only the SDK's own method knows how to send.
 _SDK_ONLY = frozenset({"extra_headers", "extra_query", "timeout"})
 # What not every server takes, and an answer can be had without.
-USAGE, JSON_SCHEMA, JSON = "usage of a stream", "json_schema", "response_format"
+USAGE, JSON_SCHEMA, JSON, MAX_TOKENS = "stream_options", "json_schema", "json_object", "max_tokens"
 
 
 class DictCompletions:
@@ -43,7 +42,7 @@ class DictCompletions:
         """As the SDK's `create`; with `stream=True` an `openai.Stream` of dicts."""
         if not payload.get("stream") or _SDK_ONLY & payload.keys():
             return self._stock.create(**payload)
-        body = {**payload, **payload.pop("extra_body", {})}
+        body = {**payload.pop("extra_body", {}), **payload}
         return self._client.post(
             "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=openai.Stream[object]
         )
@@ -71,13 +70,6 @@ class ChatModel(ChatOpenAI):
             _keep_reasoning(choice.get("message"), generation.message)
         return result
 
-    def _get_request_payload(self, input_: Any, *, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
-        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
-        # The old name is the one that every other server knows; only OpenAI's own models refuse it.
-        if urlsplit(str(self.openai_api_base)).hostname != "api.openai.com" and "max_completion_tokens" in payload:
-            payload["max_tokens"] = payload.pop("max_completion_tokens")
-        return payload
-
 
 class Models:
     """The chat models of one worker process: one HTTP client, one model object per name."""
@@ -94,9 +86,13 @@ class Models:
             self._models[name] = chat_model(self._settings, self._client, name)
         return self._models[name]
 
+    def streams(self, name: str) -> bool:
+        """Whether the server is to be asked for a stream."""
+        return self._settings.server_of(name).stream
+
     def refused(self, name: str) -> frozenset[str]:
-        """What the server is known to refuse for this model: USAGE, JSON_SCHEMA, JSON."""
-        return frozenset(self._refused.get(name, ()))
+        """What the server is known to refuse for this model: USAGE, JSON_SCHEMA, JSON, MAX_TOKENS."""
+        return self._settings.server_of(name).refuses | self._refused.get(name, set())
 
     def refuse(self, name: str, habit: str) -> None:
         """Remember that the server refuses this."""
@@ -105,11 +101,13 @@ class Models:
 
 def chat_model(settings: Settings, client: httpx2.Client, name: str) -> ChatModel:
     """A ChatOpenAI for one model name that streams dicts."""
+    server = settings.server_of(name)
     model = ChatModel(
         model=name,
-        base_url=settings.openai_base_url,
-        api_key=SecretStr(settings.openai_api_key or "none"),
+        base_url=server.url,
+        api_key=SecretStr(server.key),
         http_client=client,
+        http_socket_options=(),  # those of the clients that it would make itself; they come with a false warning
         max_retries=0,
         stream_usage=True,
         use_responses_api=False,
@@ -129,7 +127,8 @@ def http_client(settings: Settings) -> httpx2.Client:
         timeout=httpx2.Timeout(settings.total_seconds, connect=_CONNECT_SECONDS, write=30.0),
         limits=httpx2.Limits(max_keepalive_connections=0),
         event_hooks={"request": [_trace_call]},
-        trust_env=not settings.model_is_local,
+        # Whatever proxy the environment names: not for a server on this machine.
+        mounts={f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK},
     )
 
 

@@ -5,25 +5,28 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import count
+from itertools import chain
 from typing import Any, TypeVar
 
+from langchain_core.messages import AIMessage
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs import response
 from jobs.attempts import Checkpoint, Claim, Replaced
+from jobs.database import reason
+from jobs.fold import text_of
 from jobs.record import Status
-from worker import chains
+from worker import chains, runnables, structure
 from worker.answer import Answer, Kind
 from worker.ask import Ask
 from worker.faults import Fault, fault_of
 from worker.recording import Recording
 from worker.section import Section
-from worker.stop import Patience, Reason, Stop, Stopped
+from worker.stop import Call, Patience, Reason, Stop, Stopped
 from worker.workshop import Workshop
 
 _DATABASE_PAUSE_SECONDS = 1.0
@@ -66,9 +69,29 @@ class Attempt:
         """The attempt's right to its job."""
         return self.recording.claim
 
+    @property
+    def models(self) -> dict[str, str | None]:
+        """The models that were asked, each with why it was given up, or None; the response tells of them.
+
+        Those that an earlier attempt has checkpoints of are among them.
+        """
+        earlier = chain(*(item.get("models", ()) for kept in self.claim.checkpoints for item in kept.items))
+        asked: dict[str, str | None] = self.recording.notes.setdefault("models", dict.fromkeys(earlier))
+        return asked
+
+    @property
+    def model(self) -> str:
+        """Whom to ask: the model that the request names, else the first of its fallbacks that is not given up."""
+        wanted: str = self.claim.job.request["model"]
+        lineup = (wanted, *self.shop.settings.server_of(wanted).fallbacks)
+        return next((name for name in lineup if self.models.get(name) is None), wanted)
+
     def checkpoint(self, section: int, usage: Mapping[str, int] | None, items: Any) -> None:
-        """Commit a finished section. Raises Replaced, Stopped."""
-        persist(partial(self.shop.attempts.checkpoint, self.claim, Checkpoint(section, items, usage)), self.stop)
+        """Commit a finished section. Raises Fault when it has not the form that was asked for, Replaced, Stopped."""
+        structure.noted(self.claim.job.request, text_of({"output": items}))
+        models = [name for name, fault in self.models.items() if fault is None]
+        finished = Checkpoint(section, [{**item, "models": models} for item in items], usage)
+        persist(partial(self.shop.attempts.checkpoint, self.claim, finished), self.stop)
 
 
 def write_section(attempt: Attempt, section: Section, ask: Ask, *, heading: str = "", ending: str = "") -> Outcome:
@@ -85,21 +108,40 @@ def write_section(attempt: Attempt, section: Section, ask: Ask, *, heading: str 
     if answer.finish_reason in ("tool_calls", "function_call"):
         return Outcome.failed("The model asked for a tool instead of answering; Penstock offers it none.")
     section.write(Kind.TEXT, ending)
-    section.finish(partial(attempt.checkpoint, section.number, answer.usage))
+    try:
+        section.finish(partial(attempt.checkpoint, section.number, answer.usage))
+    except Fault as fault:
+        return replace(Outcome.failed(fault.message), usage=answer.usage)
     return Outcome(Status.COMPLETED, usage=answer.usage)
 
 
 def insist(attempt: Attempt, section: Section, step: Callable[[], T]) -> T:
-    """Take a step that asks the model; a passing fault begins it, and the section, again. Raises Fault, Stopped."""
-    for tries in count():
+    """Take a step that asks the model; a passing fault begins it, and the section, again.
+
+    A model that fails for good before the section has a word is given up for the next one. Raises Fault, Stopped.
+    """
+    tries = 0
+    while True:
+        model = attempt.model
         try:
             return step()
         except Fault as fault:
-            if not fault.transient or tries >= attempt.shop.settings.model_retries:
+            if fault.transient and tries < attempt.shop.settings.model_retries:
+                attempt.stop.wait(fault.pause(tries))
+                section.restart()
+                tries += 1
+                continue
+            if _has_words(attempt.recording, section):
                 raise
-            attempt.stop.wait(fault.pause(tries))
-            section.restart()
-    raise AssertionError
+            attempt.models[model] = fault.message
+            if attempt.models.get(attempt.model) is not None:  # there is no other
+                raise
+            tries = 0
+
+
+def _has_words(recording: Recording, section: Section) -> bool:
+    items = [item for item in list(recording.fold.items.values()) if item.section == section.number]
+    return any(recording.text_of(item) for item in items)
 
 
 def _take_down(attempt: Attempt, section: Section, ask: Ask, heading: str) -> Answer:
@@ -118,9 +160,12 @@ def _take_down(attempt: Attempt, section: Section, ask: Ask, heading: str) -> An
 
 def listen(attempt: Attempt, ask: Ask, write: Callable[[Kind, str], None]) -> Answer:
     """Ask the model once and hand over each piece of its answer. Raises Fault, Stopped."""
-    settings, answer = attempt.shop.settings, Answer()
-    patience = Patience(settings.first_token_seconds, settings.gap_seconds, settings.total_seconds)
-    with attempt.stop.call(patience) as call, closing(chains.stream(attempt.shop.models, ask)) as chunks:
+    settings, answer, ask = attempt.shop.settings, Answer(), replace(ask, model=attempt.model)
+    attempt.models.setdefault(ask.model, None)
+    server = settings.server_of(ask.model)
+    first = settings.first_token_seconds if server.stream else settings.total_seconds
+    patience = Patience(first, settings.gap_seconds, settings.total_seconds)
+    with attempt.stop.call(patience) as call, closing(_chunks(attempt, ask, call)) as chunks:
         try:
             for piece in answer.pieces(chunks):
                 call.progress(text=piece is not None)
@@ -134,11 +179,19 @@ def listen(attempt: Attempt, ask: Ask, write: Callable[[Kind, str], None]) -> An
             raise
         except Exception as error:
             call.check()  # a socket that we shut fails like any other
-            raise fault_of(error, settings.openai_base_url) or error from error
+            raise fault_of(error, server.url) or error from error
         call.check()
     if answer.finish_reason is None:  # invariant 6
         raise Fault("The model's stream ended before its answer did.")
     return answer
+
+
+def _chunks(attempt: Attempt, ask: Ask, call: Call) -> Generator[AIMessage]:
+    """An answer, by the chain that the prompt names or else by ours."""
+    prompt = attempt.claim.job.request["prompt"] or {}
+    if name := prompt.get("runnable"):
+        return runnables.stream(attempt.shop, ask, name, prompt["variables"], call)
+    return chains.stream(attempt.shop.models, ask)
 
 
 def persist(write: Callable[[], T], stop: Stop) -> T:
@@ -150,7 +203,7 @@ def persist(write: Callable[[], T], stop: Stop) -> T:
         try:
             return write()
         except (OperationalError, InterfaceError) as error:
-            _log.warning("the database refuses a write: %s", type(error.orig).__name__)
+            _log.warning("the database refuses a write: %s", reason(error))
             if stop.reason is Reason.DRAIN:
                 raise Stopped from error
             time.sleep(_DATABASE_PAUSE_SECONDS)

@@ -151,7 +151,9 @@ def test_wake_ups_are_sent_again_ever_less_often(rows: Rows) -> None:
     for wait in (30, 60, 120, 240, 480, 600, 600):
         rows.store.sent([job.id], now)
         assert row_of(rows.database, job.id).send_after == pytest.approx(now + wait)
-    assert rows.store.queue_position(rows.accept()) > rows.store.queue_position(job)
+    (behind, oldest), (before, _) = (rows.store.queue_position(one) for one in (rows.accept(), job))
+    assert behind > before
+    assert oldest <= job.created_at
     rows.rescue(rows.claim(job))
     rows.requeue(job.id)
     assert job.id in rows.store.due(now, ALL)  # a rescued job need not wait

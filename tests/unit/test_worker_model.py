@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 from urllib.request import urlopen
 
+import httpx2
+import openai
 import pytest
 from langchain_core.messages import AIMessageChunk
 
@@ -15,10 +21,10 @@ from tests.support.rows import accepted
 from tests.support.stack import DemoModel
 from worker import chains
 from worker.answer import Answer, Kind
+from worker.ask import ask_of
 from worker.faults import fault_of
 from worker.model import ChatModel, Models, chat_model, http_client
 
-OPENAI = "https://api.openai.com/v1"
 REASONING = {"field": "+think=5", "other-field": "+think=5+field=reasoning", "tags": "+think=5+field=tag"}
 SCRIPTS = {"plain": "", **REASONING, "no-usage": "+nousage", "bytes": "+bytes", "cut": "+filter=3", "error": "+error=3"}
 
@@ -56,11 +62,75 @@ def test_quick_chunks_are_the_stock_ones(settings: Settings, script: str) -> Non
 
 def ask(settings: Settings, script: str, **options: Any) -> tuple[Answer, str, str]:
     """An answer as a generation reads it, its reasoning and its text."""
-    asked = accepted(model=f"demo+rate=0{script}", input="Explain tides", **options)
+    asked = ask_of(accepted(model=f"demo+rate=0{script}", input="Explain tides", **options))
     answer, said = Answer(), dict.fromkeys(Kind, "")
     for kind, text in filter(None, answer.pieces(chains.stream(Models(settings), asked))):
         said[kind] += text
     return answer, said[Kind.REASONING], said[Kind.TEXT]
+
+
+class Strict(ThreadingHTTPServer):
+    """A server that refuses what it does not know, in OpenAI's words; `bodies` are those that it was sent."""
+
+    KNOWN = frozenset({"model", "messages", "stream", "stream_options", "max_tokens", "response_format", "temperature"})
+    ANSWER: Mapping[str, Any] = {"index": 0, "finish_reason": "stop"}
+
+    def __init__(self, refuses: str = "", status: int = 400, words: str = "") -> None:
+        super().__init__(("127.0.0.1", 0), Speech)
+        self.refuses, self.status, self.words, self.bodies = refuses, status, words, list[dict[str, Any]]()
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.load(openai_base_url=f"http://127.0.0.1:{self.server_port}/v1")
+
+
+class Speech(BaseHTTPRequestHandler):
+    server: Strict
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.bodies.append(body)
+        known = self.server.KNOWN - {self.server.refuses} | (
+            {"max_completion_tokens"} if self.server.refuses == "max_tokens" else set()
+        )
+        kind = body.get("response_format", {}).get("type")
+        if unknown := sorted(body.keys() - known) or ([kind] if kind == self.server.refuses else []):
+            words = self.server.words or f"Unsupported parameter: '{unknown[0]}' is not supported with this model."
+            self.say(self.server.status, "application/json", json.dumps({"error": {"message": words}}))
+        elif body.get("stream"):
+            chunk = {"choices": [{**self.server.ANSWER, "delta": {"content": "Yes"}}]}
+            self.say(200, "text/event-stream", f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n")
+        else:
+            message = {"role": "assistant", "content": "Yes"}
+            whole = {"id": "1", "model": body["model"], "choices": [{**self.server.ANSWER, "message": message}]}
+            self.say(200, "application/json", json.dumps(whole))
+
+    def say(self, status: int, kind: str, text: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nobody reads it."""
+
+
+@contextmanager
+def strict(*arguments: Any) -> Iterator[Strict]:
+    with Strict(*arguments) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def said(models: Models, **body: Any) -> str:
+    """The text of an answer."""
+    return "".join(str(chunk.content) for chunk in chains.stream(models, ask_of(accepted(**body))))
 
 
 @pytest.mark.parametrize("habit", [*REASONING.values(), "+think=5+nostream", "+think=5+nooptions"])
@@ -74,24 +144,94 @@ def test_a_server_with_habits_gives_the_same_answer(settings: Settings, habit: s
 
 def test_many_at_once_find_out_that_a_server_refuses_options(settings: Settings) -> None:
     models, name = Models(settings), "demo+rate=0+tokens=3+nooptions+headers=0.2"
-    asked = accepted(model=name)
-
-    def text(_: int) -> str:
-        return "".join(str(chunk.content) for chunk in chains.stream(models, asked))
-
     with ThreadPoolExecutor(3) as threads:
-        assert len(set(threads.map(text, range(3)))) == 1
-    assert not models.sends_usage(name)
+        assert len(set(threads.map(lambda _: said(models, model=name), range(3)))) == 1
+    assert models.refused(name) == {"stream_options"}
 
 
-def test_a_limit_reaches_the_server_in_the_name_it_knows(settings: Settings) -> None:
+SCHEMA = {"type": "json_schema", "name": "yes", "schema": {"type": "object"}}
+JSON_OBJECT = {"type": "json_object"}
+
+
+@pytest.mark.parametrize(
+    ("refuses", "status", "words", "then"),
+    [
+        ("", 400, "", {"max_tokens": 4, "response_format": "json_schema"}),
+        ("max_tokens", 400, "", {"max_completion_tokens": 4, "response_format": "json_schema"}),
+        ("json_schema", 400, "This response_format type is unavailable now", {"response_format": "json_object"}),
+        ("json_schema", 422, "unknown variant `json_schema`", {"max_tokens": 4, "response_format": "json_object"}),
+        ("stream_options", 422, "", {"stream_options": None}),
+    ],
+)
+def test_what_a_server_refuses_is_left_out_from_then_on(
+    refuses: str, status: int, words: str, then: dict[str, Any]
+) -> None:
+    with strict(refuses, status, words) as server:
+        models = Models(server.settings)
+        for _ in range(2):
+            assert said(models, max_output_tokens=4, text={"format": SCHEMA}) == "Yes"
+    first, *rest = server.bodies
+    assert (first["max_tokens"], first["response_format"]["type"]) == (4, "json_schema")
+    assert len(rest) == (2 if refuses else 1)
+    for body in rest:
+        found = {**body, "response_format": body["response_format"]["type"]}
+        assert {name: found.get(name) for name in then} == then
+    told_in_words = ["JSON schema" in str(body["messages"]) for body in server.bodies]
+    assert told_in_words == [False, *[refuses == "json_schema"] * len(rest)]
+
+
+def test_a_server_that_takes_only_schemas_goes_on_getting_them() -> None:
+    with strict("json_object", 400, "'response_format.type' must be 'json_schema' or 'text'") as server:
+        models = Models(server.settings)
+        for form in (JSON_OBJECT, JSON_OBJECT, SCHEMA):
+            assert said(models, text={"format": form}) == "Yes"
+    kinds = [body.get("response_format", {}).get("type") for body in server.bodies]
+    assert kinds == ["json_object", None, None, "json_schema"]
+
+
+def test_a_preset_saves_the_refused_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    with strict("max_tokens") as server:
+        table = {"preset": "openai", "url": server.settings.openai_base_url, "key": "k", "models": ["m"]}
+        monkeypatch.setenv("PENSTOCK_SERVERS", json.dumps({"it": table}))
+        assert said(Models(Settings.load()), model="m", max_output_tokens=4) == "Yes"
+    (body,) = server.bodies
+    assert (body["max_completion_tokens"], "max_tokens" in body) == (4, False)
+
+
+def test_what_the_asker_has_to_mend_is_no_habit_of_the_server() -> None:
+    words = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+    with strict("json_object", 400, words) as server:
+        models = Models(server.settings)
+        with pytest.raises(openai.BadRequestError):
+            said(models, model="m", text={"format": JSON_OBJECT})
+    assert models.refused("m") == frozenset()
+
+
+def test_a_limit_is_kept(settings: Settings) -> None:
     answer, _, _ = ask(settings, "", max_output_tokens=4)
     assert (answer.finish_reason, answer.usage and answer.usage["output_tokens"]) == ("length", 4)
-    for url, name in ((settings.openai_base_url, "max_tokens"), (OPENAI, "max_completion_tokens")):
-        with http_client(settings) as client:
-            model = chat_model(settings.model_copy(update={"openai_base_url": url}), client, "demo")
-            payload = model._get_request_payload("hi", max_tokens=4)
-        assert {key: payload[key] for key in payload if key.startswith("max_")} == {name: 4}
+
+
+@pytest.mark.parametrize("refuses", ["", "max_tokens"])
+def test_a_server_that_is_not_to_stream_is_asked_for_the_whole(refuses: str) -> None:
+    with strict(refuses) as server:
+        models = Models(server.settings.model_copy(update={"stream": False}))
+        chunks = list(chains.stream(models, ask_of(accepted(max_output_tokens=4))))
+    assert [chunk.content for chunk in chunks] == ["Yes"]
+    assert [body.get("stream") for body in server.bodies] == [False] * (2 if refuses else 1)
+
+
+def test_only_a_server_elsewhere_is_asked_through_a_proxy(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, settings.openai_base_url.removesuffix("/v1"))
+    with strict() as server:
+        assert said(Models(server.settings)) == "Yes"
+    with http_client(settings) as client:
+        # The demo model answers in a proxy's place.
+        assert client.get("http://model.example/v1/models").json()["data"][0]["id"] == "demo"
+        for host in ("127.0.0.1", "localhost", "[::1]"):
+            with pytest.raises(httpx2.ConnectError):
+                client.get(f"http://{host}:1/v1/models")
 
 
 def test_a_whole_answer_keeps_its_reasoning(settings: Settings) -> None:

@@ -1,0 +1,52 @@
+"""Which models an attempt asks, and that a later attempt still knows who wrote what is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.attempts import Claim
+from jobs.queue import Queue
+from jobs.settings import Settings
+from tests.support.rows import Rows, sqlite
+from worker.stop import Stop
+from worker.workshop import Workshop
+from worker.writing import Attempt
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Iterator[Rows]:
+    rows = Rows(sqlite(tmp_path))
+    yield rows
+    rows.database.engine.dispose()
+
+
+@pytest.fixture
+def shop(rows: Rows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+    """The parts of a worker whose model `demo` has two fallbacks; nothing runs."""
+    servers = '{"a": {"preset": "ollama", "models": ["demo"], "fallbacks": ["b", "c"]}}'
+    monkeypatch.setenv("PENSTOCK_SERVERS", servers)
+    settings = Settings.load(data=tmp_path, openai_base_url="http://127.0.0.1:9/v1")
+    shop = Workshop(settings, Queue(settings))
+    yield shop
+    shop.attempts._database.engine.dispose()
+
+
+def attempt_at(claim: Claim, rows: Rows, shop: Workshop) -> Attempt:
+    return Attempt(rows.record(claim), Stop(), shop)
+
+
+def test_who_wrote_what_is_finished_is_known_to_a_later_attempt(rows: Rows, shop: Workshop) -> None:
+    first = attempt_at(rows.claim(), rows, shop)
+    asked = []
+    for words in ("gone", ""):
+        asked.append(first.model)
+        first.models[first.model] = words
+    assert [*asked, first.model] == ["demo", "b", "c"]
+    first.models["c"] = None
+    first.checkpoint(1, None, [{"type": "message", "id": "msg_1", "content": []}])
+    second = attempt_at(rows.rescue(first.claim), rows, shop)
+    assert second.model == "demo"  # it may be there again
+    assert second.models == second.recording.notes["models"] == {"c": None}
