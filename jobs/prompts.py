@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import hashlib
+import pkgutil
 import re
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from jsonschema import Draft202012Validator, SchemaError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from jobs import source
 from jobs.errors import BadSetting, InvalidRequest
+from jobs.parameters import Parameters, Text, TextFormat
 
 BUILT_IN = Path(__file__).parent / "prompt_files"
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -31,6 +34,7 @@ _TEXT_TO_NUMBER: Mapping[str, type[int] | type[float]] = {"integer": int, "numbe
 
 
 Language = Literal["en", "zh"]
+T = TypeVar("T")
 
 
 class Message(BaseModel):
@@ -52,7 +56,9 @@ class Prompt(BaseModel):
     """One prompt file. `inputs` is a JSON schema of the variables; messages come per language.
 
     One with `section` messages is a plan: `messages` ask for an outline, `section` for each of its sections, and
-    `summary`, if there are any, for what comes last. They may name what PLANNED lists as well.
+    `summary`, if there are any, for what comes last. They may name what PLANNED lists as well. One with a `runnable`
+    is run by the user's own code. `model`, `parameters` and `output` are for requests that do not say otherwise,
+    `parts` are the headings under which the text has its parts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,10 +68,24 @@ class Prompt(BaseModel):
     title: Mapping[str, str]
     description: Mapping[str, str]
     inputs: Annotated[Mapping[str, Any], AfterValidator(_with_properties)]
-    messages: Mapping[Language, Sequence[Message]] = Field(min_length=1)
+    messages: Mapping[Language, Sequence[Message]] = {}
     section: Mapping[Language, Sequence[Message]] = {}
     summary: Mapping[Language, Sequence[Message]] = {}
+    runnable: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
+    model: Text | None = None
+    parameters: Parameters = Parameters()
+    output: TextFormat | None = None
+    parts: Mapping[str, Annotated[Mapping[Language, Text], Field(min_length=1)]] = {}
     digest: str
+    path: Path = Field(exclude=True)
+
+    @model_validator(mode="after")
+    def _can_be_run(self) -> Self:
+        if not self.messages and (self.section or not self.runnable):
+            raise ValueError("there are no messages: write [[messages.en]], or name a `runnable` that does without")
+        if self.section and (self.runnable or self.output):
+            raise ValueError("sections are text that `section` asks for: leave out `runnable` and `output`")
+        return self
 
     def render(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """What a job keeps of this prompt: `variables` with defaults filled in, `messages`, `plan`, and whose they are.
@@ -82,7 +102,29 @@ class Prompt(BaseModel):
             "variables": values,
             "messages": fill(_in(values["language"], self.messages), {**values, "sources": overview}),
             "plan": plan if self.section else None,
+            "runnable": self.runnable,
+            "parts": {name: _of(values["language"], headings) for name, headings in self.parts.items()},
         }
+
+    def import_runnable(self) -> None:
+        """Import what `runnable` names, with the file's folder on sys.path; nothing if the prompt has none.
+
+        This runs the user's code: for the worker, and for whoever checks the file. Raises BadSetting, one line.
+        """
+        if self.runnable is None:
+            return
+        # At the end: a file there must not take the place of an installed module.
+        sys.path += {str(self.path.parent.absolute())}.difference(sys.path)
+        try:
+            found = pkgutil.resolve_name(self.runnable)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever their code raises)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+        else:
+            if callable(found) or hasattr(found, "stream"):
+                return
+            reason = f"a {type(found).__name__} is no Runnable, and no function that makes one"
+        remedy = "write module:attribute; the module lies beside the prompt file, or is installed"
+        raise BadSetting(f"prompt file {self.path}: runnable {self.runnable}: {reason} ({remedy})")
 
     def _checked(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         properties = self.inputs["properties"]
@@ -133,14 +175,17 @@ def read_prompt(path: Path) -> Prompt:
     try:
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
-        prompt = Prompt(**tomllib.loads(content.decode()), digest=digest)
+        found = {**tomllib.loads(content.decode()), "digest": digest, "path": path}
+        prompt = Prompt.model_validate(found, extra="forbid")
         Draft202012Validator.check_schema(prompt.inputs)
     except SchemaError as error:
         raise BadSetting(f"prompt file {path}: inputs: {error.message}") from error
-    except (OSError, ValueError, TypeError) as error:
-        problem = error.errors()[0] if isinstance(error, ValidationError) else None
-        reason = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" if problem else str(error)
-        raise BadSetting(f"prompt file {path}: {reason}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        words = [*filter(None, [".".join(map(str, problem["loc"]))]), problem["msg"].removeprefix("Value error, ")]
+        raise BadSetting(f"prompt file {path}: {': '.join(words)}") from error
+    except (OSError, ValueError) as error:
+        raise BadSetting(f"prompt file {path}: {error}") from error
     steps = {"messages": prompt.messages, "section": prompt.section, "summary": prompt.summary}
     used = {
         name
@@ -151,7 +196,8 @@ def read_prompt(path: Path) -> Prompt:
         if name not in PLANNED[step]
     }
     if unknown := sorted(used - set(prompt.inputs["properties"])):
-        raise BadSetting(f"prompt file {path}: {{{{{unknown[0]}}}}} is not among its inputs")
+        name = unknown[0]
+        raise BadSetting(f"prompt file {path}: {{{{{name}}}}} is not among its inputs; add [inputs.properties.{name}]")
     return prompt
 
 
@@ -165,8 +211,12 @@ def fill(messages: Sequence[Mapping[str, str]], values: Mapping[str, Any]) -> li
 
 def _in(language: Language, messages: Mapping[Language, Sequence[Message]]) -> list[dict[str, str]]:
     """The messages of a language, or of another when there are none."""
-    chosen = messages.get(language) or next(iter(messages.values()), ())
-    return [message.model_dump() for message in chosen]
+    return [message.model_dump() for message in (_of(language, messages) if messages else ())]
+
+
+def _of(language: Language, table: Mapping[Language, T]) -> T:
+    """What a table has for a language, or for another when it has nothing for this."""
+    return table.get(language) or next(iter(table.values()))
 
 
 def language_of(text: str) -> Literal["en", "zh"]:

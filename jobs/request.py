@@ -7,18 +7,16 @@ by name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from jsonschema import Draft202012Validator, SchemaError
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from jobs.errors import InvalidRequest
-from jobs.prompts import Prompts
+from jobs.parameters import Parameters, Text, TextOptions
+from jobs.prompts import Prompt, Prompts
 
 Message = dict[str, str]  # role and content, as the model is told them
 M = TypeVar("M", bound=BaseModel)
-Text = Annotated[str, StringConstraints(min_length=1)]
-Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 # What is kept as it was asked for; the worker passes on to the model what is meant for it.
 KEPT = (
@@ -144,6 +142,12 @@ def _unsupported(param: str, message: str) -> InvalidRequest:
     return InvalidRequest(message, param=param, code="unsupported_parameter")
 
 
+def named_model(request: CreateRequest, prompts: Prompts) -> str | None:
+    """The model that a request names, else the one that its prompt does. Raises InvalidRequest: no such prompt."""
+    prompt = request.prompt
+    return request.model or (prompts.get(prompt.id, prompt.version).model if prompt else None)
+
+
 def accept(
     request: CreateRequest,
     prompts: Prompts,
@@ -157,10 +161,10 @@ def accept(
     `allowed` are the models that may be named, any when empty; `history` are the turns that the job
     goes on with. Raises InvalidRequest.
     """
-    prompt = prompts.get(request.prompt.id, request.prompt.version) if request.prompt else None
-    if prompt:
-        request = _with_defaults(request, prompt)
-    model = request.model or default_model
+    model, rendered = named_model(request, prompts) or default_model, None
+    if request.prompt:
+        prompt = prompts.get(request.prompt.id, request.prompt.version)
+        rendered, request = prompt.render(request.prompt.variables or {}), _with_defaults(request, prompt)
     if allowed and model not in allowed:
         raise InvalidRequest(
             f"The model '{model}' does not exist here; there are {', '.join(allowed)}.",
@@ -172,7 +176,7 @@ def accept(
         {"role": message.role, "content": "".join(part.text for part in message.content)}
         for message in request.input or []
     ]
-    if not prompt and not any(message["content"] for message in inputs):
+    if not rendered and not any(message["content"] for message in inputs):
         raise InvalidRequest("'input' is empty: send a text, messages, or a 'prompt'.", param="input")
     return {
         "model": model,
@@ -182,7 +186,7 @@ def accept(
         "metadata": request.metadata or {},
         "service_tier": FLEX if request.service_tier == FLEX else "default",
         **{name: asked.get(name) for name in KEPT},
-        "prompt": prompt and prompt.render(variables or {}),
+        "prompt": rendered,
         "history": list(history),
         "input": inputs,
     }
@@ -196,7 +200,7 @@ def _with_defaults(request: CreateRequest, prompt: Prompt) -> CreateRequest:
         text = text.model_copy(update={"format": prompt.output})
     if prompt.section and text.format.type != "text":
         raise InvalidRequest(f"Prompt '{prompt.id}' writes sections of text, no JSON.", param="text.format")
-    return request.model_copy(update={**missing, "model": request.model or prompt.model, "text": text})
+    return request.model_copy(update={**missing, "text": text})
 
 
 def input_of(request: Mapping[str, Any]) -> list[Message]:

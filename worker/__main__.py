@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.database import reason
 from jobs.errors import PenstockError
+from jobs.prompts import Prompts
 from jobs.queue import Queue
 from jobs.settings import Settings
 from worker.process import WorkerProcess
@@ -30,6 +31,8 @@ def main(arguments: list[str]) -> None:
     try:
         settings = Settings.load()
         _log_to_stderr(settings.log_level)
+        for prompt in Prompts(settings.prompts):
+            prompt.import_runnable()
         queue = Queue(settings)
         process = WorkerProcess(Workshop(settings, queue))
         process.start()

@@ -9,13 +9,13 @@ from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from jobs import response
+from jobs import parts, response
 from jobs.attempts import Claim, Finish, Replaced
 from jobs.fold import text_of
 from jobs.loops import log_error
 from jobs.progress import progress
 from jobs.record import Status
-from worker import takeover
+from worker import structure, takeover
 from worker.ask import ask_of
 from worker.recording import Recording
 from worker.report import write_report
@@ -87,7 +87,11 @@ def _record(claim: Claim, stop: Stop, shop: Workshop) -> Recording:
 def _outcome(attempt: Attempt) -> Outcome:
     """Write the job. Raises Replaced, and Stopped when the job is to go on elsewhere."""
     try:
-        return _write(attempt)
+        outcome = _write(attempt)
+        if outcome.status is Status.COMPLETED:
+            recording = attempt.recording
+            recording.notes |= structure.noted(attempt.claim.job.request, text_of(recording.snapshot()))
+        return outcome
     except Stopped:
         if attempt.stop.reason is Reason.ENOUGH:
             return Outcome(Status.INCOMPLETE, reason=STOPPED)
@@ -144,6 +148,7 @@ def _final(recording: Recording, outcome: Outcome) -> dict[str, Any]:
     """The terminal response, with all that is known about how it came about."""
     job, now = recording.claim.job, time.time()
     base = recording.snapshot()
+    text = text_of(base)
     first = recording.first_text_at
     timing = {
         "queued": round((job.started_at or now) - job.created_at, 3),
@@ -154,7 +159,7 @@ def _final(recording: Recording, outcome: Outcome) -> dict[str, Any]:
         base,
         outcome.status,
         now=now,
-        text=text_of(base),
+        text=text,
         error=outcome.error,
         reason=outcome.reason,
         usage=outcome.usage and response.usage(outcome.usage),
@@ -162,6 +167,7 @@ def _final(recording: Recording, outcome: Outcome) -> dict[str, Any]:
             "attempt": job.attempt,
             "progress": progress(recording.fold.items.values()),
             "timing": timing,
+            **parts.noted(job.request, text, whole=outcome.status is Status.COMPLETED),
             **recording.notes,
         },
     )

@@ -86,6 +86,11 @@ class Call:
             with suppress(OSError):  # closed already
                 connection.shutdown(socket.SHUT_RDWR)  # invariant 7
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether nothing more can come of this call."""
+        return self._shut
+
     def check(self) -> None:
         """Raises Stopped when the job has to stop, Fault when the model has been silent for too long."""
         self._stop.check()

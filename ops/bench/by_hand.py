@@ -1,0 +1,167 @@
+"""Penstock beside the same thing written by hand: first token, CPU time by viewers, what a reconnect is sent."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from cli.listening import listen
+from tests.support.redis_server import RedisServer
+from tests.support.stack import Process, Stack, stack, wait_for
+from tests.support.up import clean_environment
+from tests.support.wire import blocks, create, fetch, request
+
+_TASKS, _APP = "ops.bench._by_hand.tasks", "ops.bench._by_hand.web:app"
+_PACE = "rate=50 first=0"
+# Jobs at once, and viewers of each.
+_LOADS = ((1, 1), (1, 20), (20, 1))
+_FIRSTS = 10
+# Characters after which a viewer's connection breaks; the text has about a thousand.
+_SEEN = 500
+
+
+@dataclass(frozen=True)
+class System:
+    """One of the two: its address, its processes by what they are, how a job is begun, what holds an event's text.
+
+    `begin` takes the prompt and gives the path of the job's stream.
+    """
+
+    url: str
+    processes: Mapping[str, int]
+    begin: Callable[[str], str]
+    field: str
+
+    def view(self, stream: str, last_id: str = "") -> Generator[tuple[str, str]]:
+        """The events of a stream as they come: id and text, each empty where there is none."""
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
+        with request(self.url, stream, headers=headers) as answer:
+            for block in blocks(answer):
+                fields = dict(line.split(": ", 1) for line in block.decode().strip().split("\n"))
+                yield fields.get("id", ""), json.loads(fields.get("data", "{}")).get(self.field, "")
+
+    def spent(self) -> Mapping[str, float]:
+        """Seconds of CPU time that each part has used until now, with its children."""
+        return {part: _seconds(psutil.Process(pid)) for part, pid in self.processes.items()}
+
+
+def _seconds(process: psutil.Process) -> float:
+    family = [process, *process.children(recursive=True)]
+    return sum(times.user + times.system for times in (one.cpu_times() for one in family))
+
+
+def penstock(running: Stack) -> System:
+    """Ours."""
+    processes = {"worker": running.workers[0].pid, "web": running.webs[0].pid, "Redis": running.redis_server.pid}
+    return System(
+        running.url, processes, lambda prompt: f"/v1/responses/{create(running.url, input=prompt)['id']}", "delta"
+    )
+
+
+@contextmanager
+def by_hand(folder: Path, model_url: str) -> Iterator[System]:
+    """Theirs, started with the commands of the tutorials, on a Redis and a socket like ours."""
+    with RedisServer(folder) as server, listen("127.0.0.1", 0) as door, ExitStack() as running:
+        environment = clean_environment(
+            BY_HAND_REDIS=server.url, BY_HAND_MODEL="demo", OPENAI_BASE_URL=model_url, OPENAI_API_KEY="demo"
+        )
+        commands = {
+            "worker": ["celery", "-A", _TASKS, "worker", "--loglevel=info", "--concurrency=20"],
+            "web": ["gunicorn", "-k", "gevent", "-b", f"fd://{door.fd}", _APP],
+        }
+        processes = {
+            name: Process([sys.executable, "-m", *command], folder / f"{name}.log", environment, (door.fd,))
+            for name, command in commands.items()
+        }
+        for process in processes.values():
+            running.callback(process.kill)
+        wait_for(lambda: b" ready." in processes["worker"].log.read_bytes())
+
+        def begin(prompt: str) -> str:
+            headers, body = {"Content-Type": "application/json"}, json.dumps({"prompt": prompt}).encode()
+            return f"/jobs/{fetch(door.url, '/jobs', method='POST', headers=headers, body=body)[1]['id']}/stream"
+
+        pids = {name: process.pid for name, process in processes.items()}
+        yield System(door.url, {**pids, "Redis": server.pid}, begin, "text")
+
+
+def first_token(system: System) -> float:
+    """Milliseconds from the question to the first text that a viewer has; the median of some jobs."""
+    found = []
+    for number in range(_FIRSTS):
+        began = time.perf_counter()
+        events = system.view(system.begin(f"question {number} [[demo {_PACE} tokens=10]]"))
+        next(text for _, text in events if text)
+        found.append((time.perf_counter() - began) * 1000)
+        deque(events, maxlen=0)  # to its end, so that it is not in the next one's way
+    return statistics.median(found)
+
+
+def cpu_time(system: System, jobs: int, viewers: int, tokens: int) -> dict[str, float]:
+    """Milliseconds of CPU time that each part takes for a token, while so many jobs run and each is watched."""
+    before = system.spent()
+    streams = [system.begin(f"number {number} [[demo {_PACE} tokens={tokens}]]") for number in range(jobs)] * viewers
+    with ThreadPoolExecutor(len(streams)) as threads:
+        list(threads.map(lambda stream: deque(system.view(stream), maxlen=0), streams))
+    after = system.spent()
+    return {part: (after[part] - before[part]) * 1000 / (jobs * tokens) for part in before}
+
+
+def sent_again(system: System) -> float:
+    """What share of the text that a viewer has, who leaves in the middle and comes back, is sent once more, in %.
+
+    Negative when some of it is never sent.
+    """
+    stream = system.begin(f"an interrupted one [[demo {_PACE} tokens=200]]")
+    seen, events = "", system.view(stream)
+    while len(seen) < _SEEN:
+        last_id, text = next(events)
+        seen += text
+    events.close()
+    rest = "".join(text for _, text in system.view(stream, last_id))
+    whole = "".join(text for _, text in system.view(stream))
+    return (len(seen) + len(rest) - len(whole)) * 100 / len(seen)
+
+
+def measured(system: System, tokens: int) -> dict[str, float]:
+    """Every row of the table, once."""
+    rows = {"time to first token, ms": first_token(system)}
+    for jobs, viewers in _LOADS:
+        parts = cpu_time(system, jobs, viewers, tokens)
+        parts = {"worker + web": parts["worker"] + parts["web"], **parts}
+        rows |= {f"CPU ms a token, {jobs} x {viewers} viewers, {part}": spent for part, spent in parts.items()}
+    return {**rows, "sent again after a reconnect, %": sent_again(system)}
+
+
+def main(tokens: int = 1000, times: int = 3) -> None:
+    """Measure both in turns, `times` times, and print the least of each row, and how many times ours theirs is."""
+    found: dict[str, list[dict[str, float]]] = {"by hand": [], "Penstock": []}
+    with tempfile.TemporaryDirectory() as folder, stack(Path(folder) / "data") as running:
+        theirs = Path(folder) / "by_hand"
+        theirs.mkdir()
+        with by_hand(theirs, running.model.url) as other:
+            systems = {"by hand": other, "Penstock": penstock(running)}
+            for system in systems.values():
+                first_token(system)  # the first jobs pay for what is imported late
+            for _ in range(times):
+                for name, system in systems.items():
+                    found[name].append(measured(system, tokens))
+    print(f"{f'least of {times}':40} {'by hand':>9} {'Penstock':>9} {'factor':>7}")
+    for row in found["Penstock"][0]:
+        hand, ours = (min(run[row] for run in found[name]) for name in found)
+        print(f"{row:40} {hand:9.2f} {ours:9.2f} " + (f"{hand / ours:7.1f}" if ours else f"{'-':>7}"))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
