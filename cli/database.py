@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
 
 import click
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import SQLAlchemyError
 
 from cli.data_directory import load_settings, make
-from cli.exit_codes import NOT_FOUND, Stop
-from jobs.database import Database, upgrade
+from cli.exit_codes import DONE, FAILED, NOT_FOUND, USAGE, Stop
+from jobs.audit import audit
+from jobs.database import Database, connect, upgrade
+from jobs.errors import BadSetting
 from jobs.keys import Keys
+from jobs.settings import Settings
 
 
 def _newest() -> Database:
@@ -17,6 +25,24 @@ def _newest() -> Database:
     make(settings.data)
     upgrade(settings)
     return Database(settings.database)
+
+
+def revisions(settings: Settings) -> tuple[str | None, str | None]:
+    """The version of the database, None when there is none yet, and the newest. Changes nothing.
+
+    Raises BadSetting when the database cannot be reached.
+    """
+    newest = ScriptDirectory(str(files("jobs") / "migrations")).get_current_head()
+    engine = connect(settings.database)
+    if engine.name == "sqlite" and not Path(engine.url.database or "").exists():
+        return None, newest  # to connect would make the file
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision(), newest
+    except SQLAlchemyError as error:
+        raise BadSetting(f"cannot open the database {engine.url!r}: {str(error).splitlines()[0]}") from error
+    finally:
+        engine.dispose()
 
 
 @click.group()
@@ -29,6 +55,23 @@ def upgrade_database() -> None:
     """Bring the database to the newest version; a SQLite file is copied first."""
     _newest()
     click.echo("the database is at its newest version", err=True)
+
+
+@db.command()
+def check() -> None:
+    """Read every ended job again: its events, text, status and checksum must agree. Exit code 1 when some do not."""
+    settings = load_settings()
+    current, newest = revisions(settings)
+    if current != newest:
+        raise Stop(f"the database is not at version {newest}: run `penstock db upgrade`", USAGE)
+    checked = wrong = 0
+    for job_id, differing in audit(Database(settings.database)):
+        checked += 1
+        if differing:
+            wrong += 1
+            click.echo(f"{job_id}  {', '.join(differing)}")
+    click.echo(f"{checked} jobs checked, {wrong} wrong", err=True)
+    raise click.exceptions.Exit(FAILED if wrong else DONE)
 
 
 @click.group()

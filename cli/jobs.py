@@ -1,24 +1,27 @@
-"""`penstock submit`, `list`, `show` and `cancel`: making a job, and looking at those that there are."""
+"""`penstock submit`, `retry`, `list`, `show` and `cancel`: making jobs, and looking at those that there are."""
 
 from __future__ import annotations
 
 import json
 import sys
-import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import BinaryIO, TextIO
+from functools import partial
+from typing import Any, BinaryIO, TextIO
 
 import click
 from openai import omit
-from openai.types.responses.response_prompt_param import Variables
+from openai.types.responses import Response
 
 from cli.exit_codes import USAGE, Stop
-from cli.output import as_json, print_json, print_text
-from cli.server import Job, Server, asks_server, wire
-from cli.watch import follow, job_id, timeout
+from cli.output import as_json, print_json, print_text, progress_bar
+from cli.rows import read_rows
+from cli.server import Job, Server, asks_server, only_once, wire
+from cli.watch import View, follow, job_id, timeout
 from jobs.fold import text_of
 from jobs.record import Status
+
+follows = click.option("--follow", "follows", is_flag=True, help="Print its text as it is written, or --json events.")
 
 
 @click.command()
@@ -26,8 +29,10 @@ from jobs.record import Status
 @click.argument("variables", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--input", "text", help="Text to send; `-` reads it from stdin.")
 @click.option("--file", "files", type=click.File(encoding="utf-8"), multiple=True, help="A file with text to send.")
+@click.option("--each", "table", type=click.File("rb"), help="A job for each row of this CSV file; `-` is stdin.")
 @click.option("--model", help="The model, when it is not to be the server's own choice.")
-@click.option("--follow", "follows", is_flag=True, help="Print the text as it is written, or with --json its events.")
+@click.option("--idempotency-key", "key", help="The same key again makes no second job; with --each, KEY-ROW.")
+@follows
 @as_json
 @timeout
 @asks_server
@@ -38,32 +43,46 @@ def submit(
     variables: tuple[str, ...],
     text: str | None,
     files: tuple[TextIO, ...],
+    table: BinaryIO | None,
     model: str | None,
-    follows: bool,
-    as_json: bool,
-    timeout: float | None,
+    key: str | None,
+    **view: Any,
 ) -> None:
     """Queue a job and print its id, or with --follow its text.
 
     PROMPT is a prompt's id: `penstock submit story topic=penguins`. Without one the text of --input, --file
-    or stdin is sent as it is.
+    or stdin is sent as it is. With --each, line 1 of the file names the variables, and NAME=VALUE is for all rows.
     """
-    created = server.openai.responses.create(
-        background=True,
-        prompt={"id": prompt, "variables": _variables(variables)} if prompt else omit,
-        input=_input(prompt, text, files) or omit,
-        model=model or omit,
-        # The client sends again what got no answer; with this the server knows it for the same job.
-        extra_headers={"Idempotency-Key": uuid.uuid4().hex},
-    )
-    job = wire(created)
+    if prompt and "=" in prompt:
+        raise Stop(f"{prompt!r} is a variable, and comes after the id of a prompt", USAGE)
+    if key and not (key.isascii() and key.isprintable()):
+        raise Stop("--idempotency-key goes into a header: use ASCII characters only", USAGE)
+    create: Callable[..., Response] = partial(server.openai.responses.create, background=True, model=model or omit)
+    shared, shown = _variables(variables), View(**view)
+    if table is None:
+        asked = {"id": prompt, "variables": shared} if prompt else omit
+        words = _input(prompt, text, files) or omit
+        _print_new(server, wire(create(prompt=asked, input=words, extra_headers=only_once(key))), shown)
+        return
+    if not prompt or text is not None or files or shown.follows:
+        raise Stop("--each needs the id of a prompt, and goes without --input, --file and --follow", USAGE)
+    rows = read_rows(table)
+    with progress_bar() as bar:
+        for number, (place, row) in enumerate(bar.track(rows, description="submitting"), 1):
+            asked = {"id": prompt, "variables": {**row, **shared}}
+            with server.errors_explained(f"{place}: "):
+                created = create(prompt=asked, extra_headers=only_once(key and f"{key}-{number}"))
+            print_json(wire(created)) if shown.as_json else click.echo(created.id)
+
+
+def _print_new(server: Server, job: Job, view: View) -> None:
     click.echo(f"{server.url}/jobs/{job['id']}", err=True)
-    if follows:
-        follow(server, job, as_json=as_json, timeout=timeout)
-    print_json(job) if as_json else click.echo(job["id"])
+    if view.follows:
+        follow(server, job, view)
+    print_json(job) if view.as_json else click.echo(job["id"])
 
 
-def _variables(words: Iterable[str]) -> dict[str, Variables]:
+def _variables(words: Iterable[str]) -> dict[str, str]:
     for word in words:
         if "=" not in word:
             raise Stop(f"{word!r} is not a variable: write name=value", USAGE)
@@ -71,8 +90,6 @@ def _variables(words: Iterable[str]) -> dict[str, Variables]:
 
 
 def _input(prompt: str | None, text: str | None, files: Iterable[TextIO]) -> str:
-    if prompt and "=" in prompt:
-        raise Stop(f"{prompt!r} is a variable, and comes after the id of a prompt", USAGE)
     texts = [file.read() for file in files]
     if text is not None:
         texts.insert(0, sys.stdin.read() if text == "-" else text)
@@ -83,14 +100,29 @@ def _input(prompt: str | None, text: str | None, files: Iterable[TextIO]) -> str
     return "\n\n".join(texts)
 
 
+@click.command()
+@job_id
+@follows
+@as_json
+@timeout
+@asks_server
+def retry(server: Server, *, job_id: str, **view: Any) -> None:
+    """Queue an ended job again, as a new one that keeps what was finished, and print the new one's id.
+
+    ID may be the start of one, or `last`.
+    """
+    _print_new(server, server.retry(job_id), View(**view))
+
+
 @click.command("list")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many at most.")
+@click.option("-q", "--query", metavar="TEXT", help="Only those with this text.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
 @click.option("--status", type=click.Choice(list(Status)), help="Only those.")
 @as_json
 @asks_server
-def list_jobs(server: Server, limit: int, status: str | None, as_json: bool) -> None:
+def list_jobs(server: Server, *, query: str | None, limit: int, status: str | None, as_json: bool) -> None:
     """List the newest jobs, newest first."""
-    for job in server.jobs(limit, status):
+    for job in server.jobs(limit, status, query):
         print_json(job) if as_json else click.echo(_line(job))
 
 

@@ -8,8 +8,9 @@ from pkgutil import resolve_name
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from cli.exit_codes import BROKEN_PIPE, INTERRUPTED, USAGE
+from cli.exit_codes import BROKEN_PIPE, INTERRUPTED, USAGE, Stop
 from jobs.errors import PenstockError
 
 # Name -> where it lives, and its line in the help: asking each module for the line would import them all.
@@ -20,11 +21,15 @@ COMMANDS = {
     "list": ("cli.jobs:list_jobs", "List the newest jobs."),
     "show": ("cli.jobs:show", "Print what a job has written so far."),
     "cancel": ("cli.jobs:cancel", "Cancel a job; what it has written is kept."),
+    "retry": ("cli.jobs:retry", "Queue an ended job again, as a new one."),
+    "prompts": ("cli.prompts:prompts", "Look at prompts, and check your own."),
     "web": ("cli.processes:web", "Run one web server: the API and the pages."),
     "worker": ("cli.processes:worker", "Run one worker."),
     "demo-model": ("cli.processes:demo_model", "Run the offline demo model."),
     "keys": ("cli.database:keys", "Manage API keys."),
     "db": ("cli.database:db", "Look after the database."),
+    "doctor": ("cli.doctor:doctor", "Find what is wrong with this machine's settings."),
+    "completion": ("cli.completion:completion", "Print the completion script of a shell."),
 }
 
 
@@ -40,6 +45,11 @@ class Commands(click.Group):
         command: click.Command | None = resolve_name(COMMANDS[cmd_name][0]) if cmd_name in COMMANDS else None
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names in the table that begin so, or the options, without importing anything."""
+        names = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, without importing anything."""
         with formatter.section("Commands"):
@@ -51,7 +61,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except PenstockError as error:
             click.echo(f"Error: {error}", err=True)
-            ctx.exit(getattr(error, "code", USAGE))
+            ctx.exit(error.code if isinstance(error, Stop) else USAGE)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:

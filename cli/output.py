@@ -1,4 +1,4 @@
-"""What the client commands print of a job: its text, or JSON."""
+"""What the client commands print: a job's text, or JSON; for a person at a terminal, what they wait for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 import sys
 
 import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.status import Status
 
 # A model must not be able to drive the terminal: of the control characters, only line feed and tab pass.
 _CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\n"), ord("\t")})
@@ -24,3 +27,18 @@ def print_text(text: str, *, err: bool = False) -> None:
 def print_json(value: object) -> None:
     """Print a JSON value as exactly one line, whatever text is in it."""
     click.echo(json.dumps(value, ensure_ascii=False).translate(_LINE_ENDS).encode())
+
+
+def spinner(words: str, *, shown: bool) -> Status:
+    """A line on stderr that turns until it is stopped, and then is gone; only if `shown`, and on a terminal.
+
+    Nothing may be printed to stdout before it is stopped.
+    """
+    # Said, not found out: FORCE_COLOR in the environment would make rich write into a pipe.
+    return Console(stderr=True, force_terminal=shown and sys.stderr.isatty()).status(words)
+
+
+def progress_bar() -> Progress:
+    """A bar on stderr, on a terminal, that is gone at its end; none where stdout shows the progress itself."""
+    hidden = sys.stdout.isatty() or not sys.stderr.isatty()
+    return Progress(console=Console(stderr=True), transient=True, redirect_stdout=False, disable=hidden)

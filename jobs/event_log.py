@@ -1,7 +1,7 @@
 """The event log of a job while it is live: a Redis Stream that remembers, a channel that carries.
 
 One script does every write, so that a log that exists is always a complete prefix of what its writer
-holds: an append names its predecessor, an attempt that a newer one replaced is refused, a lost log is put
+holds: an append says how many frames must be there, an attempt that a newer one replaced is refused, a lost log is put
 back whole. The log is never trimmed: that would break a reader's cursor.
 """
 
@@ -20,7 +20,7 @@ LIVE_MS = 24 * 3600 * 1000
 ENDED_MS = 10 * 60 * 1000
 PAGE = 500
 
-# KEYS log fence new | ARGV mode attempt ttl_ms channel prev first frame...
+# KEYS log fence new | ARGV mode attempt ttl_ms channel held first frame...
 # take: nobody older may append from here on. append: add what is not there yet, publish just that.
 # begin: both, for the first call of a first attempt, if nothing is there yet. swap: put a rebuilt log in place,
 # and tell readers to look at it.
@@ -43,8 +43,8 @@ if mode == 'swap' then
 end
 local tail = tail_of_log()
 if mode == 'take' or mode == 'swap' then return {'ok', tail, 0} end
-local prev, first = tonumber(ARGV[5]), tonumber(ARGV[6])
-if fence < mine or tail < prev then return {'lost', tail, 0} end  -- invariant 2
+local held, first = tonumber(ARGV[5]), tonumber(ARGV[6])
+if fence < mine or redis.call('XLEN', KEYS[1]) < held then return {'lost', tail, 0} end  -- invariant 2
 local from = 7 + math.max(0, tail - first + 1)
 local listeners = 0
 for i = from, #ARGV do redis.call('XADD', KEYS[1], string.format('%d-1', first + i - 7), 'f', ARGV[i]) end
@@ -71,14 +71,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """One batch of one job: `frames` are numbered from `first` on by one, `prev` is the number before them.
+    """One batch of one job: `frames` are numbered from `first` on by one, `held` are in the log before them.
 
-    `prev` is -1 at the start of a log. `ends` gives the log its short life, `begins` takes the fence as well.
+    `ends` gives the log its short life, `begins` takes the fence as well.
     """
 
     job_id: str
     attempt: int
-    prev: int
+    held: int
     first: int
     frames: Sequence[bytes]
     begins: bool = False
@@ -199,7 +199,7 @@ def _call(job_id: str, mode: str, attempt: int, life_ms: int, *rest: Any) -> tup
 def _append_call(batch: Append) -> tuple[Any, ...]:
     mode = "begin" if batch.begins else "append"
     life = ENDED_MS if batch.ends else LIVE_MS
-    return _call(batch.job_id, mode, batch.attempt, life, batch.prev, batch.first, *batch.frames)
+    return _call(batch.job_id, mode, batch.attempt, life, batch.held, batch.first, *batch.frames)
 
 
 def _answer(reply: Any) -> Answer:

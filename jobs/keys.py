@@ -8,12 +8,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 
 from jobs.database import Database
 from jobs.schema import keys
 
 _PREFIX = "sk-penstock-"
+_COLUMNS = (keys.c.id, keys.c.owner, keys.c.created_at, keys.c.revoked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +54,26 @@ class Keys:
 
     def list(self) -> Sequence[Key]:
         """All keys, oldest first, without their secrets."""
-        columns = (keys.c.id, keys.c.owner, keys.c.created_at, keys.c.revoked_at)
         with self._database.read() as connection:
-            rows = connection.execute(select(*columns).order_by(keys.c.created_at)).all()
+            rows = connection.execute(select(*_COLUMNS).order_by(keys.c.created_at)).all()
         return [Key(*row) for row in rows]
 
-    def owner(self, secret: str) -> str | None:
-        """Whose key this is; None when it is nobody's, or revoked.
+    def find(self, secret: str) -> Key | None:
+        """The key that this is; None when it is none, or revoked.
 
         Looked up by its hash, so that the time it takes tells nothing about any key.
         """
-        good = select(keys.c.owner).where(keys.c.sha256 == _digest(secret), keys.c.revoked_at.is_(None))
+        return self._good(keys.c.sha256 == _digest(secret))
+
+    def owner_of(self, key_id: str) -> str | None:
+        """Whose key this is; None when there is no such key that is still good."""
+        key = self._good(keys.c.id == key_id)
+        return key.owner if key else None
+
+    def _good(self, which: ColumnElement[bool]) -> Key | None:
         with self._database.read() as connection:
-            return connection.execute(good).scalar_one_or_none()
+            row = connection.execute(select(*_COLUMNS).where(which, keys.c.revoked_at.is_(None))).one_or_none()
+        return Key(*row) if row else None
 
 
 def _digest(secret: str) -> str:

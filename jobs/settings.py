@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     redis_url: Annotated[str, Field(pattern=r"^(rediss?|unix)://")] = "redis://127.0.0.1:6379/0"
     database_url: str = ""
     auth: Literal["off", "keys"] = "off"
+    secret: str = Field("", repr=False)
+    secure_cookies: bool = False
 
     openai_api_key: str = Field("", validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"), repr=False)
     openai_base_url: Url = Field(

@@ -7,10 +7,11 @@ import secrets
 from flask import Flask, Response, g, request
 
 from jobs.settings import Settings
-from web import errors, guard
+from web import errors, guard, openapi
 from web.health import Health
 from web.pages import Pages
 from web.responses import Responses
+from web.signin import SignIn, set_up_cookies
 from web.site import Site
 
 # The second wall behind text that is only ever set as text.
@@ -18,7 +19,8 @@ _POLICY = (  # invariant 9
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_OPEN_TO_ALL = frozenset({"health.healthz", "health.readyz", "static"})
+_OPEN_TO_ALL = frozenset({"health.healthz", "health.readyz", "openapi.document", "openapi.page", "static"})
+_SIGNED_OUT = frozenset({"signin.form", "signin.enter"})
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -28,22 +30,25 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     errors.register(app)
-    for part in (Health, Responses, Pages):
+    set_up_cookies(app, settings)
+    for part in (Health, Responses, Pages, SignIn):
         app.register_blueprint(part(site).routes())
+    app.register_blueprint(openapi.routes())
 
     @app.before_request
     def check() -> None:
         if request.endpoint in _OPEN_TO_ALL:
             return
         guard.check_origin(request, settings)
-        g.owner = guard.owner_of(request, settings, site.keys)
+        if request.endpoint not in _SIGNED_OUT:
+            g.owner = guard.owner_of(request, settings, site.keys)
 
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers["x-request-id"] = f"req_{secrets.token_hex(12)}"
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
-        response.headers["Content-Security-Policy"] = _POLICY
+        response.headers.setdefault("Content-Security-Policy", _POLICY)
         return response
 
     return app

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, redirect, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
@@ -45,7 +46,11 @@ def register(app: Flask) -> None:
         return envelope(404, str(error))
 
     @app.errorhandler(NoAccess)
-    def no_access(error: NoAccess) -> Response:
+    def no_access(error: NoAccess) -> Any:
+        # A browser is led to where it can sign in; a program is told.
+        is_browser = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
+        if error.status == 401 and is_browser and not request.path.startswith("/v1/"):
+            return redirect("/signin", 303)
         kind = "authentication_error" if error.status == 401 else "permission_error"
         return envelope(error.status, error.message, kind=kind, code=error.code)
 

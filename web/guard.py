@@ -9,6 +9,7 @@ from flask import Request
 from jobs.keys import Keys
 from jobs.settings import LOOPBACK, Settings
 from web.errors import NoAccess
+from web.signin import signed_in
 
 LOCAL_OWNER = "local"
 
@@ -34,11 +35,15 @@ def check_origin(request: Request, settings: Settings) -> None:
 
 
 def owner_of(request: Request, settings: Settings, keys: Keys) -> str:
-    """Whose jobs this request may see. Raises NoAccess."""
+    """Whose jobs this request may see: by the key that it brings, else by the browser's cookie. Raises NoAccess."""
     if settings.auth == "off":
         return LOCAL_OWNER
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    owner = keys.owner(secret.strip()) if scheme.lower() == "bearer" else None
+    if scheme.lower() == "bearer":
+        key = keys.find(secret.strip())
+        owner = key.owner if key else None
+    else:
+        owner = signed_in(keys)
     if owner is None:
         raise NoAccess(401, "invalid_api_key", "Send a valid key: 'Authorization: Bearer sk-penstock-...'.")
     return owner

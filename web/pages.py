@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, g, redirect, render_template, request
+from flask import Blueprint, Response, g, redirect, render_template, request, session
 from pydantic import ValidationError
 
 from jobs import events
 from jobs import request as creation
 from jobs.errors import InvalidRequest, JobNotFound
+from jobs.fold import text_of
 from jobs.reading_order import ReadingOrder
 from jobs.record import Job
 from web import views
+from web.export import html_file
 from web.site import Site
 
 _LISTED = 50
@@ -32,12 +34,13 @@ class Pages:
         pages.get("/")(self.home)
         pages.post("/jobs")(self.submit)
         pages.get("/jobs/<job_id>")(self.show)
-        pages.get("/jobs/<job_id>.<any(md, txt):suffix>")(self.download)
+        pages.get("/jobs/<job_id>.<any(md, txt, html, json):suffix>")(self.download)
         pages.post("/jobs/<job_id>/cancel")(self.cancel)
         return pages
 
     def _about(self) -> dict[str, Any]:
-        return {"demo": self._site.settings.demo, "model": self._site.settings.model}
+        settings = self._site.settings
+        return {"demo": settings.demo, "model": settings.model, "signed_in": bool(session)}
 
     def home(self) -> str:
         """The forms, and the newest jobs."""
@@ -70,8 +73,12 @@ class Pages:
         return render_template("job.html", job=job, response=found, title=title(job))
 
     def download(self, job_id: str, suffix: str) -> Response:
-        """The text alone; that of a running job comes as it is written."""
+        """The text alone, that of a running job as it is written; or all there is at this moment."""
         job = self._site.store.get(g.owner, job_id)
+        if suffix == "json":
+            return views.response(self._site, job)
+        if suffix == "html":
+            return html_file(title(job), text_of(views.current(self._site, job)))
         order = ReadingOrder(views.current(self._site, job))
         frames = (frame for piece in self._site.relay.follow(job) for frame in events.split(piece))
         body = (order.feed(event).encode() for event in events.events_of(frames))

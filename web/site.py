@@ -19,6 +19,7 @@ from web.relay import Relay
 from web.subscriber import Subscriber
 
 _REDIS_SECONDS = 2.0
+_CONNECTIONS = 16
 # Above the interval of the subscription's own pings, so that only a dead link is silent for so long.
 _SUBSCRIPTION_SECONDS = 20.0
 
@@ -35,13 +36,17 @@ class Site:
         self.database = Database(settings.database)
         self.store = Store(self.database)
         self.keys = Keys(self.database)
-        self.redis = redis.Redis.from_url(
+        # Of bounded size: when all viewers have to look at their logs at once, each would open a connection for good.
+        pool = redis.BlockingConnectionPool.from_url(
             url,
+            max_connections=_CONNECTIONS,
+            timeout=_REDIS_SECONDS,
             socket_timeout=_REDIS_SECONDS,
             socket_connect_timeout=_REDIS_SECONDS,
             # A pooled connection that has gone stale is worth a second try; a server that is silent is not.
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
         )
+        self.redis = redis.Redis(connection_pool=pool)
         self.log = EventLog(self.redis)
         listening = redis.Redis.from_url(url, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS)
         subscriber = Subscriber(listening, self.log, self.store)

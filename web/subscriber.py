@@ -19,7 +19,9 @@ from jobs.loops import repeat
 from jobs.store import Store
 from web.topic import Topic
 
-HEARTBEAT_SECONDS = 10.0
+# Two are needed to find out that a viewer has gone.
+HEARTBEAT_SECONDS = 8.0
+_NUDGE_SECONDS = 2.0
 _SILENCE_SECONDS = 2.0
 _PING_SECONDS = 5.0
 _RECONNECT_SECONDS = 0.5
@@ -106,7 +108,7 @@ class Subscriber:
         silent = [topic for topic in topics if now - topic.heard_at >= _SILENCE_SECONDS]
         if silent:
             self._check(silent)
-        if now - self._nudged_at >= HEARTBEAT_SECONDS / 2:
+        if now - self._nudged_at >= _NUDGE_SECONDS:
             self._nudged_at = now
             for topic in topics:
                 topic.nudge()

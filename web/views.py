@@ -12,7 +12,7 @@ import redis
 from flask import Response
 
 from jobs import events
-from jobs.errors import InvalidRequest, JobNotFound
+from jobs.errors import InvalidRequest
 from jobs.fold import Fold
 from jobs.progress import pace, progress
 from jobs.record import Job, Status
@@ -72,17 +72,14 @@ def page(site: Site, owner: str, arguments: Mapping[str, str]) -> Response:
     if status is not None and status not in set(Status):
         raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
     limit, newest_first = _paging(arguments)
-    try:
-        jobs = site.store.page(
-            owner,
-            limit=limit + 1,
-            after=arguments.get("after"),
-            newest_first=newest_first,
-            status=Status(status) if status else None,
-            words=arguments.get("q", ""),
-        )
-    except JobNotFound as error:
-        raise InvalidRequest(f"'after': {error}", param="after") from error
+    jobs = site.store.page(
+        owner,
+        limit=limit + 1,
+        after=arguments.get("after"),
+        newest_first=newest_first,
+        status=Status(status) if status else None,
+        words=arguments.get("q", ""),
+    )
     return _listing([brief(job) for job in jobs], limit)
 
 

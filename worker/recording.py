@@ -17,6 +17,8 @@ from jobs.event_log import Append
 from jobs.fold import Fold, Item, Part
 
 MAX_FRAMES = 500
+# More frames than any log has: one that is known to be lost is put back, whatever may be there.
+_NO_LOG = 2**40
 # Enough numbers to close every open item.
 _MARGIN = 1000
 # While the database is away, a try may block: the model's stream must not stand still for each of its tokens.
@@ -65,12 +67,12 @@ class Recording:
             self._transcript.add(frame)
             self.fold.feed(events.event_of(frame))
         self._unsent: list[bytes] = []
-        if claim.attempt == 1:
-            self._unsent, self._acknowledged = events.split(claim.job.opening), -1
-        else:
-            # Without a history the log has to be put back, whatever may be there: no log has this number.
-            self._acknowledged = events.number_of(history[-1]) if history else claim.first
-        self._next = max(claim.first, self._acknowledged + 1)
+        self._written = len(history)  # frames, those of earlier attempts among them
+        self._log_is_lost = claim.attempt > 1 and not history
+        if not history:
+            opening = events.split(claim.job.opening)
+            self._written, self._unsent = len(opening), opening if claim.attempt == 1 else []
+        self._next = max(claim.first, events.number_of(history[-1]) + 1 if history else 0)
         self._index = max(self.fold.items, default=-1) + 1 if history else claim.first_index
         self.first_text_at: float | None = None
 
@@ -169,6 +171,7 @@ class Recording:
         """Send the terminal frame: the job's row says already that this is the end."""
         with self._lock:
             self._unsent.append(frame)
+            self._written += 1
             self._next += 1
             self.ended = self.urgent = True
         self._wake()
@@ -192,17 +195,18 @@ class Recording:
             frames = self._unsent[:MAX_FRAMES]
             self.urgent = len(frames) < len(self._unsent)
             first = self._next - len(self._unsent)
-            begins = self._acknowledged < 0
+            held = _NO_LOG if self._log_is_lost else self._written - len(self._unsent)
+            begins = held == 0
             ends = self.ended and len(frames) == len(self._unsent)
             job = self.claim.job
-            return Append(job.id, job.attempt, self._acknowledged, first, frames, begins, ends)
+            return Append(job.id, job.attempt, held, first, frames, begins, ends)
 
     def acknowledge(self, tail: int) -> None:
         """The log holds everything up to number `tail`."""
         with self._lock:
             first = self._next - len(self._unsent)
             del self._unsent[: max(0, tail - first + 1)]
-            self._acknowledged = max(self._acknowledged, tail)
+            self._log_is_lost = False
 
     def pages(self) -> tuple[int, Iterator[list[tuple[int, bytes]]]]:
         """Everything written so far: its last number, and pages of (number, frame) to rebuild a log from."""
@@ -222,6 +226,7 @@ class Recording:
     def _number(self, kind: str, fields: Mapping[str, Any]) -> None:
         frame = events.frame(kind, self._next, fields)
         self._next += 1
+        self._written += 1
         self._transcript.add(frame)
         self._unsent.append(frame)
         self.fold.feed({"type": kind, **fields})

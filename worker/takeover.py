@@ -6,6 +6,7 @@ import time
 
 import redis
 
+from jobs import events
 from jobs.attempts import Checkpoint, Claim
 from jobs.event_log import EventLog
 from jobs.fold import Item
@@ -27,10 +28,19 @@ def history(claim: Claim, log: EventLog, stop: Stop) -> list[bytes]:
     while time.monotonic() < deadline:
         try:
             log.take(claim.job.id, claim.attempt)
-            return [frame for page in log.read(claim.job.id) for _, frame in page]
+            found = [frame for page in log.read(claim.job.id) for _, frame in page]
+            return found if _is_whole(found) else []
         except redis.RedisError:
             stop.wait(0.5)
     return []
+
+
+def _is_whole(frames: list[bytes]) -> bool:
+    """Whether nothing is missing: numbers rise by one, but where an attempt begins."""
+    numbers = [events.number_of(frame) for frame in frames]
+    steps = zip(numbers, numbers[1:], frames[1:], strict=False)
+    begins = f"event: {events.IN_PROGRESS}\n".encode()
+    return numbers[:1] == [0] and all(after == before + 1 or frame.startswith(begins) for before, after, frame in steps)
 
 
 def restore(recording: Recording, checkpoint: Checkpoint) -> None:

@@ -66,7 +66,9 @@ def test_a_response_that_has_not_ended_cannot_be_gone_on_with(client: openai.Ope
         client.responses.create(input="more", previous_response_id=running.id)
     assert refused.value.param == "previous_response_id"
     client.responses.cancel(running.id)
-    assert client.responses.create(input="after all [[demo rate=0 tokens=2]]", previous_response_id=running.id).output_text
+    assert client.responses.create(
+        input="after all [[demo rate=0 tokens=2]]", previous_response_id=running.id
+    ).output_text
 
 
 def ended(rows: Rows, **body: object) -> Job:

@@ -27,7 +27,7 @@ def frames(first: int, count: int, writer: str = "") -> list[bytes]:
 
 
 def batch(job: str, prev: int, count: int, attempt: int = 1, **options: bool) -> Append:
-    return Append(job, attempt, prev, prev + 1, frames(prev + 1, count), **options)
+    return Append(job, attempt, prev + 1, prev + 1, frames(prev + 1, count), **options)
 
 
 def logged(log: EventLog, job: str, after: int = -1) -> list[int]:
@@ -99,7 +99,8 @@ def test_a_rebuilt_log_is_there_at_once(log: EventLog, job: str, messages: Any, 
     assert log.rebuild(job, 1, pages()) == Answer(Verdict.OK, MARK + 4)
     assert logged(log, job) == [*range(5), *range(MARK, MARK + 5)]
     assert messages()["data"] == b""  # look again
-    assert log.append([batch(job, MARK + 4, 1)]) == [Answer(Verdict.OK, MARK + 5, listeners=1)]
+    more = Append(job, 1, 10, MARK + 5, frames(MARK + 5, 1))
+    assert log.append([more]) == [Answer(Verdict.OK, MARK + 5, listeners=1)]
 
 
 def test_one_jobs_trouble_is_not_its_neighbours(log: EventLog, job: str, redis_client: Any) -> None:
@@ -181,7 +182,8 @@ class Writer:
         if not unsent or self.stopped:
             return None
         sent, begins = [self.memory[number] for number in unsent], self.acknowledged < 0
-        return Append(self.job, self.attempt, self.acknowledged, unsent[0], sent, begins)
+        held = sum(number <= self.acknowledged for number in self.memory)
+        return Append(self.job, self.attempt, held, unsent[0], sent, begins)
 
     def hear(self, answer: Answer, log: EventLog, current: int) -> None:
         if answer.verdict is Verdict.OK:

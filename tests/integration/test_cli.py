@@ -14,7 +14,7 @@ import pytest
 from click.testing import Result
 
 from cli.listening import listen
-from jobs.fold import fold
+from jobs.fold import fold, text_of
 from tests.support.stack import Stack
 from tests.support.up import COMMAND, ROOT, ask, clean_environment, command, eventually
 
@@ -106,6 +106,58 @@ def test_a_cancelled_job_keeps_its_text_and_is_exit_code_3(penstock: Stack) -> N
     assert watched.stdout != ""
 
 
+def test_what_there_is_now_is_printed_without_waiting(penstock: Stack) -> None:
+    job = submitted(penstock, "--input", "[[demo rate=20 tokens=2000 think=5]]")
+    eventually(lambda: run(penstock, "watch", job, "--no-follow").stdout != "")
+    now = run(penstock, "watch", job, "--no-follow", "--reasoning")
+    assert now.exit_code == 0
+    assert now.stderr != ""
+    events = [json.loads(line) for line in run(penstock, "watch", job, "--no-follow", "--json").stdout.splitlines()]
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert text_of(fold(events)).startswith(now.stdout)
+    later = run(penstock, "watch", job, "--no-follow", "--json", "--since", str(len(events) - 1))
+    assert not later.stdout or json.loads(later.stdout.splitlines()[0])["sequence_number"] == len(events)
+    run(penstock, "cancel", job)
+    ended = run(penstock, "watch", job, "--no-follow")
+    assert ended.exit_code == 3
+    assert ended.stdout.startswith(now.stdout)
+    assert ended.stdout == run(penstock, "show", job).stdout
+
+
+def test_an_ended_job_can_be_tried_again(penstock: Stack) -> None:
+    failed = run(penstock, "submit", "--input", "[[demo rate=0 status=400 fails=1 tokens=20]] tried twice", "--follow")
+    assert failed.exit_code == 1
+    job = json.loads(run(penstock, "show", "last", "--format", "json").stdout)["id"]
+    again = run(penstock, "retry", job[:30], "--follow")
+    assert again.exit_code == 0
+    new = json.loads(run(penstock, "show", "last", "--format", "json").stdout)
+    assert new["id"] != job
+    assert new["penstock"]["retry_of"] == job
+    assert again.stdout == text_of(new) != ""
+    assert again.stderr == f"{penstock.url}/jobs/{new['id']}\n"
+    third = run(penstock, "retry", job)
+    assert re.fullmatch(r"resp_[0-9a-f]{40}\n", third.stdout)
+    assert json.loads(run(penstock, "retry", "last", "--json").stdout)["penstock"]["retry_of"] == third.stdout.strip()
+
+
+def test_what_cannot_be_tried_again_is_said(penstock: Stack) -> None:
+    job = submitted(penstock, "--input", "[[demo rate=20 tokens=2000]]")
+    running = run(penstock, "retry", job)
+    assert (running.exit_code, running.stdout) == (2, "")
+    assert running.stderr.count("\n") == 1
+    run(penstock, "cancel", job)
+    assert run(penstock, "retry", "resp_" + "0" * 40).exit_code == 5
+
+
+def test_jobs_are_found_by_their_words(penstock: Stack) -> None:
+    job = submitted(penstock, "story", "topic=the Wolpertinger of Zwiesel", "words=50")
+    other = submitted(penstock, "story", "topic=something else", "words=50")
+    found = run(penstock, "list", "-q", "wolpertinger", "--limit", "100").stdout
+    assert job in found
+    assert other not in found
+    assert run(penstock, "list", "-q", "no such words anywhere").stdout == ""
+
+
 def test_ctrl_c_leaves_the_job_running(penstock: Stack) -> None:
     job = submitted(penstock, "--input", "[[demo rate=40 tokens=200]]")
     watch = [*COMMAND, "watch", job, "--url", penstock.url]
@@ -115,6 +167,19 @@ def test_ctrl_c_leaves_the_job_running(penstock: Stack) -> None:
         viewer.send_signal(signal.SIGINT)
         assert viewer.wait(10) == 130
     assert run(penstock, "watch", job).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["watch", "show", "cancel", "retry"])
+def test_an_id_may_be_short(penstock: Stack, command: str) -> None:
+    job = submitted(penstock, "--input", "[[demo rate=0 tokens=5]]")
+    run(penstock, "watch", job)
+    for name in ("last", job[:-4], job.removeprefix("resp_")[:-4]):
+        # An ended job cannot be cancelled: that this is said shows that it was found.
+        assert run(penstock, command, name).exit_code == (2 if command == "cancel" else 0)
+        if command == "retry":
+            break
+    assert run(penstock, command, "f").exit_code == 5
+    assert run(penstock, command, "resp_").exit_code == 2
 
 
 def test_what_the_server_refuses_is_said_in_its_words(penstock: Stack) -> None:

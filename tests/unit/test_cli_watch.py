@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +24,7 @@ from click.testing import CliRunner, Result
 import cli.main
 from jobs import events
 from jobs.fold import fold
+from tests.support.up import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 JOB = "resp_" + "0" * 39 + "1"
@@ -112,9 +117,30 @@ def penstock(*arguments: str) -> Result:
     return CliRunner().invoke(cli.main.main, arguments)
 
 
-def process(*arguments: str) -> subprocess.Popen[bytes]:
+def process(
+    *arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE, **environment: str
+) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "cli.main", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(command, cwd=ROOT, env=clean_environment(**environment), stdout=stdout, stderr=stderr)
+
+
+def on_terminal(wire: Wire, url: str, *arguments: str, whole: bool = False, **environment: str) -> tuple[bytes, str]:
+    """What `watch` prints, and what a terminal gets of its stderr, or of the `whole`, while a job's text is late."""
+    wire.cuts, wire.holds = [len(wire.frames[0])], True
+    master, terminal = pty.openpty()
+    shown, environment = b"", {"TERM": "xterm", **environment}
+    stdout = terminal if whole else subprocess.PIPE
+    with process("watch", JOB, "--url", url, *arguments, stdout=stdout, stderr=terminal, **environment) as watch:
+        os.close(terminal)
+        with suppress(OSError):  # the end, as Linux reports it
+            while piece := os.read(master, 65536):
+                shown += piece
+                if b"queued" in shown or "--json" in arguments:
+                    wire.released.set()
+        output, _ = watch.communicate(timeout=30)
+    os.close(master)
+    assert watch.returncode == 0
+    return output, shown.decode()
 
 
 def test_the_text_is_whole_across_lost_connections(wire: Wire, url: str) -> None:
@@ -137,6 +163,43 @@ def test_events_come_once_each_as_lines_of_json(wire: Wire, url: str) -> None:
 def test_since_prints_what_came_after(url: str) -> None:
     # Events 0 to 2 open the job, then comes one a character: number 10 is the eighth.
     assert penstock("watch", JOB, "--since", "10", "--url", url).stdout == TEXT[8:]
+
+
+@pytest.mark.parametrize("written", [0, 1, 8])
+def test_without_following_it_ends_with_what_the_job_had(wire: Wire, url: str, written: int) -> None:
+    begun = [events.event_of(frame) for frame in wire.frames[: 3 + written]]
+    wire.snapshot |= {"status": "in_progress", "output": fold(begun)["output"]}
+    wire.holds = True
+    done = penstock("watch", JOB, "--no-follow", "--url", url)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, TEXT[:written], "")
+    as_json = penstock("watch", JOB, "--no-follow", "--json", "--url", url)
+    assert [json.loads(line) for line in as_json.stdout.splitlines()] == begun[: 3 + written if written else 2]
+    assert penstock("watch", JOB, "--no-follow", "--since", "5", "--url", url).stdout == TEXT[3:written]
+
+
+def test_without_following_a_finished_item_lets_a_later_one_be_read(wire: Wire, url: str) -> None:
+    first = [events.event_of(frame) for frame in wire.frames[:-1]]
+    item = {**first[1]["item"], "id": "msg_2", "penstock": {"section": 1}}
+    place = {"output_index": 1, "item_id": "msg_2", "content_index": 0}
+    second = [
+        {"type": events.ITEM_ADDED, "output_index": 1, "item": item},
+        {"type": events.PART_ADDED, **place, "part": {"type": "output_text", "text": "", "annotations": []}},
+        {"type": events.TEXT_DELTA, **place, "delta": "later", "logprobs": []},
+    ]
+    unread = {"type": events.TEXT_DELTA, **place, "delta": " still", "logprobs": []}
+    stream = [{**event, "sequence_number": n} for n, event in enumerate([*first[:-1], *second, first[-1], unread])]
+    wire.frames = [events.frame(event["type"], number, event) for number, event in enumerate(stream)]
+    wire.snapshot |= {"status": "in_progress", "output": fold(stream[:-1])["output"]}
+    wire.holds = True
+    assert penstock("watch", JOB, "--no-follow", "--url", url).stdout == f"{TEXT}later"
+
+
+def test_without_following_an_ended_job_is_printed_to_its_end(wire: Wire, url: str) -> None:
+    wire.frames = frames_of(TEXT, "cancelled")
+    wire.snapshot = events.event_of(wire.frames[-1])["response"]
+    wire.cuts = [700]
+    done = penstock("watch", JOB, "--no-follow", "--url", url)
+    assert (done.exit_code, done.stdout) == (3, TEXT)
 
 
 @pytest.mark.parametrize(
@@ -206,6 +269,56 @@ def test_ctrl_c_detaches(wire: Wire, url: str) -> None:
     assert watch.returncode == 130
     assert f"penstock watch {JOB}  |  penstock cancel {JOB}".encode() in words
     assert b"Traceback" not in words
+
+
+def test_a_terminal_shows_the_status_until_there_is_text(wire: Wire, url: str) -> None:
+    output, shown = on_terminal(wire, url)
+    assert output.decode() == TEXT
+    assert "queued" in shown
+    assert "connection lost; trying again\r\n" in shown
+    assert shown.rindex("\x1b[2K") > shown.rindex("queued")  # erased
+    assert "\x1b[32m" in shown
+    assert "\x1b[?25h" in shown[shown.rindex("\x1b[?25l") :]  # the cursor is back
+
+
+def test_the_status_is_gone_before_the_first_character(wire: Wire, url: str) -> None:
+    _, shown = on_terminal(wire, url, whole=True)
+    before, text = shown.split(TEXT[0])
+    assert "queued" in before
+    assert f"{TEXT[0]}{text}" == f"{TEXT}\n".replace("\n", "\r\n")
+
+
+def test_no_color_is_respected(wire: Wire, url: str) -> None:
+    _, shown = on_terminal(wire, url, NO_COLOR="1")
+    assert "queued" in shown
+    assert not re.search(r"\x1b\[[\d;]*m", shown)
+
+
+def test_json_and_pipes_show_no_status(wire: Wire, url: str) -> None:
+    wire.released.set()
+    _, shown = on_terminal(wire, url, "--json")
+    assert shown == "connection lost; trying again\r\n"
+    with process("watch", JOB, "--url", url, FORCE_COLOR="1", TTY_COMPATIBLE="1") as watch:
+        assert watch.communicate(timeout=30) == (TEXT.encode(), b"")
+
+
+def test_ctrl_c_leaves_a_terminal_as_it_was(wire: Wire, url: str) -> None:
+    wire.frames, wire.holds = wire.frames[:1], True
+    master, terminal = pty.openpty()
+    with process("watch", JOB, "--url", url, stderr=terminal, TERM="xterm") as watch:
+        os.close(terminal)
+        shown = b""
+        while b"queued" not in shown:
+            shown += os.read(master, 65536)
+        watch.send_signal(signal.SIGINT)
+        with suppress(OSError):
+            while piece := os.read(master, 65536):
+                shown += piece
+        assert watch.wait(10) == 130, shown.decode()
+    os.close(master)
+    assert f"penstock watch {JOB}  |  penstock cancel {JOB}".encode() in shown
+    assert shown.rindex(b"\x1b[2K") > shown.rindex(b"queued")
+    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
 
 
 def test_a_reader_that_leaves_ends_it_silently(wire: Wire, url: str) -> None:

@@ -62,13 +62,13 @@ def test_an_attempt_numbers_without_holes_from_the_opening_on(rows: Rows) -> Non
     recording = begun(rows.record(rows.claim()), "a")
     write(recording, "\x00\u2028")
     first = sent(recording)
-    assert (first.prev, first.first, first.begins, first.ends) == (-1, 0, True, False)
+    assert (first.held, first.first, first.begins, first.ends) == (0, 0, True, False)
     assert [events.number_of(frame) for frame in first.frames] == list(range(6))
     assert b"".join(first.frames[:2]) == recording.claim.job.opening
     assert events.event_of(first.frames[-1])["delta"] == "a\x00\u2028"
     write(recording, "b")
     second = sent(recording)
-    assert (second.prev, second.first, len(second.frames), second.begins) == (5, 6, 1, False)
+    assert (second.held, second.first, len(second.frames), second.begins) == (6, 6, 1, False)
 
 
 def test_the_end_is_in_the_transcript_before_it_is_sent(rows: Rows) -> None:

@@ -1,0 +1,64 @@
+"""A job's result under its suffixes: .md and .txt as they are written, .html and .json as they are."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import openai
+import pytest
+
+from tests.support.stack import Stack, wait_for
+from tests.support.wire import create, fetch, request
+
+ASKED = "# Title\n\n**bold** <script>alert(1)</script> ![x](http://tracker.example/x.png) [[demo echo]]"
+
+
+def get(penstock: Stack, path: str) -> tuple[str, str, str]:
+    """Content type, policy and body of a page."""
+    with request(penstock.url, path) as answer:
+        assert answer.status == 200
+        return answer.headers["Content-Type"], answer.headers["Content-Security-Policy"], answer.read().decode()
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("md", "text/markdown"), ("txt", "text/plain")])
+def test_the_text_comes_as_it_was_written(penstock: Stack, client: openai.OpenAI, suffix: str, kind: str) -> None:
+    job = client.responses.create(input=ASKED)
+    content_type, _, text = get(penstock, f"/jobs/{job.id}.{suffix}")
+    assert content_type == f"{kind}; charset=utf-8"
+    assert text == job.output_text
+
+
+def test_html_is_one_file_that_loads_and_runs_nothing(penstock: Stack, client: openai.OpenAI) -> None:
+    job = client.responses.create(input=ASKED)
+    content_type, policy, page = get(penstock, f"/jobs/{job.id}.html")
+    assert content_type == "text/html; charset=utf-8"
+    assert re.fullmatch(r"default-src 'none'; style-src 'sha256-[\w+/=]+'", policy)
+    assert "<strong>bold</strong>" in page
+    assert not re.search(r"<(script|img|link|iframe)\b", page)
+    assert "tracker.example" in page  # as a link that somebody may follow
+    assert f"<title>{'# Title **bold**'}" in page
+
+
+def test_json_is_the_response(penstock: Stack, client: openai.OpenAI) -> None:
+    job = client.responses.create(input=ASKED)
+    content_type, _, body = get(penstock, f"/jobs/{job.id}.json")
+    assert content_type == "application/json"
+    assert json.loads(body) == fetch(penstock.url, f"/v1/responses/{job.id}")[1]
+
+
+def test_a_running_job_has_them_too(penstock: Stack, client: openai.OpenAI) -> None:
+    job = create(penstock.url, input="half of it [[demo stall=9]]")["id"]
+    penstock.model.wait("half of it", "stalled")
+    wait_for(lambda: client.responses.retrieve(job).output_text)
+    text = client.responses.retrieve(job).output_text
+    assert text.split()[-1] in get(penstock, f"/jobs/{job}.html")[2]
+    assert json.loads(get(penstock, f"/jobs/{job}.json")[2])["status"] == "in_progress"
+    client.responses.cancel(job)
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "html2", "md.html", "%00", "MD"])
+def test_there_are_no_other_suffixes(penstock: Stack, client: openai.OpenAI, suffix: str) -> None:
+    job = client.responses.create(input="x [[demo tokens=2]]")
+    with request(penstock.url, f"/jobs/{job.id}.{suffix}") as answer:
+        assert answer.status == 404

@@ -1,0 +1,32 @@
+"""A job's text as one HTML file that needs nothing else: to keep, to print, to send."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from flask import Response, render_template
+from markupsafe import Markup
+
+from jobs.prompts import language_of
+from web.blocks import render
+
+_STATIC = Path(__file__).parent / "static"
+
+
+def html_file(title: str, text: str) -> Response:
+    """The file. Its one style sheet stands in it; nothing in it runs or loads."""
+    style = _style()
+    body = Markup(render(text))  # noqa: S704  (the renderer's whole purpose is to make it safe)
+    file = render_template("export.html", title=title, language=language_of(text), style=Markup(style), body=body)  # noqa: S704
+    answer = Response(file, mimetype="text/html")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    answer.headers["Content-Security-Policy"] = f"default-src 'none'; style-src 'sha256-{digest}'"
+    return answer
+
+
+@cache
+def _style() -> str:
+    return "".join((_STATIC / name).read_text(encoding="utf-8") for name in ("page.css", "text.css"))

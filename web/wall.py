@@ -1,0 +1,57 @@
+"""The last wall between a model's text and a browser: no element, attribute or address gets past that is not listed."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+import nh3
+
+_MATH = """
+math menclose mfrac mi mn mo mover mpadded mphantom mroot mrow mspace msqrt mstyle msub msubsup msup mtable mtd mtext
+mtr munder munderover
+"""
+_MATH_ATTRIBUTES = """
+accent columnalign columnlines depth display displaystyle fence form height largeop linethickness lspace mathcolor
+mathvariant maxsize minsize movablelimits notation rspace scriptlevel separator stretchy voffset width
+"""
+_ALLOWED = {
+    "blockquote br em p pre s strong table tbody thead tr": "",
+    "h1 h2 h3 h4 h5 h6": "id",
+    "code div hr section span sup td th ul": "class",
+    "a": "class href id title",
+    "input": "checked class",
+    "li": "class id",
+    "ol": "class start",
+    _MATH: _MATH_ATTRIBUTES,
+}
+_ADDRESS = re.compile(r"(https?://|mailto:)\S+", re.IGNORECASE)
+
+
+def clean(html: str) -> str:
+    """A piece of HTML, without all that is not listed."""
+    return _cleaner().clean(html)
+
+
+@cache
+def _cleaner() -> nh3.Cleaner:
+    attributes = {tag: set(names.split()) for tags, names in _ALLOWED.items() for tag in tags.split()}
+    return nh3.Cleaner(  # invariant 9
+        tags=set(attributes),
+        attributes=attributes,
+        attribute_filter=_value,
+        set_tag_attribute_values={"input": {"type": "checkbox", "disabled": ""}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener nofollow",
+    )
+
+
+def _value(_: str, name: str, value: str) -> str | None:
+    """What to keep of an attribute. Ids, and links to them, are kept apart from those of the page around the text."""
+    if name == "id":
+        return f"text-{value}"
+    if name == "href" and value.startswith("#"):
+        return f"#text-{value[1:]}"
+    if name == "href" and not _ADDRESS.fullmatch(value):
+        return None
+    return value
