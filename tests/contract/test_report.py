@@ -70,7 +70,8 @@ def test_a_report_is_read_in_the_order_of_its_outline(
     client: openai.OpenAI, penstock: Stack, topic: str, summary: str
 ) -> None:
     variables: Any = {"topic": topic, "words": "600", "sections": "4", "source": "a source\n\n" * 2000}
-    found: list[Any] = list(client.responses.create(prompt={"id": "report", "variables": variables}, background=True, stream=True))
+    prompt: Any = {"id": "report", "variables": variables}
+    found: list[Any] = list(client.responses.create(prompt=prompt, background=True, stream=True))
     final: Any = found[-1].response
     assert_in_order(found)
     stored = assert_one_end(penstock.database, final.id, found)

@@ -58,7 +58,7 @@ def test_input_items_are_paged_in_both_orders(client: openai.OpenAI) -> None:
     said: list[Any] = [{"role": "user" if n % 2 == 0 else "assistant", "content": f"part {n}"} for n in range(7)]
     job = client.responses.create(input=said, instructions="not an item")
     for order in ("asc", "desc"):
-        items: list[Any] = list(client.responses.input_items.list(job.id, limit=3, order=order))  # type: ignore[arg-type]
+        items: list[Any] = list(client.responses.input_items.list(job.id, limit=3, order=order))
         told = [(item.role, item.content[0].text) for item in items]
         assert told == [(one["role"], one["content"]) for one in (said if order == "asc" else said[::-1])]
         assert len({item.id for item in items}) == 7

@@ -6,6 +6,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -78,9 +79,10 @@ def test_flexible_jobs_wait_until_a_small_worker_has_done_the_others(own_stack: 
     """Though their messages came first."""
     own_stack.lose(own_stack.workers[0])
     client = own_stack.client()
+    tiers: list[Any] = ["flex"] * 10 + ["default"] * 10
     asked = [
         client.responses.create(input=f"turn {n} [[demo tokens=2]]", background=True, service_tier=tier)
-        for n, tier in enumerate(["flex"] * 10 + ["default"] * 10)
+        for n, tier in enumerate(tiers)
     ]
     own_stack.start_worker(PENSTOCK_CONCURRENCY="1")
 
