@@ -96,18 +96,21 @@ def _redis(settings: Settings) -> Findings:
 
 
 def _model(settings: Settings) -> Findings:
-    if not settings.names_a_model_server:
+    if not (settings.names_a_model_server or settings.servers):
         yield WARN, "none is set; `penstock up` brings the offline demo model"
         return
-    place, key = settings.openai_base_url, settings.openai_api_key or "none"
-    try:
-        offered = shorten(", ".join(offered_models(settings)), 200)
-    except (httpx2.HTTPStatusError, ValueError):
-        offered = "what it does not say"
     name = resolve_model(settings)
-    yield OK, f"{place} offers {offered}; {name} is chosen"
-    http = openai.DefaultHttpxClient(timeout=settings.first_token_seconds, trust_env=not settings.model_is_local)
-    with openai.OpenAI(base_url=place, api_key=key, max_retries=0, http_client=http) as client:
+    server = settings.server_of(name)
+    offered = ", ".join(server.models)
+    if name not in settings.listed:
+        try:
+            offered = ", ".join(offered_models(settings))
+        except (httpx2.HTTPStatusError, ValueError):
+            offered = "what it does not say"
+    yield OK, f"{server.url} offers {shorten(offered, 200)}; {name} is chosen"
+    is_local = urlsplit(server.url).hostname in LOOPBACK
+    http = openai.DefaultHttpxClient(timeout=settings.first_token_seconds, trust_env=not is_local)
+    with openai.OpenAI(base_url=server.url, api_key=server.key, max_retries=0, http_client=http) as client:
         yield from _answer(partial(client.chat.completions.create, model=name, messages=_QUESTION))
 
 

@@ -67,7 +67,7 @@ def lint(files: tuple[Path, ...]) -> None:
     good = 0
     for file in files:
         try:
-            read_prompt(file)
+            read_prompt(file).import_runnable()
             good += 1
         except BadSetting as error:
             click.echo(error)

@@ -75,29 +75,30 @@ class Cutter:
         lines = _LINE.findall(self._line + delta.replace("\r", ""))
         unfinished = lines and lines[-1][-1] != "\n" and len(lines[-1]) < _LIMIT
         self._line = lines.pop() if unfinished else ""
-        return [block for line in lines if (block := self._add(line))]
+        return [block for line in lines for block in self._add(line)]
 
-    def _add(self, line: str) -> str:
-        """Take a line; give the block that is over, with it or before it."""
-        if self._closing and self._closing.fullmatch(line):
-            return self._cut(line)
-        ended = ""
+    def _add(self, line: str) -> list[str]:
+        """Take a line; give the block that is over before it, and the one that is over with it."""
+        ended = []
         flush = line[0] not in " \t\n"
         full = len(self._block) >= (_LIMIT if flush and not _FENCE.match(line) else 2 * _LIMIT)
         goes_on = self._closing or (self._in_list and _ITEM.match(line))
         if full or (flush and self._after_blank and not goes_on):
             opening = self._opening(line)
             if full or not opening:
-                ended, self._block = self._cut(), opening
+                ended.append(self._cut())
+                self._block = opening
             if fence := _FENCE.match(opening):
                 self._closing = re.compile(rf" {{0,3}}{fence[1]}{fence[1][0]}*[ \t]*\n")
         self._block += line
         self._in_list = self._in_list or bool(_ITEM.match(line))
         self._after_blank = not line.strip(" \t\n")
+        if self._closing and self._closing.fullmatch(line):
+            ended.append(self._cut())
         return ended
 
-    def _cut(self, line: str = "") -> str:
-        block = self._block + line
+    def _cut(self) -> str:
+        block = self._block
         self._block, self._in_list, self._after_blank, self._closing = "", False, False, None
         return block
 

@@ -26,7 +26,10 @@ _INLINE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_OPENING = re.compile(r"(?P<dollars>\$\$)|(?P<brackets>\\\[)|\\begin\{(?P<name>[A-Za-z]+\*?)\}")
+_OPENING = re.compile(
+    r"(?P<dollars>\$\$)|(?P<brackets>\\\[)"
+    r"|\\begin\{(?P<name>(equation|align|eqnarray|flalign|gather|multline|[bBpvV]?matrix|cases)\*?)\}"
+)
 _CLOSINGS = {"dollars": "$$", "brackets": r"\]"}
 _MAX_LINES = 100
 

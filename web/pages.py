@@ -55,7 +55,7 @@ class Pages:
             asked = creation.CreateRequest(
                 prompt=creation.PromptReference(id=prompt, variables=dict(form)), background=True
             )
-            model = site.models.default()
+            model = creation.named_model(asked, site.prompts) or site.models.default()
             kept = creation.accept(asked, site.prompts, default_model=model, allowed=site.settings.models)
         except (InvalidRequest, ValidationError) as error:
             return _home(site, problem=str(error), chosen=prompt, values=form), 400

@@ -48,7 +48,7 @@ class Responses:
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
         site, asked = self._site, creation.parse(request.get_data())
-        model = asked.model or site.models.default()
+        model = creation.named_model(asked, site.prompts) or site.models.default()
         before = asked.previous_response_id
         said = conversation.history(site.store, g.owner, before) if before else []
         kept = creation.accept(asked, site.prompts, default_model=model, allowed=site.settings.models, history=said)

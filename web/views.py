@@ -11,9 +11,9 @@ import orjson
 import redis
 from flask import Response
 
-from jobs import events
+from jobs import events, parts
 from jobs.errors import InvalidRequest
-from jobs.fold import Fold
+from jobs.fold import Fold, text_of
 from jobs.progress import pace, progress
 from jobs.record import Job, Status
 from jobs.request import input_of, wanted_words
@@ -63,6 +63,7 @@ def _folded(site: Site, job: Job) -> dict[str, Any]:
     if job.first_token_at is not None:
         moving["time_to_first_token"] = round(job.first_token_at - job.created_at, 3)
         moving |= pace(far["words"], wanted_words(job.request), time.time() - job.first_token_at)
+    moving |= parts.noted(job.request, text_of(found), whole=False)
     return {**found, "penstock": {**found["penstock"], **moving}}
 
 

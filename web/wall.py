@@ -26,6 +26,7 @@ _ALLOWED = {
     _MATH: _MATH_ATTRIBUTES,
 }
 _ADDRESS = re.compile(r"(https?://|mailto:)\S+", re.IGNORECASE)
+_PLAIN = re.compile(r"[\w.#+ -]*")
 
 
 def clean(html: str) -> str:
@@ -46,12 +47,11 @@ def _cleaner() -> nh3.Cleaner:
     )
 
 
-def _value(_: str, name: str, value: str) -> str | None:
+def _value(tag: str, name: str, value: str) -> str | None:
     """What to keep of an attribute. Ids, and links to them, are kept apart from those of the page around the text."""
     if name == "id":
         return f"text-{value}"
     if name == "href" and value.startswith("#"):
         return f"#text-{value[1:]}"
-    if name == "href" and not _ADDRESS.fullmatch(value):
-        return None
-    return value
+    allowed = _ADDRESS if name == "href" else _PLAIN if name == "class" or tag in _MATH.split() else None
+    return value if allowed is None or allowed.fullmatch(value) else None
