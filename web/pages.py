@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, g, redirect, render_template, request, session
+from markupsafe import Markup
 from pydantic import ValidationError
 
 from jobs import events
@@ -15,6 +16,7 @@ from jobs.fold import text_of
 from jobs.reading_order import ReadingOrder
 from jobs.record import Job
 from web import views
+from web.blocks import render
 from web.export import html_file
 from web.site import Site
 
@@ -31,6 +33,7 @@ class Pages:
         """The handlers at their addresses."""
         pages = Blueprint("pages", __name__)
         pages.app_context_processor(self._about)
+        pages.add_app_template_filter(lambda text: Markup(render(text)), "markdown")  # noqa: S704  (safe: its purpose)
         pages.get("/")(self.home)
         pages.post("/jobs")(self.submit)
         pages.get("/jobs/<job_id>")(self.show)

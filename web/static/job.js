@@ -95,8 +95,16 @@ on("response.output_item.done", ({ output_index: index, item }) => {
   if (text.line) text.line.className = item.status;
 });
 
+// The server makes of the whole text what it cannot yet while it is written.
+async function format() {
+  const page = await fetch(`/jobs/${job.dataset.id}`);
+  const article = new DOMParser().parseFromString(await page.text(), "text/html");
+  if (page.ok) output.replaceChildren(...article.getElementById("output").children);
+}
+
 function end({ response }) {
   stream.close();
+  format();
   show(response.status);
   connection.textContent = "";
   document.getElementById("cancel").hidden = true;
