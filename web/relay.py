@@ -71,7 +71,8 @@ class Relay:
         batch = topic.after(cursor)  # invariant 2
         if batch is not None:
             yield batch
-        elif look or topic.has_passed(cursor):
+            cursor = batch.last
+        if look or topic.has_passed(cursor):
             try:
                 for page in self._log.read(topic.job_id, cursor):
                     yield Batch(page[0][0], page[-1][0], b"".join(frame for _, frame in page))
