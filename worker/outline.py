@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from langchain_core.utils.json import parse_json_markdown, parse_partial_json
 
 _MOST_SECTIONS = 12
+_LONGEST_TITLE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,8 @@ class Outline:
     @classmethod
     def of(cls, found: dict[str, Any]) -> Self:
         """The outline in an object of the schema, or of `as_object`."""
-        sections = found["sections"]
-        return cls(
-            found["title"], tuple(Chapter(it["title"], it["brief"], tuple(it.get("sources", ()))) for it in sections)
-        )
+        chapters = [Chapter(_line(it["title"]), it["brief"], tuple(it.get("sources", ()))) for it in found["sections"]]
+        return cls(_line(found["title"]), tuple(chapters))
 
     def as_object(self) -> dict[str, Any]:
         """The outline as JSON, for checkpoints and responses."""
@@ -52,6 +51,11 @@ class Outline:
     def lines(self) -> str:
         """The outline as people read it."""
         return "".join(_lines(self.as_object()))
+
+
+def _line(title: str) -> str:
+    """A title as a heading can hold it, whatever the model made of it."""
+    return " ".join(title.split()).lstrip("# ")[:_LONGEST_TITLE]
 
 
 def schema_of(sections: int) -> dict[str, Any]:
@@ -77,14 +81,14 @@ def written_so_far(text: str) -> str:
         found = parse_partial_json(text[text.index("{") :])
     except ValueError:
         return ""
-    if not isinstance(found, dict) or not isinstance(found.get("sections"), list):
+    if not isinstance(found, dict) or list(found) != ["title", "sections"] or not isinstance(found["sections"], list):
         return ""
     return "".join(_lines({**found, "sections": found["sections"][:-1]}))
 
 
 def _lines(found: dict[str, Any]) -> Iterator[str]:
-    yield f"# {found.get('title')}\n\n"
+    yield f"# {_line(str(found['title']))}\n\n"
     for number, section in enumerate(found["sections"], 1):
         if not isinstance(section, dict):
             return
-        yield f"{number}. **{section.get('title')}** {section.get('brief')}\n"
+        yield f"{number}. **{_line(str(section.get('title')))}** {section.get('brief')}\n"
