@@ -8,6 +8,7 @@ back whole. The log is never trimmed: that would break a reader's cursor.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -124,15 +125,15 @@ class EventLog:
 
         Only for an attempt that the database has just confirmed: the log that was there is gone.
         """
-        new = _keys(job_id)[2]
-        self._redis.delete(new)
+        # A key of its own: another rebuild may be under way, by an attempt that froze, or in bytes that come late.
+        new = f"{_keys(job_id)[0]}:new:{secrets.token_hex(4)}"
         for page in pages:
-            pipeline = self._redis.pipeline(transaction=False)
+            pipeline = self._redis.pipeline()  # a transaction: a key that is left behind always expires
             for number, frame in page:
                 pipeline.xadd(new, {b"f": frame}, id=f"{number}-1")
             pipeline.pexpire(new, 60_000)
             pipeline.execute()
-        return self._run_one(_call(job_id, "swap", attempt, LIVE_MS))
+        return self._run_one((*_keys(job_id), new, "swap", attempt, LIVE_MS, channel(job_id)))
 
     def _run(self, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Run the script once per call in one round trip; a second one if the server did not know it yet."""
@@ -188,12 +189,13 @@ def channel(job_id: str) -> str:
     return f"penstock:{{{job_id}}}"
 
 
-def _keys(job_id: str) -> tuple[str, str, str]:
-    return f"{channel(job_id)}:log", f"{channel(job_id)}:fence", f"{channel(job_id)}:log:new"
+def _keys(job_id: str) -> tuple[str, str]:
+    return f"{channel(job_id)}:log", f"{channel(job_id)}:fence"
 
 
 def _call(job_id: str, mode: str, attempt: int, life_ms: int, *rest: Any) -> tuple[Any, ...]:
-    return (*_keys(job_id), mode, attempt, life_ms, channel(job_id), *rest)
+    log, fence = _keys(job_id)
+    return (log, fence, log, mode, attempt, life_ms, channel(job_id), *rest)  # the third key is for `swap` only
 
 
 def _append_call(batch: Append) -> tuple[Any, ...]:
