@@ -23,6 +23,7 @@ class Interrupts:
         self._numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
         self._timeout = timeout
         self._cause: int | None = None
+        self._over = False
 
     def __enter__(self) -> Self:
         numbers = (*self._numbers, signal.SIGALRM)
@@ -31,6 +32,8 @@ class Interrupts:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # First of all: one more exception in here would leave the timer running, to go off when nobody expects it.
+        self._over = True
         self.take()
         for number, handler in self._before:
             signal.signal(number, handler)
@@ -42,6 +45,8 @@ class Interrupts:
         return cause
 
     def _raise(self, number: int, _frame: FrameType | None) -> None:
+        if self._over:
+            return
         self._cause = self._cause or number
         signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
         raise KeyboardInterrupt

@@ -156,7 +156,7 @@ class Stack:
         environment = self._environment(PENSTOCK_WORKER_ID=name, **variables)
         worker = Process([*WORKER, *arguments], self.directory / f"{name}.log", environment)
         self.workers.append(worker)
-        wait_for(lambda: b" ready." in worker.log.read_bytes())
+        wait_for(lambda: b" ready." in worker.log.read_bytes(), 60)
         return worker
 
     def runner(self, job_id: str) -> Process:
