@@ -9,12 +9,12 @@ import re
 
 from web.markdown import Document, parse
 
-# Characters. A longer block is cut, so that no list, table or code costs more than its length, whoever asks how often.
+# Characters. A longer block is cut: it bounds what a tail costs, and the worst that a parser can be brought to.
 _LIMIT = 8_000
 _LINE = re.compile(rf"[^\n]{{0,{_LIMIT - 1}}}+\n|[^\n]{{1,{_LIMIT}}}")
 _ITEM = re.compile(r" {0,3}([-+*]|[0-9]{1,9}[.)])[ \t\n]")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-# How many lines open an element that goes on after a cut.
+# How many lines open an element that goes on behind a cut.
 _OPENING = {"fence": 1, "table_open": 2}
 
 
@@ -40,6 +40,7 @@ class Blocks:
 
     def tail(self) -> str:
         """The HTML of the block that is being written now, as far as it goes."""
+        # On its own: half a definition must not count for what follows.
         return Document().html(self._cutter.open)
 
     def finish(self) -> list[str]:
@@ -81,8 +82,9 @@ class Cutter:
         """Take a line; give the block that is over before it, and the one that is over with it."""
         ended = []
         flush = line[0] not in " \t\n"
-        full = len(self._block) >= (_LIMIT if flush and not _FENCE.match(line) else 2 * _LIMIT)
+        # Over an empty line and up to the margin reach only code that is not closed, and a list's next item.
         goes_on = self._closing or (self._in_list and _ITEM.match(line))
+        full = len(self._block) >= (_LIMIT if flush and not _FENCE.match(line) else 2 * _LIMIT)
         if full or (flush and self._after_blank and not goes_on):
             opening = self._opening(line)
             if full or not opening:

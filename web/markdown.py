@@ -29,7 +29,7 @@ from web import wall
 from web.code import highlight
 from web.formula import formulas
 
-# A block of a few thousand characters can ask for millions, by a long link used often.
+# A block of a few thousand characters can ask for millions, by using one long link often.
 _MAX_HTML = 1 << 20
 
 
@@ -51,7 +51,7 @@ class Document:
         _parser().core.process(state)
         html = self._render(state.tokens)
         if len(html) > _MAX_HTML:
-            return f"<pre>{escape(source)}</pre>\n"
+            return wall.clean(f"<pre>{escape(source)}</pre>\n")
         body: list[Token] = []
         depth = 0
         for token in state.tokens:
@@ -84,16 +84,18 @@ def _parser() -> MarkdownIt:
     options = {"html": False, "tasklists": True, "highlight": highlight}
     parser.configure("commonmark", options_update=options).enable(["table", "strikethrough"])
     # The stages are run apart: what a text defines at its end has to be known before its first words are read.
-    parser.disable(["normalize", "block", "html_block", "html_inline"])
+    parser.disable(["normalize", "block"])
     parser.use(footnote_plugin, inline=False, move_to_end=False).use(formulas)
     parser.core.ruler.push("adapt", _adapt)
     parser.add_render_rule("image", _image)
-    # No heading's id has a colon.
+    # With a colon, which no heading's id has.
     parser.add_render_rule("footnote_anchor_name", lambda _, tokens, index, *__: f":{tokens[index].meta['id'] + 1}")
     return parser
 
 
 class _Inline(ParserInline):
+    """The library's own, but for the state that its rules work on."""
+
     def parse(self, src: str, md: MarkdownIt, env: EnvType, tokens: list[Token]) -> list[Token]:
         state = _InlineState(src, md, env, tokens)
         self.tokenize(state)

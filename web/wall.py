@@ -41,7 +41,8 @@ def _cleaner() -> nh3.Cleaner:
         tags=set(attributes),
         attributes=attributes,
         attribute_filter=_value,
-        set_tag_attribute_values={"input": {"type": "checkbox", "disabled": ""}},
+        tag_attribute_values={"input": {"type": {"checkbox"}}},
+        set_tag_attribute_values={"input": {"disabled": ""}},  # of two, the order would be by chance
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener nofollow",
     )

@@ -23,9 +23,14 @@ from tests.support.up import clean_environment
 from tests.support.wire import blocks, create, fetch, request
 
 _TASKS, _APP = "ops.bench._by_hand.tasks", "ops.bench._by_hand.web:app"
-_PACE = "rate=50 first=0"
-# Jobs at once, and viewers of each.
-_LOADS = ((1, 1), (1, 20), (20, 1))
+_RATE = 50
+# Jobs at once, viewers of each, tokens a second of each; 0 is as fast as they can be taken.
+_LOADS = {
+    "one job, one viewer": (1, 1, _RATE),
+    "one job, 20 viewers": (1, 20, _RATE),
+    "20 jobs, a viewer each": (20, 1, _RATE),
+    "the same, unpaced": (20, 1, 0),
+}
 _FIRSTS = 10
 # Characters after which a viewer's connection breaks; the text has about a thousand.
 _SEEN = 500
@@ -52,21 +57,32 @@ class System:
                 yield fields.get("id", ""), json.loads(fields.get("data", "{}")).get(self.field, "")
 
     def spent(self) -> Mapping[str, float]:
-        """Seconds of CPU time that each part has used until now, with its children."""
-        return {part: _seconds(psutil.Process(pid)) for part, pid in self.processes.items()}
+        """Seconds of CPU time that each part has used until now."""
+        return {part: sum(map(_seconds, _family(pid))) for part, pid in self.processes.items()}
+
+    def memory(self) -> float:
+        """Megabytes that the worker alone has, all of its processes."""
+        return sum(process.memory_full_info().uss for process in _family(self.processes["worker"])) / 1e6
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    process = psutil.Process(pid)
+    return [process, *process.children(recursive=True)]
 
 
 def _seconds(process: psutil.Process) -> float:
-    family = [process, *process.children(recursive=True)]
-    return sum(times.user + times.system for times in (one.cpu_times() for one in family))
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def penstock(running: Stack) -> System:
     """Ours."""
     processes = {"worker": running.workers[0].pid, "web": running.webs[0].pid, "Redis": running.redis_server.pid}
-    return System(
-        running.url, processes, lambda prompt: f"/v1/responses/{create(running.url, input=prompt)['id']}", "delta"
-    )
+
+    def begin(prompt: str) -> str:
+        return f"/v1/responses/{create(running.url, input=prompt)['id']}"
+
+    return System(running.url, processes, begin, "delta")
 
 
 @contextmanager
@@ -101,20 +117,23 @@ def first_token(system: System) -> float:
     found = []
     for number in range(_FIRSTS):
         began = time.perf_counter()
-        events = system.view(system.begin(f"question {number} [[demo {_PACE} tokens=10]]"))
+        events = system.view(system.begin(f"question {number} [[demo rate={_RATE} tokens=10]]"))
         next(text for _, text in events if text)
         found.append((time.perf_counter() - began) * 1000)
         deque(events, maxlen=0)  # to its end, so that it is not in the next one's way
     return statistics.median(found)
 
 
-def cpu_time(system: System, jobs: int, viewers: int, tokens: int) -> dict[str, float]:
-    """Milliseconds of CPU time that each part takes for a token, while so many jobs run and each is watched."""
+def cpu_time(system: System, jobs: int, viewers: int, rate: int, tokens: int) -> dict[str, float]:
+    """Seconds of CPU time that each part takes for 1,000 tokens, while so many jobs run, each with so many viewers."""
     before = system.spent()
-    streams = [system.begin(f"number {number} [[demo {_PACE} tokens={tokens}]]") for number in range(jobs)] * viewers
+    streams = [
+        system.begin(f"number {number} [[demo rate={rate} tokens={tokens}]]") for number in range(jobs)
+    ] * viewers
     with ThreadPoolExecutor(len(streams)) as threads:
-        list(threads.map(lambda stream: deque(system.view(stream), maxlen=0), streams))
+        lengths = list(threads.map(lambda stream: sum(len(text) for _, text in system.view(stream)), streams))
     after = system.spent()
+    assert min(lengths) > tokens, "a viewer has not got it all"
     return {part: (after[part] - before[part]) * 1000 / (jobs * tokens) for part in before}
 
 
@@ -123,7 +142,7 @@ def sent_again(system: System) -> float:
 
     Negative when some of it is never sent.
     """
-    stream = system.begin(f"an interrupted one [[demo {_PACE} tokens=200]]")
+    stream = system.begin(f"an interrupted one [[demo rate={_RATE} tokens=200]]")
     seen, events = "", system.view(stream)
     while len(seen) < _SEEN:
         last_id, text = next(events)
@@ -137,15 +156,16 @@ def sent_again(system: System) -> float:
 def measured(system: System, tokens: int) -> dict[str, float]:
     """Every row of the table, once."""
     rows = {"time to first token, ms": first_token(system)}
-    for jobs, viewers in _LOADS:
-        parts = cpu_time(system, jobs, viewers, tokens)
+    for load, (jobs, viewers, rate) in _LOADS.items():
+        parts = cpu_time(system, jobs, viewers, rate, tokens)
         parts = {"worker + web": parts["worker"] + parts["web"], **parts}
-        rows |= {f"CPU ms a token, {jobs} x {viewers} viewers, {part}": spent for part, spent in parts.items()}
-    return {**rows, "sent again after a reconnect, %": sent_again(system)}
+        rows |= {f"CPU s per 1,000 tokens, {load}: {part}": spent for part, spent in parts.items()}
+    rows["worker's memory, MB"] = system.memory()
+    return {**rows, "text sent again after a reconnect, %": sent_again(system)}
 
 
 def main(tokens: int = 1000, times: int = 3) -> None:
-    """Measure both in turns, `times` times, and print the least of each row, and how many times ours theirs is."""
+    """Measure both in turns and print the least of each row; takes some eight minutes."""
     found: dict[str, list[dict[str, float]]] = {"by hand": [], "Penstock": []}
     with tempfile.TemporaryDirectory() as folder, stack(Path(folder) / "data") as running:
         theirs = Path(folder) / "by_hand"
@@ -157,10 +177,10 @@ def main(tokens: int = 1000, times: int = 3) -> None:
             for _ in range(times):
                 for name, system in systems.items():
                     found[name].append(measured(system, tokens))
-    print(f"{f'least of {times}':40} {'by hand':>9} {'Penstock':>9} {'factor':>7}")
+    print(f"{f'least of {times}':62} {'by hand':>9} {'Penstock':>9} {'factor':>7}")
     for row in found["Penstock"][0]:
         hand, ours = (min(run[row] for run in found[name]) for name in found)
-        print(f"{row:40} {hand:9.2f} {ours:9.2f} " + (f"{hand / ours:7.1f}" if ours else f"{'-':>7}"))
+        print(f"{row:62} {hand:9.2f} {ours:9.2f} " + (f"{hand / ours:7.1f}" if ours else f"{'-':>7}"))
 
 
 if __name__ == "__main__":

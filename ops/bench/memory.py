@@ -113,42 +113,42 @@ def resident(running: Stack) -> int:
     return rss
 
 
-def grown(running: Stack, tokens: int) -> int:
-    """Bytes by which a worker has grown when it has written so many tokens of an answer that has not ended."""
+def whole_worker(folder: Path, tokens: int) -> dict[str, int]:
+    """Bytes that a worker has before, with and after an answer of so many tokens, then after short jobs in turn."""
     question = f"How large is this? [[demo tokens={tokens} stall={tokens} rate=0]]"
-    with running.client() as client, openai.OpenAI(base_url=running.model.url, api_key="demo") as direct:
-        client.responses.create(input="the first is not like the others")
-        before = resident(running)
-        job = client.responses.create(input=question, background=True)
-        asked = question.replace("stall", "tokens")
-        said = direct.chat.completions.create(model="demo", messages=[{"role": "user", "content": asked}])
-        whole = len(said.choices[0].message.content or "")
-        wait_for(lambda: len(client.responses.retrieve(job.id).output_text) == whole, 50)
-        growth = resident(running) - before
-        client.responses.cancel(job.id)
-    return growth
-
-
-def whole_worker(folder: Path, tokens: int) -> None:
-    """Print what a worker process has in memory before, in and after a long answer, and after many short jobs."""
     with stack(folder / "data") as running, running.client() as client:
-        growth = grown(running, tokens)
-        sizes = {"long answer over": resident(running)}
+        client.responses.create(input="the first is not like the others")
+        sizes = {"before": resident(running)}
+        job = client.responses.create(input=question, background=True)
+        whole = answer_of(running.model, question.replace("stall", "tokens"))
+        wait_for(lambda: client.responses.retrieve(job.id).output_text == whole, 50)
+        sizes["long answer"] = resident(running)
+        client.responses.cancel(job.id)
+        sizes["it is over"] = resident(running)
         for number in range(1, _JOBS + 1):
             client.responses.create(input=f"one of many [[demo tokens={_JOB_TOKENS}]]")
             if number in (_FIRST_JOBS, _JOBS):
-                sizes[f"{number} more jobs"] = resident(running)
-    print(f"{tokens:12,} {growth / tokens:14,.0f}   " + "   ".join(f"{n}: {s / 1e6:.0f} MB" for n, s in sizes.items()))
+                sizes[f"{number} jobs more"] = resident(running)
+    return sizes
+
+
+def answer_of(model: DemoModel, question: str) -> str | None:
+    """What the model says to this, which is always the same."""
+    with openai.OpenAI(base_url=model.url, api_key="demo") as client:
+        said = client.chat.completions.create(model="demo", messages=[{"role": "user", "content": question}])
+    return said.choices[0].message.content
 
 
 def main() -> None:
     """Measure in this process, where memory can be traced, then in a worker of its own."""
     with tempfile.TemporaryDirectory() as folder:
         parts(Path(folder))
-    print(f"\n{'tokens':>12} {'bytes a token':>14}   of the worker process")
     for tokens in _GROWN:
         with tempfile.TemporaryDirectory() as folder:
-            whole_worker(Path(folder), tokens)
+            sizes = whole_worker(Path(folder), tokens)
+        growth = (sizes["long answer"] - sizes["before"]) / tokens
+        print(f"\na worker's memory around {tokens:,} tokens, MB ({growth:,.0f} bytes a token)")
+        print("  " + ", ".join(f"{name}: {size / 1e6:.0f}" for name, size in sizes.items()))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,4 @@
-"""The event log against real Redis servers: verdicts, repeats, losses, lives of keys; and that it has no holes.
-
-The last part drives two attempts through any order of late, lost and repeated calls.
-"""
+"""The event log against real Redis servers: verdicts, repeats, losses, lives of keys."""
 
 from __future__ import annotations
 
@@ -11,9 +8,6 @@ from typing import Any
 
 import pytest
 import redis
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from jobs import events
 from jobs.event_log import ENDED_MS, LIVE_MS, PAGE, Answer, Append, EventLog, Verdict, channel
@@ -181,110 +175,3 @@ def test_a_log_is_read_from_any_cursor_in_pages_until_it_is_deleted(log: EventLo
     assert log.tails([job, "resp_none"]) == [2 * PAGE + 9, -1]
     log.delete(job)
     assert redis_client.keys(f"{channel(job)}*") == []
-
-
-class Writer:
-    """One attempt: the frames it holds, how many of them it knows to be in the log, what it does with verdicts."""
-
-    def __init__(self, job: str, attempt: int, first: int, memory: dict[int, bytes], acknowledged: int) -> None:
-        self.job, self.attempt, self.next, self.memory = job, attempt, first, memory
-        self.acknowledged, self.stopped = acknowledged, False
-
-    def write(self, count: int) -> None:
-        for frame in frames(self.next, count, f"by {self.attempt}"):
-            self.memory[self.next] = frame
-            self.next += 1
-
-    def batch(self, most: int) -> Append | None:
-        unsent = [number for number in self.memory if number > self.acknowledged][:most]
-        if not unsent or self.stopped:
-            return None
-        sent, begins = [self.memory[number] for number in unsent], self.acknowledged < 0
-        held = sum(number <= self.acknowledged for number in self.memory)
-        return Append(self.job, self.attempt, held, unsent[0], sent, begins)
-
-    def hear(self, answer: Answer, log: EventLog, current: int) -> None:
-        if answer.verdict is Verdict.OK:
-            self.acknowledged = max(self.acknowledged, answer.tail)
-        elif answer.verdict is Verdict.LOST and self.attempt == current:
-            assert log.rebuild(self.job, self.attempt, [list(self.memory.items())]).verdict is Verdict.OK
-            self.acknowledged = max(self.memory)
-        else:
-            self.stopped = True
-
-
-class Interleavings(RuleBasedStateMachine):
-    """Two attempts at one job, a network that repeats and reorders, a Redis that forgets."""
-
-    def __init__(self, client: Any) -> None:
-        super().__init__()
-        self.redis, self.log, self.job = client, EventLog(client), new_job_id()
-        self.writers = [Writer(self.job, 1, 0, {}, -1)]
-        self.calls: list[Append] = []
-
-    @rule(count=st.integers(1, 4), which=st.integers(0, 1))
-    def write(self, count: int, which: int) -> None:
-        self.writers[which % len(self.writers)].write(count)
-
-    @rule(most=st.integers(1, 5), which=st.integers(0, 1), fate=st.sampled_from(["heard", "unheard", "held back"]))
-    def send(self, most: int, which: int, fate: str) -> None:
-        writer = self.writers[which % len(self.writers)]
-        if (made := writer.batch(most)) is None:
-            return
-        self.calls.append(made)
-        if fate != "held back":
-            (answer,) = self.log.append([made])
-            if fate == "heard":
-                writer.hear(answer, self.log, len(self.writers))
-
-    @precondition(lambda self: self.calls)
-    @rule(data=st.data())
-    def arrive_late_or_again(self, data: st.DataObject) -> None:
-        self.log.append([data.draw(st.sampled_from(self.calls))])
-
-    @precondition(lambda self: len(self.writers) == 1)
-    @rule(reached=st.booleans())
-    def take_over(self, reached: bool) -> None:
-        """The database has given the job to attempt 2; without Redis it starts from frames 0 and 1 of the row."""
-        memory = dict(zip(range(2), frames(0, 2, "by 1"), strict=True))
-        if reached:
-            self.log.take(self.job, 2)
-            memory = {number: frame for page in self.log.read(self.job) for number, frame in page} or memory
-        self.writers.append(Writer(self.job, 2, MARK, memory, max(memory)))
-
-    @rule(keys=st.sampled_from([("log", "fence"), ("fence",), ()]))
-    def forget(self, keys: tuple[str, ...]) -> None:
-        self.redis.script_flush()
-        self.redis.delete("nothing", *(f"{channel(self.job)}:{key}" for key in keys))
-
-    @rule(kept=st.integers(1, 10))
-    def roll_back(self, kept: int) -> None:
-        """Redis comes back without the newest entries."""
-        key = f"{channel(self.job)}:log"
-        entries = self.redis.xrange(key)
-        self.redis.delete(key)
-        for entry_id, fields in entries[:kept]:
-            self.redis.xadd(key, fields, id=entry_id)
-
-    @invariant()
-    def a_log_that_exists_is_a_complete_prefix(self) -> None:
-        found = [entry for page in self.log.read(self.job) for entry in page]
-        fence = int(self.redis.get(f"{channel(self.job)}:fence") or 0)
-        owners = [writer for writer in self.writers if fence in (0, writer.attempt)]
-        assert any(found == list(owner.memory.items())[: len(found)] for owner in owners)
-
-    def teardown(self) -> None:
-        """Whatever happened: once Redis is well, the log becomes all that the owner of the job holds."""
-        owner = self.writers[-1]
-        owner.write(1)
-        while (made := owner.batch(500)) is not None:
-            owner.hear(self.log.append([made])[0], self.log, len(self.writers))
-        assert [entry for page in self.log.read(self.job) for entry in page] == list(owner.memory.items())
-
-
-def test_invariant_2_one_log_one_order_whatever_is_late_lost_or_repeated(redis_client: Any) -> None:
-    class Machine(Interleavings):
-        def __init__(self) -> None:
-            super().__init__(redis_client)
-
-    run_state_machine_as_test(Machine, settings=settings(max_examples=100, stateful_step_count=30, deadline=None))

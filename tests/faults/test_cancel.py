@@ -6,17 +6,20 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
 
+from jobs.attempts import Attempts
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import blocks, create, fetch, request
-from tests.support.witness import assert_one_end, row_of
+from tests.support.witness import assert_one_end, row_of, text_in
 
 # Twice what is promised: the machine has other things to do.
 ROUND_TRIP = 2 * 1.0
 WITHOUT_REDIS = 2 * 2.0
+ANSWER = 2 * 2.0
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +107,66 @@ def test_a_cancel_arrives_without_redis(busy: Stack, talk: openai.OpenAI, doing:
         assert wait_for(lambda: talk.responses.retrieve(job).status == "cancelled")
     assert_one_end(busy.database, job)
     assert busy.model.stats(name)["requests"] == 1
+
+
+def test_a_cancel_arrives_when_its_message_does_not(busy: Stack, talk: openai.OpenAI) -> None:
+    job = create(busy.url, input="not called [[demo stall=5]]")["id"]
+    busy.model.wait("not called", "stalled")
+    busy.redis.client_kill_filter(_type="pubsub")  # the worker listens again after a second
+    asked = time.monotonic()
+    assert talk.responses.cancel(job).status == "cancelled"
+    assert busy.model.wait("not called", "closed_by_client") - asked < WITHOUT_REDIS
+    assert_one_end(busy.database, job)
+
+
+def test_a_cancel_arrives_at_a_worker_of_another_kind(busy: Stack, talk: openai.OpenAI) -> None:
+    for worker in busy.workers:
+        worker.kill()
+    green = busy.start_worker("-P", "gevent")
+    for doing in ("writing", "silent", "not even answering"):
+        script, event = SCRIPTS[doing]
+        name = f"{doing} in green"
+        job = create(busy.url, input=f"{name} [[demo {script}]]")["id"]
+        busy.model.wait(name, event)
+        asked = time.monotonic()
+        assert talk.responses.cancel(job).status == "cancelled"
+        assert busy.model.wait(name, "closed_by_client") - asked < ROUND_TRIP
+        assert_one_end(busy.database, job)
+    assert green.end() == 0
+    busy.start_worker()
+
+
+@pytest.mark.parametrize("found", ["by nobody yet", "by rescue"])
+def test_a_cancel_holds_when_the_worker_is_dead(busy: Stack, talk: openai.OpenAI, found: str) -> None:
+    name = f"dead, found {found}"
+    job = create(busy.url, input=f"{name} [[demo tokens=600 rate=50]]")["id"]
+    viewer = Viewer(talk, job)
+    viewer.seen(20)
+    worker = busy.runner(job)
+    worker.kill()
+    if found == "by rescue":
+        Attempts(busy.database).requeue_orphans(worker.name)
+    asked = time.monotonic()
+    assert talk.responses.cancel(job).status == ("queued" if found == "by rescue" else "in_progress")
+    assert time.monotonic() - asked < ANSWER
+    busy.lose(worker)
+    busy.start_worker()
+    final = assert_one_end(busy.database, job, viewer.ended())
+    assert (final["status"], final["penstock"]["attempt"]) == ("cancelled", 2)
+    assert text_in(viewer.events) == viewer.events[-1].response.output_text != ""
+    assert busy.model.stats(name)["requests"] == 1
+
+
+def test_many_cancels_are_one(busy: Stack, talk: openai.OpenAI) -> None:
+    job = create(busy.url, input="many cancels [[demo tokens=600 rate=50]]")["id"]
+    viewer = Viewer(talk, job)
+    viewer.seen(20)
+    with ThreadPoolExecutor(5) as threads:
+        answers = [*threads.map(talk.responses.cancel, [job] * 5), talk.responses.cancel(job)]
+    assert {answer.status for answer in answers} == {"cancelled"}
+    assert len({answer.to_json() for answer in answers}) == 1
+    assert_one_end(busy.database, job, viewer.ended())
+    assert busy.model.stats("many cancels")["closed_by_client"] == 1
 
 
 # -- ends ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,174 @@
+"""A database that is locked by others, full, or may only be read: clear answers, nothing half-written, no loss."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import openai
+import psutil
+import pytest
+
+from cli.processes import WORKER
+from jobs.record import Status
+from tests.support.obstruction import locked
+from tests.support.postgres import find_programs, postgres
+from tests.support.proxy import Proxy
+from tests.support.stack import Stack, Viewer, stack, wait_for
+from tests.support.up import ROOT, clean_environment
+from tests.support.wire import create, fetch
+from tests.support.witness import assert_in_order, assert_one_end, row_of
+
+LEASE_SECONDS = 3
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Two workers who are soon taken for dead."""
+    directory = tmp_path_factory.mktemp("database") / "data"
+    with stack(directory, workers=2, PENSTOCK_LEASE_SECONDS=str(LEASE_SECONDS)) as running:
+        yield running
+
+
+@pytest.fixture
+def talk(house: Stack) -> Iterator[openai.OpenAI]:
+    with house.client() as client:
+        yield client
+
+
+def file_of(house: Stack) -> Path:
+    return house.directory / "penstock.db"
+
+
+def assert_bought_once(house: Stack, viewers: dict[str, Viewer]) -> None:
+    """Each job has gone through on its first attempt, as its viewer saw it."""
+    for name, viewer in viewers.items():
+        found = viewer.ended()
+        assert_in_order(found)
+        final = assert_one_end(house.database, found[0].response.id, found)
+        assert (final["status"], final["penstock"]["attempt"]) == ("completed", 1)
+        assert row_of(house.database, final["id"]).lost == 0
+        assert house.model.stats(name)["requests"] == 1
+
+
+@contextmanager
+def often_locked(database: Path) -> Iterator[None]:
+    """Another process holds the database again and again, most of the time."""
+    over = threading.Event()
+
+    def hold() -> None:
+        while not over.is_set():
+            with locked(database):
+                over.wait(1.5)
+            over.wait(0.3)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_database_that_others_hold_is_waited_for(house: Stack, talk: openai.OpenAI) -> None:
+    names = [f"patience {number}" for number in range(12)]
+    with often_locked(file_of(house)):
+        viewers = {
+            name: Viewer(talk, create(house.url, input=f"{name} [[demo tokens=30 rate=30]]")["id"]) for name in names
+        }
+        assert_bought_once(house, viewers)
+
+
+def test_workers_that_cannot_beat_do_not_bury_each_other(house: Stack, talk: openai.OpenAI) -> None:
+    names = [f"unburied {number}" for number in range(6)]
+    viewers = {
+        name: Viewer(talk, create(house.url, input=f"{name} [[demo tokens=300 rate=40]]")["id"]) for name in names
+    }
+    for viewer in viewers.values():
+        viewer.seen(10)
+    with locked(file_of(house)):
+        threading.Event().wait(2 * LEASE_SECONDS)
+    assert_bought_once(house, viewers)
+
+
+# -- no room, no permission ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def full_disk(house: Stack) -> Iterator[None]:
+    """No file that Penstock's processes write may grow any more."""
+    files = (file_of(house), Path(f"{file_of(house)}-wal"))
+    largest = max(file.stat().st_size for file in files)
+    parents = [psutil.Process(process.pid) for process in (*house.webs, *house.workers)]
+    pids = [process.pid for parent in parents for process in (parent, *parent.children(recursive=True))]
+
+    def limit(size: int) -> None:
+        for pid in pids:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    limit(largest)
+    try:
+        yield
+    finally:
+        limit(resource.RLIM_INFINITY)
+
+
+def test_a_full_disk_takes_no_job_by_halves_and_loses_none(house: Stack, talk: openai.OpenAI) -> None:
+    job = create(house.url, input="no room [[demo tokens=9000 rate=4500 seed=1]]")["id"]
+    viewer = Viewer(talk, job)
+    viewer.seen(10)
+    known = fetch(house.url, "/v1/responses?limit=100")[1]["data"]
+    large = json.dumps({"input": "x" * 1_000_000, "background": True}).encode()
+    with full_disk(house):
+        status, body = fetch(house.url, "/v1/responses", method="POST", body=large)
+        assert (status, body["error"]["type"]) == (503, "server_error")
+        assert "database" in body["error"]["message"]
+        assert len(fetch(house.url, "/v1/responses?limit=100")[1]["data"]) == len(known)
+        house.model.wait("no room", "finished")
+        worker = house.runner(job)
+        wait_for(lambda: "the database refuses a write" in worker.log.read_text())
+        assert row_of(house.database, job).status == Status.IN_PROGRESS
+    assert_bought_once(house, {"no room": viewer})
+    assert fetch(house.url, "/v1/responses", method="POST", body=large)[0] == 200
+
+
+def test_a_database_that_may_only_be_read_is_named(house: Stack) -> None:
+    url = f"sqlite:///file:{file_of(house)}?mode=ro&uri=true"
+    environment = clean_environment(PENSTOCK_REDIS_URL=house.settings.redis_url, PENSTOCK_DATABASE_URL=url)
+    worker = subprocess.run(WORKER, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert worker.returncode == 1
+    (line,) = worker.stderr.strip().splitlines()
+    assert "attempt to write a readonly database" in line
+
+
+# -- another server ------------------------------------------------------------------------------------------------
+
+
+def test_a_database_server_that_stalls_and_cuts_costs_nothing(tmp_path: Path) -> None:
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server on this machine: install one (Debian: apt install postgresql)")
+    with ExitStack() as opened:
+        place = opened.enter_context(postgres(programs)).rpartition("host=")[2]
+        proxy = opened.enter_context(Proxy(Path(place) / ".s.PGSQL.5432"))
+        url = f"postgresql+psycopg://postgres@{proxy.address}/postgres"
+        remote = opened.enter_context(stack(tmp_path / "data", PENSTOCK_DATABASE_URL=url))
+        talk = opened.enter_context(remote.client())
+        names = [f"remote {number}" for number in range(6)]
+        viewers = {
+            name: Viewer(talk, create(remote.url, input=f"{name} [[demo tokens=120 rate=60]]")["id"]) for name in names
+        }
+        for count in (10, 60):
+            for viewer in viewers.values():
+                viewer.seen(count)
+            proxy.cut()
+            proxy.stall()
+            viewers[names[0]].seen(count + 20)
+            proxy.flow()
+        assert_bought_once(remote, viewers)

@@ -1,0 +1,30 @@
+"""Two minutes in which every process is killed again and again, with thirty jobs at a time and their viewers."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from pathlib import Path
+
+import pytest
+
+from tests.support.soak import Soak, patient
+
+SECONDS = 120
+
+_log = logging.getLogger(__name__)
+
+
+@pytest.mark.timeout(SECONDS + 280)
+def test_nothing_is_lost_nothing_is_doubled_nothing_is_left_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    seed = secrets.randbelow(10**6)
+    _log.info("seed %d", seed)
+    with patient(tmp_path / "data") as house:
+        soak = Soak(house, seed)
+        soak.run(SECONDS)
+        soak.check()
+        soak.check_leftovers()
+    assert min(soak.counts[f"{kind} killed"] for kind in ("worker", "web", "redis")) > 3
