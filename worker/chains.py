@@ -1,4 +1,7 @@
-"""The chains that prompts run: LCEL, `prompt | model`, and what a server refuses is done without."""
+"""The chain that most prompts run, a chat model with its options bound; what a server refuses is done without.
+
+The prompt is not a part of it: `prompt | model` would add up the whole text with every chunk, for a tracer.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from typing import Any
 
 import openai
 from langchain_core.messages import AIMessage
-from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from langchain_core.runnables import Runnable
 
 from jobs.request import Message
@@ -16,8 +18,6 @@ from worker.ask import Ask
 from worker.faults import Fault
 from worker.model import JSON, JSON_SCHEMA, MAX_TOKENS, USAGE, Models
 
-# The texts of a prompt were rendered when the job was accepted, so that the row holds what was asked.
-_CONVERSATION = ChatPromptTemplate([MessagesPlaceholder("messages")])
 _AS_JSON = "Answer with one JSON object and nothing else. It follows this JSON schema:\n{schema}"
 # What an error message names when it refuses something. A limit that is too high is not refused by its name.
 _NAMES = {
@@ -34,14 +34,14 @@ def stream(models: Models, ask: Ask) -> Generator[AIMessage]:
     A server that refuses `stream_options`, `max_tokens` or a form is asked without, one that cannot stream for the
     whole, and one for which the messages are too many is told fewer, if that is wanted.
     """
-    refused, values = models.refused(ask.model), {"messages": _told(ask, models.refused(ask.model))}
-    options, used = options_for(ask, refused)
+    refused = models.refused(ask.model)
+    told, (options, used) = _told(ask, refused), options_for(ask, refused)
     model = models.get(ask.model).bind(**options)
     try:
         if models.streams(ask.model):
-            yield from (_CONVERSATION | model.bind(stream_usage=USAGE in used)).stream(values)
+            yield from model.bind(stream_usage=USAGE in used).stream(told)
         else:
-            yield _whole(_CONVERSATION | model, values)
+            yield _whole(model, told)
     except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
         words, fewer = str(error), _fewer(ask.messages)
         habit = next((habit for habit in used if any(name in words for name in _NAMES[habit])), None)
@@ -55,7 +55,7 @@ def stream(models: Models, ask: Ask) -> Generator[AIMessage]:
     except ValueError as error:
         if "No generation chunks" not in str(error):
             raise
-        yield _whole(_CONVERSATION | model, values)
+        yield _whole(model, told)
 
 
 def options_for(ask: Ask, refused: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
@@ -89,9 +89,9 @@ def _fewer(messages: Sequence[Message]) -> list[Message]:
     return [message for message in messages if not any(message is one for one in dropped)]
 
 
-def _whole(chain: Runnable[Any, Any], values: Mapping[str, Any]) -> AIMessage:
+def _whole(chain: Runnable[Any, Any], told: Sequence[Message]) -> AIMessage:
     try:
-        message = chain.invoke(values)
+        message = chain.invoke(told)
     except (ValueError, KeyError, TypeError) as error:
         raise Fault(f"The model server's answer makes no sense: {error}", transient=False) from error
     assert isinstance(message, AIMessage)  # noqa: S101  (for the type checker: a chat model's answer)
