@@ -88,6 +88,7 @@ def _parser() -> MarkdownIt:
     parser.use(footnote_plugin, inline=False, move_to_end=False).use(formulas)
     parser.core.ruler.push("adapt", _adapt)
     parser.add_render_rule("image", _image)
+    parser.add_render_rule("list_item_open", _item)
     # With a colon, which no heading's id has.
     parser.add_render_rule("footnote_anchor_name", lambda _, tokens, index, *__: f":{tokens[index].meta['id'] + 1}")
     return parser
@@ -150,3 +151,9 @@ def _image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options:
     words = renderer.renderInlineAsText(token.children, options, env) or "image"
     label = escape(f"{words} ({host[1]})" if host else words)
     return label if token.meta["linked"] else f'<a href="{escape(address)}">{label}</a>'
+
+
+def _item(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    """A task has its box as a character: no form's element is let into a page."""
+    box = {None: "", False: "☐ ", True: "☑ "}[tokens[index].meta.get("checked")]
+    return renderer.renderToken(tokens, index, options, env) + box

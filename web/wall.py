@@ -20,13 +20,12 @@ _ALLOWED = {
     "h1 h2 h3 h4 h5 h6": "id",
     "code div hr section span sup td th ul": "class",
     "a": "class href id title",
-    "input": "checked class",
     "li": "class id",
     "ol": "class start",
     _MATH: _MATH_ATTRIBUTES,
 }
 _ADDRESS = re.compile(r"(https?://|mailto:)\S+", re.IGNORECASE)
-_PLAIN = re.compile(r"[\w.#+ -]*")
+_PLAIN = re.compile(r"[\w.:#+ -]*")
 
 
 def clean(html: str) -> str:
@@ -39,10 +38,8 @@ def _cleaner() -> nh3.Cleaner:
     attributes = {tag: set(names.split()) for tags, names in _ALLOWED.items() for tag in tags.split()}
     return nh3.Cleaner(  # invariant 9
         tags=set(attributes),
-        attributes=attributes,
+        attributes={**attributes, "*": set()},  # else `lang` and `title` are let through everywhere
         attribute_filter=_value,
-        tag_attribute_values={"input": {"type": {"checkbox"}}},
-        set_tag_attribute_values={"input": {"disabled": ""}},  # of two, the order would be by chance
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener nofollow",
     )
@@ -50,9 +47,9 @@ def _cleaner() -> nh3.Cleaner:
 
 def _value(tag: str, name: str, value: str) -> str | None:
     """What to keep of an attribute. Ids, and links to them, are kept apart from those of the page around the text."""
-    if name == "id":
-        return f"text-{value}"
     if name == "href" and value.startswith("#"):
         return f"#text-{value[1:]}"
-    allowed = _ADDRESS if name == "href" else _PLAIN if name == "class" or tag in _MATH.split() else None
-    return value if allowed is None or allowed.fullmatch(value) else None
+    allowed = _ADDRESS if name == "href" else _PLAIN if name in ("class", "id") or tag in _MATH.split() else None
+    if allowed and not allowed.fullmatch(value):
+        return None
+    return f"text-{value}" if name == "id" else value

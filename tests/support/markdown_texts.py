@@ -84,6 +84,11 @@ EXPECTED = {
         "1. a\n   - b\n     1. c\n2. d",
         "<ol>\n<li>a\n<ul>\n<li>b\n<ol>\n<li>c</li>\n</ol>\n</li>\n</ul>\n</li>\n<li>d</li>\n</ol>",
     ),
+    "tasks": (
+        "- [ ] a\n- [x] *b*\n- c",
+        '<ul class="contains-task-list">\n<li class="task-list-item">☐ a</li>\n'
+        '<li class="task-list-item">☑ <em>b</em></li>\n<li>c</li>\n</ul>',
+    ),
     "a list that goes on": ("3. a\n\n4. b", '<ol start="3">\n<li>\n<p>a</p>\n</li>\n<li>\n<p>b</p>\n</li>\n</ol>'),
     "table": (
         "| a | b |\n|:--|--:|\n| `x|y` | **2** |",
@@ -143,6 +148,7 @@ FORMULAS = {
     r"in $$a$$ text": ("<p>in", '<math display="block"><mrow><mi>a</mi></mrow></math>'),
     "so\n\\[\na\n+ b\n\\].\n": ("<p>so", "<mi>a</mi><mo>+</mo><mi>b</mi><mo>.</mo>"),
     "> $$\n> a\n> $$": ("<blockquote>", '<div class="formula"><math display="block">'),
+    "- $$\n  a\nb": ("<ul>", "</ul>\n<p>b</p>"),
     "- x:\n  $$\n  a\n  $$": ("<ul>", '<div class="formula"><math display="block">'),
     "\\begin{align}\na &= b \\\\\nc &= d\n\\end{align}": ("<div", '<mtd columnalign="right"><mi>c</mi></mtd>'),
     "$$\\begin{aligned}a&=b\\end{aligned}$$": ("<div", '<mtd columnalign="right"><mi>a</mi></mtd>'),

@@ -64,7 +64,7 @@ def test_how_a_text_comes_never_shows(text: str, data: st.DataObject) -> None:
 @given(TEXTS)
 @example("  ```\n\n```\n  ```\na")
 @example("```\n\na\n````\n\n```\nb\n\nc")
-@example("a\n\u3000\n- b\n\f\nc")
+@example("a\n\u3000\nb\n\f\nc")
 @example("- ```\n\na\n\n- b\n\n      c\n\n d\n\ne")
 @example("1. ```\n\n```\n\na\n```\n\nb")
 @example("- a\n- b\n\nc\n- d\n\n\n* e\n\n  f\n\n g")

@@ -40,15 +40,6 @@ def test_no_formula(text: str) -> None:
     assert "formula" not in html
 
 
-def test_a_task_list() -> None:
-    box = '<input class="task-list-item-checkbox" type="checkbox" disabled="">'
-    ticked = '<input class="task-list-item-checkbox" type="checkbox" checked="" disabled="">'
-    assert render("- [ ] a\n- [x] b\n- c") == (
-        f'<ul class="contains-task-list">\n<li class="task-list-item">{box} a</li>\n'
-        f'<li class="task-list-item">{ticked} b</li>\n<li>c</li>\n</ul>\n'
-    )
-
-
 def test_a_footnote() -> None:
     html = render("a[^x] and[^x]\n\n[^x]: one\n\n    two\n\n[^y]: never named\n\nafter")
     assert (
