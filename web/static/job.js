@@ -5,6 +5,7 @@ const output = document.getElementById("output");
 const status = document.getElementById("status");
 const connection = document.getElementById("connection");
 const length = document.getElementById("length");
+const pace = document.getElementById("pace");
 const outline = document.getElementById("outline");
 const items = new Map();
 const sections = new Map();
@@ -104,6 +105,7 @@ async function format() {
 
 function end({ response }) {
   stream.close();
+  pace.textContent = "";
   format();
   show(response.status);
   connection.textContent = "";
@@ -116,6 +118,26 @@ function end({ response }) {
   }
 }
 for (const type of ["completed", "failed", "incomplete"]) on(`response.${type}`, end);
+
+// What no event carries, because it moves: place in the queue, pace, time left.
+async function look() {
+  if (stream.readyState === EventSource.CLOSED) return;
+  if (document.visibilityState === "visible") {
+    const answer = await fetch(`/v1/responses/${job.dataset.id}`).catch(() => null);
+    if (answer?.ok && stream.readyState !== EventSource.CLOSED) pace.textContent = paceOf((await answer.json()).penstock);
+  }
+  setTimeout(look, 5000);
+}
+
+function paceOf({ queue_position: before, progress, tokens_per_second: speed, eta_seconds: left }) {
+  if (before !== undefined) return before ? `${before} before it` : "next in the queue";
+  const parts = [`${progress.words.toLocaleString()} words`];
+  if (progress.total > 1) parts.unshift(`${progress.done} of ${progress.total} sections`);
+  if (speed) parts.push(`about ${Math.round(speed)} tokens/s`);
+  if (left) parts.push(left < 90 ? `about ${left} s left` : `about ${Math.round(left / 60)} min left`);
+  return parts.join(" · ");
+}
+setTimeout(look, 1000);
 
 stream.onopen = () => (connection.textContent = "live");
 stream.onerror = () => {
