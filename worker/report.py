@@ -144,8 +144,11 @@ def _write_summary(attempt: Attempt, outline: Outline, section: Section) -> Outc
     if before := _finished(attempt, section.number):
         return before
     words = attempt.claim.job.request["prompt"]["variables"].get("words")
+    # Without what an earlier try wrote of the summary itself: it is asked for in the same words each time.
+    items = attempt.recording.snapshot()["output"]
+    chapters = [item for item in items if item["penstock"]["section"] < section.number]
     told = {
-        "report": text_of(attempt.recording.snapshot())[:_SUMMARY_CHARACTERS],
+        "report": text_of({"output": chapters})[:_SUMMARY_CHARACTERS],
         "summary_words": max(50, int(words or _WORDS) // _SUMMARY_SHARE),
     }
     return write_section(attempt, section, _step(attempt, "summary", outline, told), heading=f"## {section.title}\n\n")
