@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import tempfile
 import time
@@ -13,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, median
 
 import psutil
 
@@ -102,7 +102,7 @@ def by_hand(folder: Path, model_url: str) -> Iterator[System]:
         }
         for process in processes.values():
             running.callback(process.kill)
-        wait_for(lambda: b" ready." in processes["worker"].log.read_bytes())
+        wait_for(lambda: b" ready." in processes["worker"].log.read_bytes(), 60)
 
         def begin(prompt: str) -> str:
             headers, body = {"Content-Type": "application/json"}, json.dumps({"prompt": prompt}).encode()
@@ -121,20 +121,24 @@ def first_token(system: System) -> float:
         next(text for _, text in events if text)
         found.append((time.perf_counter() - began) * 1000)
         deque(events, maxlen=0)  # to its end, so that it is not in the next one's way
-    return statistics.median(found)
+    return median(found)
 
 
-def cpu_time(system: System, jobs: int, viewers: int, rate: int, tokens: int) -> dict[str, float]:
-    """Seconds of CPU time that each part takes for 1,000 tokens, while so many jobs run, each with so many viewers."""
+def load(system: System, jobs: int, viewers: int, rate: int, tokens: int) -> dict[str, float]:
+    """Seconds of CPU time for 1,000 tokens, while so many jobs run, each with so many viewers.
+
+    And how many events a viewer is sent for a token: fewer than one where text was merged, because somebody was late.
+    """
     before = system.spent()
-    streams = [
-        system.begin(f"number {number} [[demo rate={rate} tokens={tokens}]]") for number in range(jobs)
-    ] * viewers
+    prompts = [f"number {number} [[demo rate={rate} tokens={tokens}]]" for number in range(jobs)]
+    streams = [system.begin(prompt) for prompt in prompts] * viewers
     with ThreadPoolExecutor(len(streams)) as threads:
-        lengths = list(threads.map(lambda stream: sum(len(text) for _, text in system.view(stream)), streams))
+        seen = list(threads.map(lambda stream: [len(text) for _, text in system.view(stream) if text], streams))
     after = system.spent()
-    assert min(lengths) > tokens, "a viewer has not got it all"
-    return {part: (after[part] - before[part]) * 1000 / (jobs * tokens) for part in before}
+    assert min(map(sum, seen)) > tokens, "a viewer has not got it all"
+    cpu = {part: (after[part] - before[part]) * 1000 / (jobs * tokens) for part in before}
+    events = mean(map(len, seen)) / tokens
+    return {"worker + web": cpu["worker"] + cpu["web"], "Redis": cpu["Redis"], "events a token": events}
 
 
 def sent_again(system: System) -> float:
@@ -156,10 +160,8 @@ def sent_again(system: System) -> float:
 def measured(system: System, tokens: int) -> dict[str, float]:
     """Every row of the table, once."""
     rows = {"time to first token, ms": first_token(system)}
-    for load, (jobs, viewers, rate) in _LOADS.items():
-        parts = cpu_time(system, jobs, viewers, rate, tokens)
-        parts = {"worker + web": parts["worker"] + parts["web"], **parts}
-        rows |= {f"CPU s per 1,000 tokens, {load}: {part}": spent for part, spent in parts.items()}
+    for name, (jobs, viewers, rate) in _LOADS.items():
+        rows |= {f"{name}: {row}": value for row, value in load(system, jobs, viewers, rate, tokens).items()}
     rows["worker's memory, MB"] = system.memory()
     return {**rows, "text sent again after a reconnect, %": sent_again(system)}
 
@@ -177,10 +179,10 @@ def main(tokens: int = 1000, times: int = 3) -> None:
             for _ in range(times):
                 for name, system in systems.items():
                     found[name].append(measured(system, tokens))
-    print(f"{f'least of {times}':62} {'by hand':>9} {'Penstock':>9} {'factor':>7}")
+    print(f"{f'CPU s for 1,000 tokens; least of {times}':42} {'by hand':>9} {'Penstock':>9} {'factor':>7}")
     for row in found["Penstock"][0]:
         hand, ours = (min(run[row] for run in found[name]) for name in found)
-        print(f"{row:62} {hand:9.2f} {ours:9.2f} " + (f"{hand / ours:7.1f}" if ours else f"{'-':>7}"))
+        print(f"{row:42} {hand:9.2f} {ours:9.2f} " + (f"{hand / ours:7.1f}" if ours else f"{'-':>7}"))
 
 
 if __name__ == "__main__":

@@ -119,42 +119,29 @@ def test_a_cancel_arrives_when_its_message_does_not(busy: Stack, talk: openai.Op
     assert_one_end(busy.database, job)
 
 
-def test_a_cancel_arrives_at_a_worker_of_another_kind(busy: Stack, talk: openai.OpenAI) -> None:
-    for worker in busy.workers:
-        worker.kill()
-    green = busy.start_worker("-P", "gevent")
-    for doing in ("writing", "silent", "not even answering"):
-        script, event = SCRIPTS[doing]
-        name = f"{doing} in green"
-        job = create(busy.url, input=f"{name} [[demo {script}]]")["id"]
-        busy.model.wait(name, event)
-        asked = time.monotonic()
-        assert talk.responses.cancel(job).status == "cancelled"
-        assert busy.model.wait(name, "closed_by_client") - asked < ROUND_TRIP
-        assert_one_end(busy.database, job)
-    assert green.end() == 0
-    busy.start_worker()
-
-
-@pytest.mark.parametrize("found", ["by nobody yet", "by rescue"])
-def test_a_cancel_holds_when_the_worker_is_dead(busy: Stack, talk: openai.OpenAI, found: str) -> None:
-    name = f"dead, found {found}"
-    job = create(busy.url, input=f"{name} [[demo tokens=600 rate=50]]")["id"]
-    viewer = Viewer(talk, job)
-    viewer.seen(20)
-    worker = busy.runner(job)
+def test_a_cancel_holds_when_the_worker_is_dead(busy: Stack, talk: openai.OpenAI) -> None:
+    """Before anybody has found that out, and when the job waits for another worker already."""
+    asked = {
+        status: create(busy.url, input=f"dead and {status} [[demo tokens=600 rate=50]]")["id"]
+        for status in ("in_progress", "queued")
+    }
+    viewers = {status: Viewer(talk, job) for status, job in asked.items()}
+    for viewer in viewers.values():
+        viewer.seen(20)
+    worker = busy.runner(asked["queued"])
     worker.kill()
-    if found == "by rescue":
-        Attempts(busy.database).requeue_orphans(worker.name)
-    asked = time.monotonic()
-    assert talk.responses.cancel(job).status == ("queued" if found == "by rescue" else "in_progress")
-    assert time.monotonic() - asked < ANSWER
+    Attempts(busy.database).give_up(asked["queued"], 1)
+    for status, job in asked.items():
+        began = time.monotonic()
+        assert talk.responses.cancel(job).status == status
+        assert time.monotonic() - began < ANSWER
     busy.lose(worker)
     busy.start_worker()
-    final = assert_one_end(busy.database, job, viewer.ended())
-    assert (final["status"], final["penstock"]["attempt"]) == ("cancelled", 2)
-    assert text_in(viewer.events) == viewer.events[-1].response.output_text != ""
-    assert busy.model.stats(name)["requests"] == 1
+    for status, viewer in viewers.items():
+        final = assert_one_end(busy.database, asked[status], viewer.ended())
+        assert (final["status"], final["penstock"]["attempt"]) == ("cancelled", 2)
+        assert text_in(viewer.events) == viewer.events[-1].response.output_text != ""
+        assert busy.model.stats(f"dead and {status}")["requests"] == 1
 
 
 def test_many_cancels_are_one(busy: Stack, talk: openai.OpenAI) -> None:
@@ -204,3 +191,19 @@ def test_a_cancel_and_an_end_at_the_same_moment_make_one_end(busy: Stack, talk: 
         assert answer.status == final["status"]
         statuses.add(answer.status)
     assert statuses <= {"completed", "cancelled"}
+
+
+def test_a_cancel_arrives_at_a_worker_of_another_kind(busy: Stack, talk: openai.OpenAI) -> None:
+    for worker in busy.workers:
+        worker.kill()
+    green = busy.start_worker("-P", "gevent")
+    for doing in ("writing", "silent", "not even answering"):
+        script, event = SCRIPTS[doing]
+        name = f"{doing} in green"
+        job = create(busy.url, input=f"{name} [[demo {script}]]")["id"]
+        busy.model.wait(name, event)
+        asked = time.monotonic()
+        assert talk.responses.cancel(job).status == "cancelled"
+        assert busy.model.wait(name, "closed_by_client") - asked < ROUND_TRIP
+        assert_one_end(busy.database, job)
+    assert green.end() == 0

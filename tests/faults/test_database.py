@@ -24,7 +24,7 @@ from tests.support.up import ROOT, clean_environment
 from tests.support.wire import create, fetch
 from tests.support.witness import assert_in_order, assert_one_end, row_of
 
-LEASE_SECONDS = 3
+LEASE_SECONDS = 2
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def often_locked(database: Path) -> Iterator[None]:
 
 
 def test_a_database_that_others_hold_is_waited_for(house: Stack, talk: openai.OpenAI) -> None:
-    names = [f"patience {number}" for number in range(12)]
+    names = [f"patience {number}" for number in range(8)]
     with often_locked(file_of(house)):
         viewers = {
             name: Viewer(talk, create(house.url, input=f"{name} [[demo tokens=30 rate=30]]")["id"]) for name in names

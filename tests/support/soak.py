@@ -15,28 +15,22 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
-from urllib.request import urlopen
 
 import psutil
 
 from jobs import events
-from jobs.fold import fold
 from jobs.liveness import Liveness
 from jobs.store import Store
-from jobs.transcript import read
 from tests.support.stack import Process, Stack, stack, wait_for
+from tests.support.tasks import PROMPT, PROMPT_NAME, Task
 from tests.support.wire import blocks, fetch, request
-from tests.support.witness import assert_one_end, row_of
 
 WORKERS, WEBS, JOBS, VIEWERS = 3, 2, 30, 2
 _PATIENCE_SECONDS = 120
-_WORDS = ("water", "wheel", "stream", "gate", "stone", "mill", "river", "spring", "channel", "weir", "flood", "dam")
 # Twice what is promised for viewers that vanish; one flow of it all needs no more descriptors or threads.
 _FREED_SECONDS = 2 * 20
 _DESCRIPTORS, _THREADS = 100, 150
@@ -44,19 +38,11 @@ _DESCRIPTORS, _THREADS = 100, 150
 
 def patient(directory: Path) -> AbstractContextManager[Stack]:
     """A Penstock that misses a dead worker soon, and gives no job up for what a soak does to it."""
-    return stack(directory, workers=WORKERS, PENSTOCK_LEASE_SECONDS="4", PENSTOCK_MAX_ATTEMPTS="1000")
-
-
-@dataclass
-class Task:
-    """One job of the soak, and what its viewers have seen of it."""
-
-    text: str
-    script: str
-    id: str = ""
-    views: list[list[bytes]] = field(default_factory=list)
-    # How often the model had been asked when a viewer saw an item finished.
-    asked_at_done: list[int] = field(default_factory=list)
+    prompts = directory / "prompts"
+    prompts.mkdir(parents=True)
+    (prompts / f"{PROMPT_NAME}.toml").write_text(PROMPT)
+    variables = {"PENSTOCK_LEASE_SECONDS": "4", "PENSTOCK_MAX_ATTEMPTS": "1000", "PENSTOCK_PROMPTS": str(prompts)}
+    return stack(directory, workers=WORKERS, **variables)
 
 
 class Soak:
@@ -89,7 +75,8 @@ class Soak:
 
     def _targets(self) -> list[tuple[str, Callable[[random.Random], None], float, float]]:
         """What is killed, and the shortest and the longest pause between two deaths of its kind."""
-        return [("worker", self._kill_worker, 2, 6), ("web", self._kill_web, 4, 9), ("redis", self._kill_redis, 5, 12)]
+        worker = ("worker", self._kill_worker, 1.0, 5.0)
+        return [worker, worker, ("web", self._kill_web, 4.0, 9.0), ("redis", self._kill_redis, 5.0, 12.0)]
 
     def _kill(
         self, number: int, kind: str, strike: Callable[[random.Random], None], shortest: float, longest: float
@@ -139,20 +126,15 @@ class Soak:
         chance = random.Random(f"{self.seed} client {slot}")
         with ThreadPoolExecutor(VIEWERS) as viewers:
             while not self._over.is_set():
-                task = self._task(chance)
+                task = Task.draw(next(self._numbers), chance)
                 self._create(task, chance)
                 watching = [viewers.submit(self._watch, task, random.Random(chance.random())) for _ in range(VIEWERS)]
                 task.views = [view.result() for view in watching]
                 self.tasks.append(task)
 
-    def _task(self, chance: random.Random) -> Task:
-        words = " ".join(chance.choices(_WORDS, k=chance.randint(8, 50)))
-        think = chance.choice(["", " think=20"])
-        return Task(f"{next(self._numbers)} {words}", f"[[demo echo rate={chance.randint(30, 80)}{think}]]")
-
     def _create(self, task: Task, chance: random.Random) -> None:
         """Ask until there is an answer; the key makes all of it one job."""
-        body = json.dumps({"input": f"{task.script}{task.text}", "background": True}).encode()
+        body = json.dumps(task.body).encode()
         key = {"Idempotency-Key": f"{self.seed} {task.text.partition(' ')[0]}"}
         while not task.id:
             url = chance.choice(self.house.urls)
@@ -179,77 +161,48 @@ class Soak:
                     for block in itertools.islice(blocks(answer), stays):
                         if not block.startswith(b":"):
                             seen.append(block)
-                            self._note_done(task, block)
+                            task.note(block, self.house.model)
             except (OSError, HTTPException):
                 time.sleep(0.05)
             self.counts["connections of viewers"] += 1
         return seen
 
-    def _note_done(self, task: Task, frame: bytes) -> None:
-        is_done = frame.startswith(f"event: {events.ITEM_DONE}\n".encode())
-        if is_done and events.event_of(frame)["item"]["status"] == "completed":
-            task.asked_at_done.append(self._asked(task))
-
-    def _asked(self, task: Task) -> int:
-        """How often the model has been asked for this job's text."""
-        address = f"{self.house.model.url.removesuffix('/v1')}/stats?key={quote(task.text)}"
-        with urlopen(address, timeout=30) as answer:
-            return int(json.load(answer)["requests"])
-
     # -- the account
 
     def check(self) -> None:
-        """All jobs are there once, whole, and as every viewer saw them; each was bought as often as it had to be."""
+        """All jobs are there, once, and each is whole."""
         assert len(Store(self.house.database).page("local", limit=10**6)) == len(self.tasks)
         for task in self.tasks:
-            final = assert_one_end(self.house.database, task.id)
-            attempt = row_of(self.house.database, task.id).attempt
-            assert final["status"] == "completed"
-            (text,) = [item["content"][0]["text"] for item in final["output"] if item["type"] == "message"]
-            assert text == task.text
-            frames = [frame for page in read(Store(self.house.database).transcript(task.id) or b"") for frame in page]
-            for view in task.views:
-                self._check_view(frames, view)
-            asked = self._asked(task)
-            assert 1 <= asked <= attempt
-            assert task.asked_at_done
-            assert set(task.asked_at_done) == {asked}, f"{task.id} was asked for again when it was finished"
-            self.counts["attempts"] += attempt
-            self.counts["requests to the model"] += asked
-        self.counts["jobs"] = len(self.tasks)
-
-    def _check_view(self, kept: list[bytes], view: list[bytes]) -> None:
-        """A viewer has every frame that was kept, once, in order; others only if a restart took their place."""
-        numbers = [events.number_of(frame) for frame in view]
-        assert numbers == sorted(set(numbers))
-        assert set(kept) <= set(view)
-        lost = [number for number, frame in zip(numbers, view, strict=True) if frame not in set(kept)]
-        if lost:
-            self.counts["viewers who saw a restart"] += 1
-            later = [events.event_of(frame)["type"] for frame in view if events.number_of(frame) > lost[-1]]
-            assert events.IN_PROGRESS in later
-        else:
-            assert fold(events.events_of(view)) == fold(events.events_of(kept))
-        self.counts["frames seen"] += len(view)
+            attempts, restarts = task.check(self.house.database, self.house.model)
+            self.counts["jobs"] += 1
+            self.counts["reports among them"] += task.is_report
+            self.counts["attempts"] += attempts
+            self.counts["viewers who saw a restart"] += restarts
+            self.counts["frames seen"] += sum(map(len, task.views))
 
     def check_leftovers(self) -> None:
         """Nothing is left of all that: no key for ever, no connection, process, thread or descriptor."""
-        house, ours = self.house, psutil.Process()
-        client: Any = house.redis
+        client: Any = self.house.redis
         for_ever = [key for key in client.scan_iter("penstock:*") if client.ttl(key) == -1]
         assert [key for key in for_ever if not key.startswith(b"penstock:celery:")] == []
         wait_for(lambda: not client.pubsub_channels("penstock:{*"), _FREED_SECONDS)
-        webs = [self._web(number) for number in range(WEBS)]
-        workers = [worker for worker in house.workers if worker.is_running]
-        known = {house.redis_server.pid, *(process.pid for process in (*webs, *workers, house.model.process))}
-        wait_for(lambda: {process.pid for process in ours.children()} == known, _FREED_SECONDS)
-        serving = [child for web in webs for child in psutil.Process(web.pid).children()]
-        assert len(serving) == WEBS
-        for process in (*serving, *(psutil.Process(worker.pid) for worker in workers)):
+        # A web process is two: gunicorn's own, and the one that serves.
+        wait_for(lambda: len(_processes(self.house.directory)) == WORKERS + 2 * WEBS, _FREED_SECONDS)
+        for process in _processes(self.house.directory):
             wait_for(partial(_is_alone, process), _FREED_SECONDS)
             assert process.num_fds() < _DESCRIPTORS
             assert process.num_threads() < _THREADS
-        wait_for(lambda: len(Liveness(house.database).rows()) == WORKERS, _FREED_SECONDS)
+        wait_for(lambda: len(Liveness(self.house.database).rows()) == WORKERS, _FREED_SECONDS)
+
+
+def _processes(data: Path) -> list[psutil.Process]:
+    """All web and worker processes of the Penstock with this data directory, orphans too."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("PENSTOCK_DATA") == str(data):
+                found.append(process)
+    return found
 
 
 def _is_alone(process: psutil.Process) -> bool:
