@@ -129,8 +129,8 @@ async function look() {
   setTimeout(look, 5000);
 }
 
-function paceOf({ queue_position: before, progress, tokens_per_second: speed, eta_seconds: left }) {
-  if (before !== undefined) return before ? `${before} before it` : "next in the queue";
+function paceOf({ queue_position: before, oldest_wait_seconds: wait, progress, tokens_per_second: speed, eta_seconds: left }) {
+  if (before !== undefined) return before ? `${before} before it, the first for ${Math.round(wait)} s` : "next in the queue";
   const parts = [`${progress.words.toLocaleString()} words`];
   if (progress.total > 1) parts.unshift(`${progress.done} of ${progress.total} sections`);
   if (speed) parts.push(`about ${Math.round(speed)} tokens/s`);
