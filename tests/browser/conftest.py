@@ -1,0 +1,87 @@
+"""A real browser on a running Penstock. What its pages complain about, or ask of others, is a failure."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import openai
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect, sync_playwright
+
+from tests.support.stack import Stack, stack
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+TIMEOUT_MS = 20_000
+# A server that goes away, a form that is refused, and a text file, which can name no icon of its own.
+NO_FAULTS = ("net::ERR_", "400 (BAD REQUEST)", "favicon.ico")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with stack(tmp_path_factory.mktemp("browser") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def talk(site: Stack) -> Iterator[openai.OpenAI]:
+    with site.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if program is None:
+        pytest.skip(f"no browser on PATH: none of {', '.join(PROGRAMS)}")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        expect.set_options(timeout=TIMEOUT_MS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def visits() -> list[str]:
+    """The addresses that the pages of a test asked for."""
+    return []
+
+
+@pytest.fixture
+def tabs(browser: Browser, site: Stack, visits: list[str]) -> Iterator[dict[bool, BrowserContext]]:
+    """A window with JavaScript and one without. What their pages complain about, or ask of others, is a failure."""
+    complaints: list[str] = []
+
+    def hear(said: ConsoleMessage) -> None:
+        text = f"{said.text} {said.location}"
+        if said.type in ("error", "warning") and not any(ours in text for ours in NO_FAULTS):
+            complaints.append(text)
+
+    def dismiss(dialog: Dialog) -> None:
+        complaints.append(dialog.message)
+        dialog.dismiss()
+
+    contexts = {script: browser.new_context(java_script_enabled=script) for script in (True, False)}
+    for context in contexts.values():
+        context.set_default_timeout(TIMEOUT_MS)
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("console", hear)
+        context.on("dialog", dismiss)
+        context.on("request", lambda request: visits.append(request.url))
+    yield contexts
+    for context in contexts.values():
+        context.close()
+    assert complaints == []
+    assert [url for url in visits if not url.startswith((f"{site.url}/", "data:"))] == []
+
+
+@pytest.fixture
+def page(tabs: dict[bool, BrowserContext]) -> Page:
+    return tabs[True].new_page()
