@@ -1,14 +1,22 @@
-"""Fixtures that several folders share: one running Penstock for tests that break nothing."""
+"""What all folders share: whose turn it is, and one running Penstock for tests that break nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import openai
 import pytest
 
+from tests.support.alone import turn
 from tests.support.stack import Stack, stack
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Begin a test when it is its turn. First of all hooks: its time limit counts from then."""
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(scope="session")
