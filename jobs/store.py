@@ -248,6 +248,7 @@ def _take(connection: Connection, row: Mapping[str, Any], background: bool) -> s
     query = select(jobs.c.id).where(same, usable).order_by(jobs.c.created_at.desc()).limit(1)
     if not background:
         query = query.where(jobs.c.ended_at.is_not(None))
-    # One statement: two retries at once cannot both have it.
+    # Two retries at once cannot both have it: PostgreSQL's second one passes over what the first one has locked.
+    query = query.with_for_update(skip_locked=True)
     taken = update(jobs).where(jobs.c.id == query.scalar_subquery()).values(taken=row["taken"]).returning(jobs.c.id)
     return connection.execute(taken).scalar_one_or_none()
