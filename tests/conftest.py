@@ -8,15 +8,21 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.support.alone import turn
+from tests.support.alone import Turns
 from tests.support.stack import Stack, stack
+
+_turns = Turns()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     """Begin a test when it is its turn. First of all hooks: its time limit counts from then."""
-    with turn(alone=item.get_closest_marker("alone") is not None):
+    with _turns.turn(alone=_is_alone(item), next_alone=_is_alone(nextitem)):
         return (yield)
+
+
+def _is_alone(item: pytest.Item | None) -> bool:
+    return item is not None and item.get_closest_marker("alone") is not None
 
 
 @pytest.fixture(scope="session")
