@@ -168,7 +168,6 @@ class Stack:
         """One worker more; returns when it is known to the others."""
         worker = self.launch_worker(*arguments, **variables)
         self.await_worker(worker)
-        assert worker.is_running, worker.last_words
         return worker
 
     def launch_worker(self, *arguments: str, **variables: str) -> Process:
@@ -180,9 +179,10 @@ class Stack:
         return worker
 
     def await_worker(self, worker: Process) -> None:
-        """Wait until a worker is ready or has ended; fails with the end of its log when neither happens."""
+        """Wait until a worker is ready or has been killed; fails with the end of its log when it does not come up."""
         try:
             wait_for(lambda: b" ready." in worker.log.read_bytes() or not worker.is_running, WORKER_SECONDS)
+            assert worker.exit_code in (None, -signal.SIGKILL)
         except AssertionError as error:
             raise AssertionError(worker.last_words) from error
 
@@ -264,9 +264,10 @@ def stack(directory: Path, *, workers: int = 1, **variables: str) -> Iterator[St
     """A running Penstock with one web process, ended with everything that belongs to it."""
     running = Stack(directory, **variables)
     try:
-        for _ in range(workers):
-            running.start_worker()
+        begun = [running.launch_worker() for _ in range(workers)]  # they come up while the web process does
         running.start_web()
+        for worker in begun:
+            running.await_worker(worker)
         yield running
     finally:
         running.close()
