@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     """Set up what the command needs and run it; returns an exit code, or becomes `penstock`."""
     command, *rest = arguments or ["up"]
     # Where it is forbidden, as images do to stay small, each process compiles 2,000 modules at its start: 5 s more.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.unsetenv("PYTHONDONTWRITEBYTECODE")
     try:
         if command == "test":
             set_up(DEVELOPMENT)
