@@ -17,8 +17,9 @@ from statistics import mean, median
 import psutil
 
 from cli.listening import listen
+from tests.support.process import Process
 from tests.support.redis_server import RedisServer
-from tests.support.stack import Process, Stack, stack, wait_for
+from tests.support.stack import Stack, stack, wait_for
 from tests.support.up import clean_environment
 from tests.support.wire import blocks, create, fetch, request
 

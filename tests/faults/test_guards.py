@@ -18,7 +18,8 @@ from jobs.attempts import Attempts
 from jobs.event_log import EventLog
 from jobs.schema import checkpoints
 from tests.support.obstruction import endless, is_locked, locked
-from tests.support.stack import Process, Stack, Viewer, stack, wait_for
+from tests.support.process import Process
+from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import create, event_source, raw_stream
 from tests.support.witness import assert_in_order, assert_one_end, row_of, text_in
 

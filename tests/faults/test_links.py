@@ -81,9 +81,9 @@ def test_a_link_that_stalls_costs_nothing(links: Links, talk: openai.OpenAI, end
 @pytest.mark.parametrize("end", ["redis", "model"])
 def test_a_link_that_is_cut_is_made_again(links: Links, talk: openai.OpenAI, end: str) -> None:
     name = f"{end} is cut"
-    viewer = Viewer(talk, create(links.stack.url, input=f"{name} [[demo tokens=150 rate=100]]")["id"])
-    for count in (20, 50):
-        viewer.seen(count)
+    viewer = Viewer(talk, create(links.stack.url, input=f"{name} [[demo tokens=150 rate=50]]")["id"])
+    for words in (10, 30):
+        viewer.read(words)
         links.proxies[end].cut()
     assert_whole(links, talk, name, viewer, requests=3 if end == "model" else 1)
 

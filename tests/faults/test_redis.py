@@ -59,6 +59,7 @@ def assert_undisturbed(house: Stack, talk: openai.OpenAI, name: str, viewers: li
     assert house.model.stats(name)["requests"] == 1
 
 
+@pytest.mark.alone
 def test_invariant_2_one_log_one_order(house: Stack, talk: openai.OpenAI) -> None:
     job = create(house.url, input="one order [[demo tokens=300 rate=150 think=20]]")["id"]
     first = Viewer(talk, job)
@@ -82,6 +83,7 @@ def test_invariant_2_one_log_one_order(house: Stack, talk: openai.OpenAI) -> Non
     assert_one_end(house.database, job, first.events)
 
 
+@pytest.mark.alone
 def test_an_emptied_redis_costs_nothing(house: Stack, talk: openai.OpenAI) -> None:
     job = create(house.url, input="emptied [[demo tokens=200 rate=100]]")["id"]
     viewers = [Viewer(talk, job)]

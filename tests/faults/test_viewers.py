@@ -22,8 +22,9 @@ from jobs.event_log import EventLog, channel
 from jobs.ids import item_id
 from jobs.record import Status
 from jobs.store import Store
+from tests.support.process import Process
 from tests.support.rows import Rows, accepted
-from tests.support.stack import Process, Stack, Viewer, stack, wait_for
+from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import blocks, create, fetch, raw_stream, request
 from tests.support.witness import assert_in_order, assert_one_end
 

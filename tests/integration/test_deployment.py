@@ -18,7 +18,8 @@ import yaml  # type: ignore[import-untyped]
 
 from cli.redis_server import FAKE, find_program
 from jobs.settings import Settings
-from tests.support.stack import DemoModel, Process, wait_for
+from tests.support.process import Process
+from tests.support.stack import DemoModel, wait_for
 from tests.support.up import COMMAND, ROOT, clean_environment
 from tests.support.wire import fetch
 

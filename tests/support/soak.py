@@ -25,7 +25,8 @@ import psutil
 from jobs import events
 from jobs.liveness import Liveness
 from jobs.store import Store
-from tests.support.stack import Process, Stack, stack, wait_for
+from tests.support.process import Process
+from tests.support.stack import Stack, stack, wait_for
 from tests.support.tasks import PROMPT, PROMPT_NAME, Task
 from tests.support.wire import blocks, fetch, request
 

@@ -6,18 +6,16 @@ import json
 import os
 import secrets
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 from urllib.request import urlopen
 
 import openai
-import psutil
 import redis
 from sqlalchemy import select
 
@@ -28,14 +26,14 @@ from jobs.liveness import Liveness
 from jobs.record import Status
 from jobs.schema import jobs
 from jobs.settings import Settings
+from tests.support.process import Process
 from tests.support.redis_server import RedisServer
-from tests.support.up import ROOT, clean_environment
+from tests.support.up import clean_environment
 
 T = TypeVar("T")
 
 # From a worker's start until it takes jobs, on a machine that has much else to do.
 WORKER_SECONDS = 60
-_LAST_WORDS = 4_000
 
 
 def wait_for(look: Callable[[], T | None], seconds: float = 20) -> T:
@@ -45,62 +43,6 @@ def wait_for(look: Callable[[], T | None], seconds: float = 20) -> T:
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.02)
     return found
-
-
-class Process:
-    """One process, with its output in a file."""
-
-    def __init__(self, argv: list[str], log: Path, environment: dict[str, str], fds: tuple[int, ...] = ()) -> None:
-        self.log = log
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=fds
-            )
-
-    @property
-    def name(self) -> str:
-        """What it is called in its log's name, and a worker in the database."""
-        return self.log.stem
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def send(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        """End it at once, with the processes that it has started. Once more is no error."""
-        if self.is_running:
-            children = psutil.Process(self.pid).children(recursive=True)
-            self._process.kill()
-            self._process.wait()
-            for child in children:
-                with suppress(psutil.NoSuchProcess):
-                    child.kill()
-
-    def end(self, seconds: float = 40) -> int:
-        """End it in order; its exit code."""
-        self._process.terminate()
-        return self.wait(seconds)
-
-    def wait(self, seconds: float = 40) -> int:
-        """Its exit code, once it has ended."""
-        return self._process.wait(seconds)
-
-    @property
-    def exit_code(self) -> int | None:
-        """None while it runs; a signal's number, negative, when that has ended it."""
-        return self._process.poll()
-
-    @property
-    def is_running(self) -> bool:
-        return self.exit_code is None
-
-    @property
-    def last_words(self) -> str:
-        """What became of it and the end of its log, for whoever reads of a failure."""
-        return f"{self.name} (exit code {self.exit_code}) wrote last:\n{self.log.read_text()[-_LAST_WORDS:]}"
 
 
 class DemoModel:
@@ -294,6 +236,10 @@ class Viewer(threading.Thread):
         """Its events, as soon as there are `count` of them."""
         wait_for(lambda: len(self.events) >= count)
         return self.events
+
+    def read(self, words: int) -> None:
+        """Wait until so much of the model's text has come. On a busy machine that is fewer events, and longer ones."""
+        wait_for(lambda: len("".join(getattr(event, "delta", "") for event in self.events).split()) >= words)
 
     def ended(self, seconds: float = 60) -> list[Any]:
         """All events, once the stream has ended."""
