@@ -17,8 +17,12 @@ def request(
     """One request; its connection ends with the answer, which is for the caller to close."""
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=30)
-    connection.request(method, path, body=body, headers={"Connection": "close", **(headers or {})})
-    return connection.getresponse()
+    try:
+        connection.request(method, path, body=body, headers={"Connection": "close", **(headers or {})})
+        return connection.getresponse()
+    except OSError:
+        connection.close()  # getresponse leaves it open when no answer comes in time
+        raise
 
 
 def fetch(
