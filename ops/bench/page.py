@@ -92,7 +92,7 @@ def of_viewers(running: Stack) -> dict[str, float]:
 
         return watch
 
-    rows = {}
+    rows: dict[str, float] = {}
     for name, path in {"page": "/jobs/{}/live", "API": "/v1/responses/{}?stream=true"}.items():
         one, many = (spent(running, follow(path), viewers) for viewers in (1, _VIEWERS))
         rows |= {f"web, CPU s for 1 viewer of the {name}": one, f"... for {_VIEWERS}": many}
