@@ -283,6 +283,7 @@ def _take(connection: Connection, row: Mapping[str, Any], background: bool) -> s
     query = select(jobs.c.id).where(same, usable).order_by(jobs.c.created_at.desc()).limit(1)
     if not background:
         query = query.where(jobs.c.ended_at.is_not(None))
-    # One statement: two retries at once cannot both have it.
-    taken = update(jobs).where(jobs.c.id == query.scalar_subquery()).values(taken=row["taken"]).returning(jobs.c.id)
+    # Two retries at once cannot both have it: PostgreSQL's second one waits for the lock, and then looks again.
+    newest = query.with_for_update().scalar_subquery()
+    taken = update(jobs).where(jobs.c.id == newest).values(taken=row["taken"]).returning(jobs.c.id)
     return connection.execute(taken).scalar_one_or_none()
