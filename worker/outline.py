@@ -2,60 +2,48 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from jsonschema import Draft202012Validator
-from langchain_core.utils.json import parse_json_markdown, parse_partial_json
+from langchain_core.utils.json import parse_partial_json
+from pydantic import AfterValidator, BaseModel
+
+from worker.structure import parsed
 
 _MOST_SECTIONS = 12
 _LONGEST_TITLE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Chapter:
+def _line(title: str) -> str:
+    """A title as a heading can hold it, whatever the model made of it."""
+    return " ".join(title.split()).lstrip("# ")[:_LONGEST_TITLE]
+
+
+Title = Annotated[str, AfterValidator(_line)]
+
+
+class Chapter(BaseModel, frozen=True):
     """A section to be written; `sources` are the numbers of the source parts that it needs."""
 
-    title: str
+    title: Title
     brief: str
     sources: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """What a report will be."""
+class Outline(BaseModel, frozen=True):
+    """What a report will be; checkpoints and responses have it as JSON."""
 
-    title: str
-    chapters: tuple[Chapter, ...]
+    title: Title
+    sections: tuple[Chapter, ...]
 
     @classmethod
     def read(cls, text: str, schema: dict[str, Any]) -> Self:
         """The outline in a model's answer. Raises ValueError that says what is wrong with it."""
-        found = parse_json_markdown(text, parser=json.loads)
-        if problem := next(Draft202012Validator(schema).iter_errors(found), None):
-            raise ValueError(f"{problem.json_path}: {problem.message}")
-        return cls.of(found)
-
-    @classmethod
-    def of(cls, found: dict[str, Any]) -> Self:
-        """The outline in an object of the schema, or of `as_object`."""
-        chapters = [Chapter(_line(it["title"]), it["brief"], tuple(it.get("sources", ()))) for it in found["sections"]]
-        return cls(_line(found["title"]), tuple(chapters))
-
-    def as_object(self) -> dict[str, Any]:
-        """The outline as JSON, for checkpoints and responses."""
-        return {"title": self.title, "sections": [asdict(chapter) for chapter in self.chapters]}
+        return cls.model_validate(parsed(text, schema))
 
     def lines(self) -> str:
         """The outline as people read it."""
-        return "".join(_lines(self.as_object()))
-
-
-def _line(title: str) -> str:
-    """A title as a heading can hold it, whatever the model made of it."""
-    return " ".join(title.split()).lstrip("# ")[:_LONGEST_TITLE]
+        return "".join(_lines(self.model_dump()))
 
 
 def schema_of(sections: int) -> dict[str, Any]:
