@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from jsonschema import Draft202012Validator, SchemaError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from jobs import source
 from jobs.errors import BadSetting, InvalidRequest
@@ -37,10 +37,8 @@ Language = Literal["en", "zh"]
 T = TypeVar("T")
 
 
-class Message(BaseModel):
+class Message(BaseModel, frozen=True, extra="forbid"):
     """One message of a conversation, as the model gets it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -52,7 +50,7 @@ def _with_properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return schema
 
 
-class Prompt(BaseModel):
+class Prompt(BaseModel, frozen=True, extra="forbid"):
     """One prompt file. `inputs` is a JSON schema of the variables; messages come per language.
 
     One with `section` messages is a plan: `messages` ask for an outline, `section` for each of its sections, and
@@ -60,8 +58,6 @@ class Prompt(BaseModel):
     is run by the user's own code. `model`, `parameters` and `output` are for requests that do not say otherwise,
     `parts` are the headings under which the text has its parts.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)
     version: str
