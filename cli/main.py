@@ -8,7 +8,6 @@ from pkgutil import resolve_name
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from cli.exit_codes import BROKEN_PIPE, INTERRUPTED, USAGE, Stop
 from jobs.errors import PenstockError
@@ -40,20 +39,12 @@ class Commands(click.Group):
         """The names, in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one subcommand; None when there is none of that name."""
-        command: click.Command | None = resolve_name(COMMANDS[cmd_name][0]) if cmd_name in COMMANDS else None
-        return command
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The names in the table that begin so, or the options, without importing anything."""
-        names = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
-        return names + click.Command.shell_complete(self, ctx, incomplete)
-
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table, without importing anything."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Import the subcommand that is called; of the others the name and the line are enough."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, resolve_name(COMMANDS[name][0]) if name and command else None, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand. A reader of stdout that left is no error: the shell sees what SIGPIPE gives."""
@@ -70,7 +61,10 @@ class Commands(click.Group):
             ctx.exit(BROKEN_PIPE)
 
 
-@click.command("penstock", Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_STUBS = {name: click.Command(name, short_help=line) for name, (_, line) in COMMANDS.items()}
+
+
+@click.command("penstock", Commands, commands=_STUBS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="penstock")
 def main() -> None:
     """Long language model generations as background jobs: live, resumable, kept."""
