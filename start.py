@@ -21,9 +21,9 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -77,11 +77,8 @@ def set_up(lock: str) -> None:
 
 def outdated(lock: str) -> set[str]:
     """The parts of `.venv` that are not what `lock` asks for: all of them when it is missing or half made."""
-    wanted = wanted_parts(lock)
-    if not (BIN / "python").exists():
-        return set(wanted)
-    made = stamped_parts()
-    return {part for part, value in wanted.items() if made.get(part) != value}
+    made = stamped_parts() if (BIN / "python").exists() else {}
+    return {part for part, value in wanted_parts(lock).items() if made.get(part) != value}
 
 
 def wanted_parts(lock: str) -> dict[str, str]:
@@ -140,21 +137,18 @@ def pip_commands() -> tuple[list[str], list[str]]:
 
 def run(*command: str) -> None:
     """Run one step of the set-up in silence; when it fails, its last lines are the reason that is given."""
-    step = subprocess.run(
-        command,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        close_fds=False,  # the lock is inherited
-        check=False,
-    )
+    step = run_quietly(command, stdin=subprocess.DEVNULL, close_fds=False)  # the lock is inherited
     if step.returncode:
         last = step.stdout.strip().splitlines()[-TAIL_LINES:]
         reason = "\n  ".join([f"`{' '.join(command)}`: exit code {step.returncode}, after", *last])
         raise SetupFailed(f"Penstock could not set up .venv. Can the package index be reached?\n  {reason}")
+
+
+def run_quietly(command: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; what it says, on stdout or stderr, is kept for the one who asked."""
+    return subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace", check=False, **options
+    )
 
 
 @contextlib.contextmanager
@@ -186,9 +180,7 @@ def run_checks(pytest_arguments: list[str]) -> int:
 def passes(check: tuple[str, ...]) -> bool:
     """Run one check; prints one line for it, after the check's own output if it fails."""
     began = time.monotonic()
-    result = subprocess.run(
-        [BIN / check[0], *check[1:]], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    result = run_quietly([BIN / check[0], *check[1:]])
     if result.returncode:
         print(result.stdout.rstrip())
     verdict = "FAILED" if result.returncode else "ok"
