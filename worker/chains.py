@@ -89,10 +89,8 @@ def _fewer(messages: Sequence[Message]) -> list[Message]:
     return [message for message in messages if not any(message is one for one in dropped)]
 
 
-def _whole(chain: Runnable[Any, Any], told: Sequence[Message]) -> AIMessage:
+def _whole(chain: Runnable[Any, AIMessage], told: Sequence[Message]) -> AIMessage:
     try:
-        message = chain.invoke(told)
+        return chain.invoke(told)
     except (ValueError, KeyError, TypeError) as error:
         raise Fault(f"The model server's answer makes no sense: {error}", transient=False) from error
-    assert isinstance(message, AIMessage)  # noqa: S101  (for the type checker: a chat model's answer)
-    return message

@@ -48,19 +48,12 @@ class Outline(BaseModel, frozen=True):
 
 def schema_of(sections: int) -> dict[str, Any]:
     """The JSON schema of an outline with so many sections; 0 leaves their number open."""
-    texts = {"title": {"type": "string"}, "brief": {"type": "string"}}
-    section = _object({**texts, "sources": {"type": "array", "items": {"type": "integer"}}})
+    text, closed = {"type": "string"}, {"type": "object", "additionalProperties": False}
+    about = {"title": text, "brief": text, "sources": {"type": "array", "items": {"type": "integer"}}}
+    section = {**closed, "properties": about, "required": ["title", "brief"]}
     count = {"minItems": sections or 1, "maxItems": sections or _MOST_SECTIONS}
-    return _object({"title": {"type": "string"}, "sections": {"type": "array", "items": section, **count}})
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [name for name in properties if name != "sources"],
-        "additionalProperties": False,
-    }
+    whole = {"title": text, "sections": {"type": "array", "items": section, **count}}
+    return {**closed, "properties": whole, "required": [*whole]}
 
 
 def written_so_far(text: str) -> str:
