@@ -25,6 +25,11 @@ Seconds = Annotated[float, Field(gt=0)]
 Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+"), AfterValidator(lambda url: url.rstrip("/"))]
 
 
+def is_local(url: str) -> bool:
+    """Whether a URL is of this machine; no proxy is asked for it then."""
+    return urlsplit(url).hostname in LOOPBACK
+
+
 def _comma_separated(value: Any) -> Any:
     """The names in a text, as an environment variable has them; a list stays one."""
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
@@ -135,11 +140,6 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """SQLAlchemy's URL of the database: SQLite in the data directory unless one is named."""
         return self.database_url or f"sqlite:///{self.data.absolute() / 'penstock.db'}"
-
-    @property
-    def model_is_local(self) -> bool:
-        """Whether the model server runs on this machine; no proxy is asked for it then."""
-        return urlsplit(self.openai_base_url).hostname in LOOPBACK
 
     @property
     def names_a_model_server(self) -> bool:
