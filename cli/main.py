@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
+from functools import cache
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
@@ -12,24 +15,11 @@ import click
 from cli.exit_codes import BROKEN_PIPE, INTERRUPTED, USAGE, Stop
 from jobs.errors import PenstockError
 
-# Name -> where it lives, and its line in the help: asking each module for the line would import them all.
-COMMANDS = {
-    "up": ("cli.up:up", "Run everything on this machine."),
-    "submit": ("cli.jobs:submit", "Queue a job, and follow it if asked."),
-    "watch": ("cli.watch:watch", "Follow a job's text, live or long after."),
-    "list": ("cli.jobs:list_jobs", "List the newest jobs."),
-    "show": ("cli.jobs:show", "Print what a job has written so far."),
-    "cancel": ("cli.jobs:cancel", "Cancel a job; what it has written is kept."),
-    "retry": ("cli.jobs:retry", "Queue an ended job again, as a new one."),
-    "prompts": ("cli.prompts:prompts", "Look at prompts, and check your own."),
-    "web": ("cli.processes:web", "Run one web server: the API and the pages."),
-    "worker": ("cli.processes:worker", "Run one worker."),
-    "demo-model": ("cli.processes:demo_model", "Run the offline demo model."),
-    "keys": ("cli.database:keys", "Manage API keys."),
-    "db": ("cli.database:db", "Look after the database."),
-    "doctor": ("cli.doctor:doctor", "Find what is wrong with this machine's settings."),
-    "completion": ("cli.completion:completion", "Print the completion script of a shell."),
-}
+
+@cache
+def commands() -> dict[str, list[str]]:
+    """Where each subcommand lives, and its line in the help, by its name."""
+    return tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 
 
 class Commands(click.Group):
@@ -37,14 +27,18 @@ class Commands(click.Group):
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
-        return list(COMMANDS)
+        return list(commands())
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A subcommand as far as help and completion need it; None when there is none of that name."""
+        return click.Command(cmd_name, short_help=commands()[cmd_name][1]) if cmd_name in commands() else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Import the subcommand that is called; of the others the name and the line are enough."""
+        """Import the subcommand that is called; the others stay stubs."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, resolve_name(COMMANDS[name][0]) if name and command else None, rest
+        return name, resolve_name(commands()[name][0]) if name and command else None, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand. A reader of stdout that left is no error: the shell sees what SIGPIPE gives."""
@@ -61,10 +55,7 @@ class Commands(click.Group):
             ctx.exit(BROKEN_PIPE)
 
 
-_STUBS = {name: click.Command(name, short_help=line) for name, (_, line) in COMMANDS.items()}
-
-
-@click.command("penstock", Commands, commands=_STUBS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("penstock", Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="penstock")
 def main() -> None:
     """Long language model generations as background jobs: live, resumable, kept."""
