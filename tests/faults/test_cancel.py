@@ -46,6 +46,7 @@ SCRIPTS = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("doing", SCRIPTS)
 def test_invariant_7_cancel_stops_the_spend(busy: Stack, talk: openai.OpenAI, doing: str) -> None:
     script, event = SCRIPTS[doing]
@@ -62,6 +63,7 @@ def test_invariant_7_cancel_stops_the_spend(busy: Stack, talk: openai.OpenAI, do
     assert busy.model.stats(doing)["requests"] == 1
 
 
+@pytest.mark.alone
 def test_a_cancel_ends_the_wait_before_another_try(busy: Stack, talk: openai.OpenAI) -> None:
     job = create(busy.url, input="wait for me [[demo status=429 retry_after=600]]")["id"]
     busy.model.wait("wait for me", "failed")
@@ -94,6 +96,7 @@ def test_whoever_waits_for_an_answer_and_leaves_stops_the_spend(busy: Stack) -> 
     assert wait_for(lambda: row_of(busy.database, page["first_id"]).status == "cancelled")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("doing", ["writing", "silent"])
 def test_a_cancel_arrives_without_redis(busy: Stack, talk: openai.OpenAI, doing: str) -> None:
     script, event = SCRIPTS[doing]
@@ -109,6 +112,7 @@ def test_a_cancel_arrives_without_redis(busy: Stack, talk: openai.OpenAI, doing:
     assert busy.model.stats(name)["requests"] == 1
 
 
+@pytest.mark.alone
 def test_a_cancel_arrives_when_its_message_does_not(busy: Stack, talk: openai.OpenAI) -> None:
     job = create(busy.url, input="not called [[demo stall=5]]")["id"]
     busy.model.wait("not called", "stalled")

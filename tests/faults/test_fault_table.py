@@ -67,6 +67,7 @@ FAULTS = {
     ],
     "Redis is down, frozen, or refuses": [
         "faults/test_redis.py::test_a_job_is_accepted_without_redis_and_runs_afterwards",
+        "faults/test_redis.py::test_a_worker_that_begins_without_redis_works_as_soon_as_it_is_there",
         "faults/test_redis.py::test_who_comes_while_redis_is_away_is_kept_company_and_then_told_everything",
         "faults/test_redis.py::test_what_ends_while_redis_is_away_is_told_all_the_same",
         "faults/test_redis_losses.py::test_jobs_run_on_and_are_accepted",

@@ -148,6 +148,7 @@ def test_invariant_5_finished_items_stay_when_the_worker_is_killed(
 # -- ends ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 def test_nobody_waits_for_an_end_that_is_known(house: Stack) -> None:
     """The channel carries it. Not one of many is slow by chance: the quickest is asked."""
     followers: dict[str, Callable[[str], object]] = {

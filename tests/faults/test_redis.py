@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from jobs import events
-from tests.support.stack import Stack, Viewer, stack, wait_for
+from tests.support.stack import WORKER_SECONDS, Stack, Viewer, stack, wait_for
 from tests.support.wire import blocks, create, event_source, fetch, open_event_source, raw_stream, request
 from tests.support.witness import assert_in_order, assert_one_end, follow, text_in
 
@@ -133,6 +133,16 @@ def test_a_job_is_accepted_without_redis_and_runs_afterwards(house: Stack, talk:
         assert time.monotonic() - began < ANSWER_SECONDS
     assert_undisturbed(house, talk, name, [Viewer(talk, job)])
     assert [event.type for event in streamed][-1] == events.COMPLETED
+
+
+def test_a_worker_that_begins_without_redis_works_as_soon_as_it_is_there(house: Stack, talk: openai.OpenAI) -> None:
+    house.lose(house.workers[-1])
+    with dead_redis(house):
+        worker = house.launch_worker()
+        wait_for(lambda: b"Trying again" in worker.log.read_bytes(), WORKER_SECONDS)
+    job = create(house.url, input="too early [[demo tokens=200 rate=200]]")["id"]
+    assert house.runner(job) is worker
+    assert_undisturbed(house, talk, "too early", [Viewer(talk, job)])
 
 
 def test_who_comes_while_redis_is_away_is_kept_company_and_then_told_everything(

@@ -16,6 +16,7 @@ SECONDS = 120
 _log = logging.getLogger(__name__)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(SECONDS + 280)
 def test_nothing_is_lost_nothing_is_doubled_nothing_is_left_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -54,6 +54,7 @@ class Soak:
         self.counts: Counter[str] = Counter()
         self._numbers = itertools.count()
         self._over = threading.Event()
+        self._turn = threading.Lock()
 
     def run(self, seconds: float) -> None:
         """Keep JOBS jobs going and kill for so long, then wait until all is well and every job has ended."""
@@ -87,11 +88,15 @@ class Soak:
             self.counts[f"{kind} killed"] += 1
 
     def _kill_worker(self, chance: random.Random) -> None:
-        victim = chance.choice([worker for worker in self.house.workers if worker.is_running] or self.house.workers)
-        victim.kill()
+        """Any of them, also one that only just starts: whoever has started it does not wait for it any longer."""
+        with self._turn:
+            victim = chance.choice([worker for worker in self.house.workers if worker.is_running])
+            self.counts["workers killed before they were ready"] += b" ready." not in victim.log.read_bytes()
+            victim.kill()
+            started = self.house.launch_worker()
         if chance.random() < 0.5:
             Liveness(self.house.database).declare_dead(victim.name)
-        self.house.start_worker()
+        self.house.await_worker(started)
 
     def _kill_web(self, chance: random.Random) -> None:
         """gunicorn's own process, whose child finds out by itself, or that child, which gunicorn replaces."""
@@ -170,7 +175,9 @@ class Soak:
     # -- the account
 
     def check(self) -> None:
-        """All jobs are there, once, and each is whole."""
+        """All jobs are there, once, and each is whole; no worker has ended but those that were killed."""
+        for worker in self.house.workers:
+            assert worker.exit_code in (None, -signal.SIGKILL), worker.last_words
         assert len(Store(self.house.database).page("local", limit=10**6)) == len(self.tasks)
         for task in self.tasks:
             attempts, restarts = task.check(self.house.database, self.house.model)

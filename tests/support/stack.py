@@ -33,6 +33,10 @@ from tests.support.up import ROOT, clean_environment
 
 T = TypeVar("T")
 
+# From a worker's start until it takes jobs, on a machine that has much else to do.
+WORKER_SECONDS = 60
+_LAST_WORDS = 4_000
+
 
 def wait_for(look: Callable[[], T | None], seconds: float = 20) -> T:
     """The first true value that `look` gives; fails when there is none within `seconds`."""
@@ -85,8 +89,18 @@ class Process:
         return self._process.wait(seconds)
 
     @property
+    def exit_code(self) -> int | None:
+        """None while it runs; a signal's number, negative, when that has ended it."""
+        return self._process.poll()
+
+    @property
     def is_running(self) -> bool:
-        return self._process.poll() is None
+        return self.exit_code is None
+
+    @property
+    def last_words(self) -> str:
+        """What became of it and the end of its log, for whoever reads of a failure."""
+        return f"{self.name} (exit code {self.exit_code}) wrote last:\n{self.log.read_text()[-_LAST_WORDS:]}"
 
 
 class DemoModel:
@@ -152,12 +166,25 @@ class Stack:
 
     def start_worker(self, *arguments: str, **variables: str) -> Process:
         """One worker more; returns when it is known to the others."""
+        worker = self.launch_worker(*arguments, **variables)
+        self.await_worker(worker)
+        return worker
+
+    def launch_worker(self, *arguments: str, **variables: str) -> Process:
+        """The same without waiting for it."""
         name = f"w{len(self.workers)}-{secrets.token_hex(3)}"
         environment = self._environment(PENSTOCK_WORKER_ID=name, **variables)
         worker = Process([*WORKER, *arguments], self.directory / f"{name}.log", environment)
         self.workers.append(worker)
-        wait_for(lambda: b" ready." in worker.log.read_bytes(), 60)
         return worker
+
+    def await_worker(self, worker: Process) -> None:
+        """Wait until a worker is ready or has been killed; fails with the end of its log when it does not come up."""
+        try:
+            wait_for(lambda: b" ready." in worker.log.read_bytes() or not worker.is_running, WORKER_SECONDS)
+            assert worker.exit_code in (None, -signal.SIGKILL)
+        except AssertionError as error:
+            raise AssertionError(worker.last_words) from error
 
     def runner(self, job_id: str) -> Process:
         """The worker that runs a job, as soon as one does."""
@@ -237,9 +264,10 @@ def stack(directory: Path, *, workers: int = 1, **variables: str) -> Iterator[St
     """A running Penstock with one web process, ended with everything that belongs to it."""
     running = Stack(directory, **variables)
     try:
-        for _ in range(workers):
-            running.start_worker()
+        begun = [running.launch_worker() for _ in range(workers)]  # they come up while the web process does
         running.start_web()
+        for worker in begun:
+            running.await_worker(worker)
         yield running
     finally:
         running.close()

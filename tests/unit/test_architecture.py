@@ -54,7 +54,7 @@ def files(*places: str) -> Iterator[Path]:
 def everything() -> Iterator[Path]:
     """Every file of the repository; hidden directories (.git, .venv, caches) are not ours, but for CI's."""
     tops = (top for top in ROOT.iterdir() if top.is_file() or top.name == ".ci" or not top.name.startswith("."))
-    return files(*sorted(top.name for top in tops))
+    return files(*sorted(top.name for top in tops if top.name != ".git"))  # a file in a second worktree
 
 
 def text(path: Path) -> str:

@@ -25,7 +25,8 @@ if [ -e uv.broken ]; then echo "what went before"; echo "no route to the index" 
 [ "$1" = venv ] || exit 0
 mkdir -p "$4/bin"
 for name in python penstock ruff mypy lint-imports; do
-  printf '#!/bin/sh\\necho "%s $*"\\ntest ! -e "%s.fails"\\n' "$name" "$name" > "$4/bin/$name"
+  echo '#!/bin/sh' > "$4/bin/$name"
+  printf 'echo "%s $*${PYTHONDONTWRITEBYTECODE:+ slowly}"\\ntest ! -e "%s.fails"\\n' "$name" "$name" >> "$4/bin/$name"
   chmod +x "$4/bin/$name"
 done
 """
@@ -43,21 +44,21 @@ class Checkout:
 
     root: Path
 
-    def launch(self, *arguments: str) -> subprocess.Popen[str]:
+    def launch(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """start.py as a process of its own, with the stand-in for uv on its PATH."""
         return subprocess.Popen(
             [sys.executable, "start.py", *arguments],
             cwd=self.root,
-            env={"PATH": f"{self.root / 'tools'}:/usr/bin:/bin"},
+            env={"PATH": f"{self.root / 'tools'}:/usr/bin:/bin", **variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def start(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def start(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """start.py from its beginning to its end."""
-        with self.launch(*arguments) as process:
+        with self.launch(*arguments, **variables) as process:
             out, err = process.communicate(timeout=60)
             return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
@@ -130,6 +131,10 @@ def test_the_first_start_sets_up_and_the_second_does_not(checkout: Checkout) -> 
 
 def test_no_command_means_up(checkout: Checkout) -> None:
     assert checkout.start().stdout == "penstock up\n"
+
+
+def test_what_is_compiled_is_kept_even_where_that_is_forbidden(checkout: Checkout) -> None:
+    assert checkout.start("list", PYTHONDONTWRITEBYTECODE="1").stdout == "penstock list\n"
 
 
 def test_the_exit_code_is_the_commands(checkout: Checkout) -> None:
