@@ -46,10 +46,10 @@ class Finish(StrEnum):
 
 
 class Held(NamedTuple):
-    """A job that a worker runs: its attempt, and whether it is to be cancelled, or to come to its end."""
+    """A job that a worker runs: its attempt, since when to cancel it (Unix seconds), whether to end it."""
 
     attempt: int
-    cancel: bool = False
+    cancel: float | None = None
     stop: bool = False
 
 
@@ -214,11 +214,11 @@ class Attempts:
 
     def held(self, worker: str) -> dict[str, Held]:
         """The jobs that this worker runs, by id."""
-        wishes = (jobs.c.cancel_requested_at.is_not(None), jobs.c.stop_requested_at.is_not(None))
+        wishes = (jobs.c.cancel_requested_at, jobs.c.stop_requested_at.is_not(None))
         mine = and_(jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS)
         with self._database.read() as connection:
             rows = connection.execute(select(jobs.c.id, jobs.c.attempt, *wishes).where(mine))
-            return {job_id: Held(attempt, bool(cancel), bool(stop)) for job_id, attempt, cancel, stop in rows}
+            return {job_id: Held(attempt, cancel, bool(stop)) for job_id, attempt, cancel, stop in rows}
 
     def note_progress(self, notes: Sequence[Note]) -> None:
         """Note what is to be seen of these attempts; those that were replaced change nothing."""

@@ -131,7 +131,7 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
     recording, attempts = attempt.recording, attempt.shop.attempts
     recording.abandon()
     while True:
-        final = _final(recording, outcome)
+        final = _final(recording, outcome, attempt.stop.took)
         frame, transcript = recording.closing(final)
         finish = persist(partial(attempts.finish, recording.note(), final, transcript), attempt.stop)
         if finish is Finish.DONE:
@@ -142,8 +142,8 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
         outcome = Outcome(Status.CANCELLED, usage=outcome.usage)
 
 
-def _final(recording: Recording, outcome: Outcome) -> dict[str, Any]:
-    """The terminal response, with all that is known about how it came about."""
+def _final(recording: Recording, outcome: Outcome, stopping: float | None) -> dict[str, Any]:
+    """The terminal response, with all that is known about how it came about; `stopping` took so many seconds."""
     job, now = recording.claim.job, time.time()
     base = recording.snapshot()
     text = text_of(base)
@@ -152,6 +152,7 @@ def _final(recording: Recording, outcome: Outcome) -> dict[str, Any]:
         "queued": round((job.started_at or now) - job.created_at, 3),
         "first_token": round(first - job.created_at, 3) if first else None,
         "total": round(now - job.created_at, 3),
+        **({"cancel": round(stopping, 3)} if stopping is not None else {}),
     }
     return response.ended(
         base,

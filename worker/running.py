@@ -51,7 +51,7 @@ class Running:
             if row is None or row.attempt != attempt:
                 stop.request(Reason.REPLACED)
             elif row.cancel:
-                stop.request(Reason.CANCEL)
+                stop.request(Reason.CANCEL, since=row.cancel)
             elif row.stop:
                 stop.wind_down()
         return {(job_id, row.attempt) for job_id, row in rows.items() if job_id not in self._jobs}

@@ -116,13 +116,15 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason: Reason | None = None
+        # Seconds from the wish until no connection to a model was open any more; None if nobody said when it was.
+        self.took: float | None = None
         self._ends_at: float | None = None
         self._event = threading.Event()
         self._calls: set[Call] = set()
         self._lock = threading.Lock()
 
-    def request(self, reason: Reason) -> None:
-        """Stop now; the first reason stands."""
+    def request(self, reason: Reason, *, since: float | None = None) -> None:
+        """Stop now, as it was wished `since` then (Unix seconds); the first reason stands."""
         with self._lock:
             self.reason = self.reason or reason
             # Inside the lock: a call that comes later sees it, one that came before is in the list.
@@ -130,6 +132,8 @@ class Stop:
             calls = list(self._calls)
         for call in calls:
             call.shut()
+        if since and self.took is None:
+            self.took = max(0.0, time.time() - since)
 
     def wind_down(self) -> None:
         """Begin nothing new; what is being written has a few seconds to come to the end of a sentence."""

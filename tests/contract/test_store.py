@@ -128,7 +128,7 @@ def test_a_job_that_ran_is_left_to_a_worker_to_cancel(rows: Rows) -> None:
     asked = rows.store.request_cancel(OWNER, claim.job.id)
     assert asked.status is Status.IN_PROGRESS
     assert rows.store.request_cancel(OWNER, claim.job.id) == asked  # the first time stands
-    assert rows.attempts.held(claim.job.id) == {claim.job.id: Held(1, cancel=True)}
+    assert rows.attempts.held(claim.job.id) == {claim.job.id: Held(1, cancel=asked.cancel_requested_at)}
     rows.requeue(claim.job.id)
     assert rows.store.request_cancel(OWNER, claim.job.id).status is Status.QUEUED
     again = rows.claim(claim.job)
