@@ -128,10 +128,11 @@ def _write(attempt: Attempt) -> Outcome:
 
 def _end(attempt: Attempt, outcome: Outcome) -> None:
     """Store the end, then say it. A cancel that came first wins. Raises Replaced."""
-    recording, attempts = attempt.recording, attempt.shop.attempts
+    recording, attempts, wished_at = attempt.recording, attempt.shop.attempts, attempt.stop.wished_at
+    stopping = None if wished_at is None else max(0.0, time.time() - wished_at)  # all connections to models are closed
     recording.abandon()
     while True:
-        final = _final(recording, outcome, attempt.stop.took)
+        final = _final(recording, outcome, stopping)
         frame, transcript = recording.closing(final)
         finish = persist(partial(attempts.finish, recording.note(), final, transcript), attempt.stop)
         if finish is Finish.DONE:

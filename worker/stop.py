@@ -116,24 +116,22 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason: Reason | None = None
-        # Seconds from the wish until no connection to a model was open any more; None if nobody said when it was.
-        self.took: float | None = None
+        self.wished_at: float | None = None
         self._ends_at: float | None = None
         self._event = threading.Event()
         self._calls: set[Call] = set()
         self._lock = threading.Lock()
 
     def request(self, reason: Reason, *, since: float | None = None) -> None:
-        """Stop now, as it was wished `since` then (Unix seconds); the first reason stands."""
+        """Stop now, as was wished at `since` (Unix seconds); the first reason stands."""
         with self._lock:
-            self.reason = self.reason or reason
+            if self.reason is None:
+                self.reason, self.wished_at = reason, since
             # Inside the lock: a call that comes later sees it, one that came before is in the list.
             self._event.set()
             calls = list(self._calls)
         for call in calls:
             call.shut()
-        if since and self.took is None:
-            self.took = max(0.0, time.time() - since)
 
     def wind_down(self) -> None:
         """Begin nothing new; what is being written has a few seconds to come to the end of a sentence."""
