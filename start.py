@@ -21,9 +21,9 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -81,11 +81,8 @@ def set_up(lock: str) -> None:
 
 def outdated(lock: str) -> set[str]:
     """The parts of `.venv` that are not what `lock` asks for: all of them when it is missing or half made."""
-    wanted = wanted_parts(lock)
-    if not (BIN / "python").exists():
-        return set(wanted)
-    made = stamped_parts()
-    return {part for part, value in wanted.items() if made.get(part) != value}
+    made = stamped_parts() if (BIN / "python").exists() else {}
+    return {part for part, value in wanted_parts(lock).items() if made.get(part) != value}
 
 
 def wanted_parts(lock: str) -> dict[str, str]:
@@ -104,72 +101,58 @@ def stamped_parts() -> dict[str, str]:
 
 def build(lock: str, parts: set[str]) -> None:
     """Make or mend `.venv`. The stamp goes first and comes back last: what is interrupted begins afresh."""
-    installer = find_installer()
+    uv = shutil.which("uv")
+    create, install = uv_commands(uv) if uv else pip_commands()
     made = stamped_parts()
     STAMP.unlink(missing_ok=True)
-    usable = installer or (BIN / "pip").exists()  # a .venv that uv made has no pip
+    usable = uv or (BIN / "pip").exists()  # a .venv that uv made has no pip
     if parts & {"python", RUNTIME} or not usable:
         say("Setting up .venv (once, about 30 s) ...")
         made = {}
-        create(installer)
+        if VENV.exists():
+            shutil.rmtree(VENV)
+        run(*create)
     else:
         say("Bringing .venv up to date ...")
     if not made or DEVELOPMENT in parts:
-        install(installer, "--require-hashes", "--requirement", lock)
+        run(*install, "--require-hashes", "--requirement", lock)
     # Not isolated: the lock holds the build backend too, and an isolated build would fetch it unhashed.
-    install(installer, "--no-deps", "--no-build-isolation", "--editable", ".")
+    run(*install, "--no-deps", "--no-build-isolation", "--editable", ".")
     STAMP.write_text("".join(f"{part}={value}\n" for part, value in {**made, **wanted_parts(lock)}.items()))
 
 
-def find_installer() -> str | None:
-    """The path of uv, or None for venv and pip; refuses a Python that lacks both, before anything is made."""
-    uv = shutil.which("uv")
-    if not uv and not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
+def uv_commands(uv: str) -> tuple[list[str], list[str]]:
+    """What makes an empty `.venv` with this Python, and what installs into it: uv is ten times as fast as pip."""
+    return [uv, "venv", "--python", sys.executable, str(VENV)], [uv, "pip", "install", "--python", str(BIN / "python")]
+
+
+def pip_commands() -> tuple[list[str], list[str]]:
+    """The same of Python's own; refuses a Python that lacks them, before anything is made."""
+    if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
         raise SetupFailed(
             f"{sys.executable} has no venv or ensurepip module, which .venv is made with. "
             "On Debian and Ubuntu: apt install python3-venv. (Or put uv on the PATH.)"
         )
-    return uv
-
-
-def create(uv: str | None) -> None:
-    """An empty `.venv` with this Python."""
-    if VENV.exists():
-        shutil.rmtree(VENV)
-    if uv:
-        run(uv, "venv", "--python", sys.executable, str(VENV))
-    else:
-        run(sys.executable, "-I", "-m", "venv", str(VENV))
-
-
-def install(uv: str | None, *arguments: str) -> None:
-    """`pip install` into `.venv`, with uv when there is one: it is ten times as fast."""
-    python = str(BIN / "python")
-    if uv:
-        run(uv, "pip", "install", "--python", python, *arguments)
-    else:
-        # Python compiles what it imports; compiling all that is installed would take a third of the time.
-        options = ("--quiet", "--no-compile", "--no-input", "--disable-pip-version-check")
-        run(python, "-I", "-m", "pip", "install", *options, *arguments)
+    # Python compiles what it imports; compiling all that is installed would take a third of the time.
+    options = ("--quiet", "--no-compile", "--no-input", "--disable-pip-version-check")
+    create = [sys.executable, "-I", "-m", "venv", str(VENV)]
+    return create, [str(BIN / "python"), "-I", "-m", "pip", "install", *options]
 
 
 def run(*command: str) -> None:
     """Run one step of the set-up in silence; when it fails, its last lines are the reason that is given."""
-    step = subprocess.run(
-        command,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        close_fds=False,  # the lock is inherited
-        check=False,
-    )
+    step = run_quietly(command, stdin=subprocess.DEVNULL, close_fds=False)  # the lock is inherited
     if step.returncode:
         last = step.stdout.strip().splitlines()[-TAIL_LINES:]
         reason = "\n  ".join([f"`{' '.join(command)}`: exit code {step.returncode}, after", *last])
         raise SetupFailed(f"Penstock could not set up .venv. Can the package index be reached?\n  {reason}")
+
+
+def run_quietly(command: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; what it says, on stdout or stderr, is kept for the one who asked."""
+    return subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace", check=False, **options
+    )
 
 
 @contextlib.contextmanager
@@ -204,9 +187,7 @@ def run_checks(pytest_arguments: list[str]) -> int:
 def passes(check: tuple[str, ...]) -> bool:
     """Run one check; prints one line for it, after the check's own output if it fails."""
     began = time.monotonic()
-    result = subprocess.run(
-        [BIN / check[0], *check[1:]], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    result = run_quietly([BIN / check[0], *check[1:]])
     if result.returncode:
         print(result.stdout.rstrip())
     verdict = "FAILED" if result.returncode else "ok"

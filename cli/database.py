@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli.data_directory import load_settings, make
-from cli.exit_codes import DONE, FAILED, NOT_FOUND, USAGE, Stop
+from cli.exit_codes import DONE, FAILED, NOT_FOUND, Stop
 from jobs.audit import audit
 from jobs.database import Database, connect, upgrade
 from jobs.errors import BadSetting
@@ -63,7 +63,7 @@ def check() -> None:
     settings = load_settings()
     current, newest = revisions(settings)
     if current != newest:
-        raise Stop(f"the database is not at version {newest}: run `penstock db upgrade`", USAGE)
+        raise Stop(f"the database is not at version {newest}: run `penstock db upgrade`")
     checked = wrong = 0
     for job_id, differing in audit(Database(settings.database)):
         checked += 1

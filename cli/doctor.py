@@ -9,7 +9,6 @@ from contextlib import suppress
 from functools import partial
 from textwrap import shorten
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 import httpx2
@@ -21,7 +20,7 @@ from cli.database import revisions
 from cli.exit_codes import DONE, FAILED
 from cli.redis_server import answers
 from jobs.model_server import offered_models, resolve_model
-from jobs.settings import LOOPBACK, Settings
+from jobs.settings import Settings, is_local
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 Findings = Iterator[tuple[str, str]]
@@ -84,11 +83,10 @@ def _redis(settings: Settings) -> Findings:
     if "redis_url" not in settings.model_fields_set and not answers(settings.redis_url):
         yield OK, "none is set; `penstock up` brings its own"
         return
-    policy = "not to be found out"
-    with redis.Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=5) as client:
-        client.ping()
-        with suppress(redis.ResponseError, KeyError):  # not every server lets everybody ask
-            policy = client.config_get("maxmemory-policy")["maxmemory-policy"]
+    policy: str | None = "not to be found out"
+    client = redis.Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=5)
+    with client, suppress(redis.ResponseError, KeyError):  # not every server lets everybody ask
+        policy = client.config_get("maxmemory-policy")["maxmemory-policy"]
     if policy == "noeviction":
         yield OK, "it answers, and evicts nothing"
     else:
@@ -101,15 +99,13 @@ def _model(settings: Settings) -> Findings:
         return
     name = resolve_model(settings)
     server = settings.server_of(name)
-    offered = ", ".join(server.models)
+    models: Sequence[str] = server.models
     if name not in settings.listed:
-        try:
-            offered = ", ".join(offered_models(settings))
-        except (httpx2.HTTPStatusError, ValueError):
-            offered = "what it does not say"
-    yield OK, f"{server.url} offers {shorten(offered, 200)}; {name} is chosen"
-    is_local = urlsplit(server.url).hostname in LOOPBACK
-    http = openai.DefaultHttpxClient(timeout=settings.first_token_seconds, trust_env=not is_local)
+        models = ["what it does not say"]
+        with suppress(httpx2.HTTPStatusError, ValueError):
+            models = offered_models(settings)
+    yield OK, f"{server.url} offers {shorten(', '.join(models), 200)}; {name} is chosen"
+    http = openai.DefaultHttpxClient(timeout=settings.first_token_seconds, trust_env=not is_local(server.url))
     with openai.OpenAI(base_url=server.url, api_key=server.key, max_retries=0, http_client=http) as client:
         yield from _answer(partial(client.chat.completions.create, model=name, messages=_QUESTION))
 
@@ -152,7 +148,7 @@ def _streamed(chunks: Sequence[tuple[float, dict[str, Any]]]) -> Findings:
 def _server(url: str | None) -> Findings:
     place = (url or "http://127.0.0.1:8000").rstrip("/")
     try:
-        answer = httpx2.get(f"{place}/readyz", timeout=5, trust_env=urlsplit(place).hostname not in LOOPBACK)
+        answer = httpx2.get(f"{place}/readyz", timeout=5, trust_env=not is_local(place))
     except httpx2.TransportError:
         if url:
             raise

@@ -19,6 +19,6 @@ BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 class Stop(PenstockError):
     """Ends the command: one line on stderr, and the exit code."""
 
-    def __init__(self, message: str, code: int) -> None:
+    def __init__(self, message: str, code: int = USAGE) -> None:
         super().__init__(message)
         self.code = code

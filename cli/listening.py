@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import Self
 
-from cli.exit_codes import USAGE, Stop
+from cli.exit_codes import Stop
 from jobs.settings import LOOPBACK
 
 _BACKLOG = 2048
@@ -47,12 +47,12 @@ def listen(host: str, port: int) -> Door:
         bound = socket.create_server(address, family=family, backlog=_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise Stop(f"port {port} is in use: choose another with --port", USAGE) from error
-        raise Stop(f"cannot listen on {host}:{port}: {error.strerror or error}", USAGE) from error
+            raise Stop(f"port {port} is in use: choose another with --port") from error
+        raise Stop(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     return Door(bound, _VISIT.get(host, host), bound.getsockname()[1])
 
 
 def refuse_open_door(host: str, auth: str) -> None:
     """Raises Stop when anyone on the network could reach a server that asks nobody for a key."""
     if auth == "off" and host not in LOOPBACK:
-        raise Stop(f"{host} can be reached from outside and PENSTOCK_AUTH is off: set PENSTOCK_AUTH=keys", USAGE)
+        raise Stop(f"{host} can be reached from outside and PENSTOCK_AUTH is off: set PENSTOCK_AUTH=keys")

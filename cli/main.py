@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
+from functools import cache
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from cli.exit_codes import BROKEN_PIPE, INTERRUPTED, USAGE, Stop
 from jobs.errors import PenstockError
 
-# Name -> where it lives, and its line in the help: asking each module for the line would import them all.
-COMMANDS = {
-    "up": ("cli.up:up", "Run everything on this machine."),
-    "submit": ("cli.jobs:submit", "Queue a job, and follow it if asked."),
-    "watch": ("cli.watch:watch", "Follow a job's text, live or long after."),
-    "list": ("cli.jobs:list_jobs", "List the newest jobs."),
-    "show": ("cli.jobs:show", "Print what a job has written so far."),
-    "cancel": ("cli.jobs:cancel", "Cancel a job; what it has written is kept."),
-    "retry": ("cli.jobs:retry", "Queue an ended job again, as a new one."),
-    "prompts": ("cli.prompts:prompts", "Look at prompts, and check your own."),
-    "web": ("cli.processes:web", "Run one web server: the API and the pages."),
-    "worker": ("cli.processes:worker", "Run one worker."),
-    "demo-model": ("cli.processes:demo_model", "Run the offline demo model."),
-    "keys": ("cli.database:keys", "Manage API keys."),
-    "db": ("cli.database:db", "Look after the database."),
-    "doctor": ("cli.doctor:doctor", "Find what is wrong with this machine's settings."),
-    "completion": ("cli.completion:completion", "Print the completion script of a shell."),
-}
+
+@cache
+def commands() -> dict[str, list[str]]:
+    """Where each subcommand lives, and its line in the help, by its name."""
+    return tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 
 
 class Commands(click.Group):
@@ -38,22 +27,18 @@ class Commands(click.Group):
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
-        return list(COMMANDS)
+        return list(commands())
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one subcommand; None when there is none of that name."""
-        command: click.Command | None = resolve_name(COMMANDS[cmd_name][0]) if cmd_name in COMMANDS else None
-        return command
+        """A subcommand as far as help and completion need it; None when there is none of that name."""
+        return click.Command(cmd_name, short_help=commands()[cmd_name][1]) if cmd_name in commands() else None
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The names in the table that begin so, or the options, without importing anything."""
-        names = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
-        return names + click.Command.shell_complete(self, ctx, incomplete)
-
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table, without importing anything."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Import the subcommand that is called; the others stay stubs."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, resolve_name(commands()[name][0]) if name and command else None, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand. A reader of stdout that left is no error: the shell sees what SIGPIPE gives."""

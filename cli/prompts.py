@@ -62,7 +62,7 @@ def lint(files: tuple[Path, ...]) -> None:
     if not files:
         folder = load_settings().prompts
         if folder is None or not folder.is_dir():
-            raise Stop("nothing to check: name a file, or the folder of your prompts in PENSTOCK_PROMPTS", USAGE)
+            raise Stop("nothing to check: name a file, or the folder of your prompts in PENSTOCK_PROMPTS")
         files = tuple(sorted(folder.glob("*.toml")))
     good = 0
     for file in files:

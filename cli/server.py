@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 import openai
@@ -16,7 +15,7 @@ from openai.pagination import SyncCursorPage
 
 from cli.exit_codes import AUTH, NOT_FOUND, UNREACHABLE, USAGE, Stop
 from jobs.ids import is_job_id
-from jobs.settings import LOOPBACK
+from jobs.settings import is_local
 
 Job = dict[str, Any]  # a response object, as it is on the wire
 
@@ -46,7 +45,7 @@ class Server:
     def __init__(self, url: str, api_key: str) -> None:
         self.url = url.rstrip("/")
         # A proxy that is set for the world outside would be asked for the server next to us.
-        transport = openai.DefaultHttpxClient(trust_env=urlsplit(url).hostname not in LOOPBACK)
+        transport = openai.DefaultHttpxClient(trust_env=not is_local(url))
         self.openai = openai.OpenAI(base_url=f"{self.url}/v1", api_key=api_key, max_retries=1, http_client=transport)
 
     def jobs(self, most: int, status: str | None = None, text: str | None = None) -> Iterator[Job]:
@@ -76,7 +75,7 @@ class Server:
             raise Stop(f"no job is called {given!r}: see `penstock list`", NOT_FOUND)
         if len(found) > 1:
             names = ", ".join(found[:3])
-            raise Stop(f"{given!r} begins the id of {len(found)} jobs ({names} ...): give more of it", USAGE)
+            raise Stop(f"{given!r} begins the id of {len(found)} jobs ({names} ...): give more of it")
         return found[0]
 
     @contextmanager

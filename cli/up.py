@@ -112,10 +112,12 @@ def _start(settings: Settings, door: Door, workers: int, supervisor: Supervisor)
         settings = _start_demo_model(settings, supervisor)
     else:
         settings = settings.model_copy(update={"model": resolve_model(settings)})
-    if "redis_url" in settings.model_fields_set:
-        _expect_redis(settings.redis_url)
-    else:
+    if "redis_url" not in settings.model_fields_set:
         settings = _start_redis(settings, supervisor)
+    elif not answers(settings.redis_url):
+        parts = urlsplit(settings.redis_url)
+        place = parts.netloc.rpartition("@")[2] or parts.path  # never the whole: it may hold a password
+        raise Stop(f"no Redis answers at {place}: start it, or unset PENSTOCK_REDIS_URL", UNREACHABLE)
     upgrade(settings)
     _start_workers_and_web(settings, door, workers, supervisor)
     return settings
@@ -139,13 +141,6 @@ def _start_demo_model(settings: Settings, supervisor: Supervisor) -> Settings:
     supervisor.start(child)
     supervisor.wait_until(lambda: _ask(door, "/healthz")[0] == 200, child)
     return settings
-
-
-def _expect_redis(url: str) -> None:
-    if not answers(url):
-        parts = urlsplit(url)
-        place = parts.netloc.rpartition("@")[2] or parts.path  # never the whole: it may hold a password
-        raise Stop(f"no Redis answers at {place}: start it, or unset PENSTOCK_REDIS_URL", UNREACHABLE)
 
 
 def _start_redis(settings: Settings, supervisor: Supervisor) -> Settings:

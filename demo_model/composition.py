@@ -5,17 +5,19 @@ The same request and seed always get the same text.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from demo_model.phrasebook import Phrasebook, is_chinese, measure, pools
-from demo_model.structure import instance
 
 DEFAULT_SIZE = {"zh": 400, "en": 220}
 SMALLEST, LARGEST = 50, 50_000
 LONGEST_TOPIC = 60
+_FEW = 3
+_SCALARS: Mapping[str, Any] = {"integer": 1, "number": 1.0, "boolean": True, "null": None}
 
 _QUOTED = r"[「“\"]([^」”\"]+)[」”\"]"
 # A request typed by hand is reduced to its object: "Write a short story about tea" is about tea.
@@ -85,7 +87,29 @@ def compose_json(brief: Brief, seed: str, response_format: Mapping[str, Any]) ->
         question, sentence = book["item"].removeprefix("**").split("**", 1)
         return question if path.endswith("title") else sentence.strip()
 
-    return instance(response_format, say)
+    form = response_format.get("json_schema", {})
+    root = form.get("schema") or {"type": "object", "properties": {"answer": {"type": "string"}}}
+    return json.dumps(_instance(root, root.get("$defs", {}), say), ensure_ascii=False, indent=1)
+
+
+def _instance(schema: Mapping[str, Any], parts: Mapping[str, Any], say: Callable[[str], str], path: str = "") -> Any:
+    """What a schema describes: the first of what may be, few of what may be many; `say` has a text for a path."""
+    match schema:
+        case {"$ref": str(name)}:
+            return _instance(parts[name.rpartition("/")[2]], parts, say, path)
+        case {"const": value} | {"enum": [value, *_]}:
+            return value
+        case {"anyOf": [first, *_]}:
+            return _instance(first, parts, say, path)
+        case {"properties": fields}:
+            return {name: _instance(field, parts, say, f"{path}.{name}") for name, field in fields.items()}
+        case {"items": item}:
+            count = max(schema.get("minItems", 0), min(_FEW, schema.get("maxItems", _FEW)))
+            return [_instance(item, parts, say, path) for _ in range(count)]
+        case {"type": kind} if kind in _SCALARS:
+            return schema.get("minimum", _SCALARS[kind])
+        case _:
+            return say(path)[: schema.get("maxLength")]
 
 
 def reason(brief: Brief, seed: str, tokens: int) -> str:

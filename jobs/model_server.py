@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx2
 
 from jobs.errors import BadSetting
-from jobs.settings import Settings
+from jobs.settings import Settings, is_local
 
 _SECONDS = 5.0
 
@@ -19,7 +19,7 @@ def offered_models(settings: Settings) -> list[str]:
         f"{settings.openai_base_url}/models",
         headers={"Authorization": f"Bearer {settings.openai_api_key or 'none'}"},
         timeout=_SECONDS,
-        trust_env=not settings.model_is_local,
+        trust_env=not is_local(settings.openai_base_url),
     )
     response.raise_for_status()
     try:

@@ -11,11 +11,12 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from jsonschema import Draft202012Validator, SchemaError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from jobs import source
 from jobs.errors import BadSetting, InvalidRequest
@@ -30,17 +31,14 @@ PLANNED: Mapping[str, frozenset[str]] = {
     "section": frozenset({"title", "outline", "number", "section", "section_words", "brief", "source"}),
     "summary": frozenset({"title", "outline", "report", "summary_words"}),
 }
-_TEXT_TO_NUMBER: Mapping[str, type[int] | type[float]] = {"integer": int, "number": float}
-
+_NUMBERS: Mapping[str, type[int] | type[float]] = {"integer": int, "number": float}
 
 Language = Literal["en", "zh"]
 T = TypeVar("T")
 
 
-class Message(BaseModel):
+class Message(BaseModel, frozen=True, extra="forbid"):
     """One message of a conversation, as the model gets it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -52,7 +50,7 @@ def _with_properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return schema
 
 
-class Prompt(BaseModel):
+class Prompt(BaseModel, frozen=True, extra="forbid"):
     """One prompt file. `inputs` is a JSON schema of the variables; messages come per language.
 
     One with `section` messages is a plan: `messages` ask for an outline, `section` for each of its sections, and
@@ -60,8 +58,6 @@ class Prompt(BaseModel):
     is run by the user's own code. `model`, `parameters` and `output` are for requests that do not say otherwise,
     `parts` are the headings under which the text has its parts.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)
     version: str
@@ -85,6 +81,10 @@ class Prompt(BaseModel):
             raise ValueError("there are no messages: write [[messages.en]], or name a `runnable` that does without")
         if self.section and (self.runnable or self.output):
             raise ValueError("sections are text that `section` asks for: leave out `runnable` and `output`")
+        for step, planned in PLANNED.items():
+            texts = [message.content for messages in getattr(self, step).values() for message in messages]
+            for name in sorted({*_VARIABLE.findall("\n".join(texts))} - {*self.inputs["properties"]} - planned):
+                raise ValueError(f"{{{{{name}}}}} is not among its inputs; add [inputs.properties.{name}]")
         return self
 
     def render(self, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,17 +93,14 @@ class Prompt(BaseModel):
         Raises InvalidRequest that names the variable at fault.
         """
         values = self._checked(variables)
-        overview = source.overview(source.split(str(values.get("source", ""))))
-        plan = {"section": _in(values["language"], self.section), "summary": _in(values["language"], self.summary)}
+        language, overview = values["language"], source.overview(source.split(str(values.get("source", ""))))
+        said = {step: _of(language, told) if told else [] for step, told in self.model_dump(include={*PLANNED}).items()}
         return {
-            "id": self.id,
-            "version": self.version,
-            "digest": self.digest,
+            **self.model_dump(include={"id", "version", "digest", "runnable"}),
             "variables": values,
-            "messages": fill(_in(values["language"], self.messages), {**values, "sources": overview}),
-            "plan": plan if self.section else None,
-            "runnable": self.runnable,
-            "parts": {name: _of(values["language"], headings) for name, headings in self.parts.items()},
+            "messages": fill(said.pop("messages"), {**values, "sources": overview}),
+            "plan": said if self.section else None,
+            "parts": {name: _of(language, headings) for name, headings in self.parts.items()},
         }
 
     def import_runnable(self) -> None:
@@ -178,6 +175,7 @@ def read_prompt(path: Path) -> Prompt:
         found = {**tomllib.loads(content.decode()), "digest": digest, "path": path}
         prompt = Prompt.model_validate(found, extra="forbid")
         Draft202012Validator.check_schema(prompt.inputs)
+        return prompt
     except SchemaError as error:
         raise BadSetting(f"prompt file {path}: inputs: {error.message}") from error
     except ValidationError as error:
@@ -186,19 +184,6 @@ def read_prompt(path: Path) -> Prompt:
         raise BadSetting(f"prompt file {path}: {': '.join(words)}") from error
     except (OSError, ValueError) as error:
         raise BadSetting(f"prompt file {path}: {error}") from error
-    steps = {"messages": prompt.messages, "section": prompt.section, "summary": prompt.summary}
-    used = {
-        name
-        for step, languages in steps.items()
-        for messages in languages.values()
-        for message in messages
-        for name in _VARIABLE.findall(message.content)
-        if name not in PLANNED[step]
-    }
-    if unknown := sorted(used - set(prompt.inputs["properties"])):
-        name = unknown[0]
-        raise BadSetting(f"prompt file {path}: {{{{{name}}}}} is not among its inputs; add [inputs.properties.{name}]")
-    return prompt
 
 
 def fill(messages: Sequence[Mapping[str, str]], values: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -207,11 +192,6 @@ def fill(messages: Sequence[Mapping[str, str]], values: Mapping[str, Any]) -> li
         {**message, "content": _VARIABLE.sub(lambda match: str(values.get(match[1], "")), message["content"])}
         for message in messages
     ]
-
-
-def _in(language: Language, messages: Mapping[Language, Sequence[Message]]) -> list[dict[str, str]]:
-    """The messages of a language, or of another when there are none."""
-    return [message.model_dump() for message in (_of(language, messages) if messages else ())]
 
 
 def _of(language: Language, table: Mapping[Language, T]) -> T:
@@ -226,13 +206,10 @@ def language_of(text: str) -> Literal["en", "zh"]:
 
 def _number(value: Any, schema: Mapping[str, Any]) -> Any:
     """Forms and command lines only have text: `"300"` for an integer becomes 300."""
-    convert = _TEXT_TO_NUMBER.get(schema.get("type", ""))
-    if convert is None or not isinstance(value, str):
-        return value
-    try:
-        return convert(value)
-    except ValueError:
-        return value
+    if isinstance(value, str) and (number := _NUMBERS.get(schema.get("type", ""))):
+        with suppress(ValueError):
+            return number(value)
+    return value
 
 
 def _missing(schema: Mapping[str, Any], values: Mapping[str, Any]) -> str:

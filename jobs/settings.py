@@ -12,16 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError, TomlConfigSettingsSource
 from pydantic_settings import PydanticBaseSettingsSource as Source
 
@@ -34,20 +25,28 @@ Seconds = Annotated[float, Field(gt=0)]
 Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+"), AfterValidator(lambda url: url.rstrip("/"))]
 
 
+def is_local(url: str) -> bool:
+    """Whether a URL is of this machine; no proxy is asked for it then."""
+    return urlsplit(url).hostname in LOOPBACK
+
+
+def _comma_separated(value: Any) -> Any:
+    """The names in a text, as an environment variable has them; a list stays one."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
 @cache
 def _presets() -> dict[str, dict[str, Any]]:
     """What is known of the kinds of model servers, by the name of the kind."""
     return tomllib.loads(Path(__file__).with_name("presets.toml").read_text())
 
 
-class ModelServer(BaseModel):
+class ModelServer(BaseModel, frozen=True, extra="forbid"):
     """`[servers.<name>]` in `penstock.toml`: a model server; what it does not say, its preset does.
 
     `concurrency` is how many jobs each of its models may run at once, over all workers; `fallbacks` are the models
     to ask, in order, when one of these fails before its first token; `refuses` is what it is known not to take.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: str | None = None
     url: Url
@@ -97,7 +96,7 @@ class Settings(BaseSettings):
     stream: bool = True
     servers: dict[str, ModelServer] = {}
     model: str = ""
-    models: Annotated[tuple[str, ...], NoDecode] = ()
+    models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
     prompts: Path | None = None
     demo: bool = False
     worker_id: str = ""
@@ -115,13 +114,6 @@ class Settings(BaseSettings):
     total_seconds: Seconds = 3 * 3600
     max_request_bytes: int = Field(2_000_000, ge=1024)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    @field_validator("models", mode="before")
-    @classmethod
-    def _comma_separated(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(name.strip() for name in value.split(",") if name.strip())
-        return value
 
     @model_validator(mode="after")
     def _servers_agree(self) -> Self:
@@ -148,11 +140,6 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """SQLAlchemy's URL of the database: SQLite in the data directory unless one is named."""
         return self.database_url or f"sqlite:///{self.data.absolute() / 'penstock.db'}"
-
-    @property
-    def model_is_local(self) -> bool:
-        """Whether the model server runs on this machine; no proxy is asked for it then."""
-        return urlsplit(self.openai_base_url).hostname in LOOPBACK
 
     @property
     def names_a_model_server(self) -> bool:

@@ -16,7 +16,7 @@ from langchain_core.runnables import Runnable
 from jobs.request import Message
 from worker.ask import Ask
 from worker.faults import Fault
-from worker.model import JSON, JSON_SCHEMA, MAX_TOKENS, USAGE, Models
+from worker.model import JSON, JSON_SCHEMA, MAX_TOKENS, STREAM, USAGE, Models
 
 _AS_JSON = "Answer with one JSON object and nothing else. It follows this JSON schema:\n{schema}"
 # What an error message names when it refuses something. A limit that is too high is not refused by its name.
@@ -38,7 +38,7 @@ def stream(models: Models, ask: Ask) -> Generator[AIMessage]:
     told, (options, used) = _told(ask, refused), options_for(ask, refused)
     model = models.get(ask.model).bind(**options)
     try:
-        if models.streams(ask.model):
+        if STREAM not in refused:
             yield from model.bind(stream_usage=USAGE in used).stream(told)
         else:
             yield _whole(model, told)
@@ -89,10 +89,8 @@ def _fewer(messages: Sequence[Message]) -> list[Message]:
     return [message for message in messages if not any(message is one for one in dropped)]
 
 
-def _whole(chain: Runnable[Any, Any], told: Sequence[Message]) -> AIMessage:
+def _whole(chain: Runnable[Any, AIMessage], told: Sequence[Message]) -> AIMessage:
     try:
-        message = chain.invoke(told)
+        return chain.invoke(told)
     except (ValueError, KeyError, TypeError) as error:
         raise Fault(f"The model server's answer makes no sense: {error}", transient=False) from error
-    assert isinstance(message, AIMessage)  # noqa: S101  (for the type checker: a chat model's answer)
-    return message

@@ -128,14 +128,13 @@ def _write(attempt: Attempt) -> Outcome:
 
 def _end(attempt: Attempt, outcome: Outcome) -> None:
     """Store the end, then say it. A cancel that came first wins. Raises Replaced."""
-    recording, attempts = attempt.recording, attempt.shop.attempts
+    recording, attempts, wished_at = attempt.recording, attempt.shop.attempts, attempt.stop.wished_at
+    stopping = None if wished_at is None else max(0.0, time.time() - wished_at)  # all connections to models are closed
     recording.abandon()
     while True:
-        final = _final(recording, outcome)
+        final = _final(recording, outcome, stopping)
         frame, transcript = recording.closing(final)
-        finish = persist(
-            partial(attempts.finish, recording.claim, final, transcript, recording.first_text_at), attempt.stop
-        )
+        finish = persist(partial(attempts.finish, recording.note(), final, transcript), attempt.stop)
         if finish is Finish.DONE:
             recording.end(frame)
             return
@@ -144,8 +143,8 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
         outcome = Outcome(Status.CANCELLED, usage=outcome.usage)
 
 
-def _final(recording: Recording, outcome: Outcome) -> dict[str, Any]:
-    """The terminal response, with all that is known about how it came about."""
+def _final(recording: Recording, outcome: Outcome, stopping: float | None) -> dict[str, Any]:
+    """The terminal response, with all that is known about how it came about; `stopping` took so many seconds."""
     job, now = recording.claim.job, time.time()
     base = recording.snapshot()
     text = text_of(base)
@@ -154,6 +153,7 @@ def _final(recording: Recording, outcome: Outcome) -> dict[str, Any]:
         "queued": round((job.started_at or now) - job.created_at, 3),
         "first_token": round(first - job.created_at, 3) if first else None,
         "total": round(now - job.created_at, 3),
+        **({"cancel": round(stopping, 3)} if stopping is not None else {}),
     }
     return response.ended(
         base,
@@ -166,6 +166,7 @@ def _final(recording: Recording, outcome: Outcome) -> dict[str, Any]:
         penstock={
             "attempt": job.attempt,
             "progress": progress(recording.fold.items.values()),
+            "curve": recording.curve.to_wire(),
             "timing": timing,
             **parts.noted(job.request, text, whole=outcome.status is Status.COMPLETED),
             **recording.notes,

@@ -5,7 +5,9 @@ It never retries by itself: a wait of the SDK cannot be cancelled, and a restart
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
+from functools import cache, partial
 from typing import Any
 
 import httpx2
@@ -21,7 +23,7 @@ _CONNECT_SECONDS = 5.0
 # What a call may carry that only the SDK's own method knows how to send.
 _SDK_ONLY = frozenset({"extra_headers", "extra_query", "timeout"})
 # What not every server takes, and an answer can be had without.
-USAGE, JSON_SCHEMA, JSON, MAX_TOKENS = "stream_options", "json_schema", "json_object", "max_tokens"
+STREAM, USAGE, JSON_SCHEMA, JSON, MAX_TOKENS = "stream", "stream_options", "json_schema", "json_object", "max_tokens"
 
 
 class DictCompletions:
@@ -76,27 +78,18 @@ class Models:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client = http_client(settings)
-        self._models: dict[str, ChatModel] = {}
-        self._refused: dict[str, set[str]] = {}
-
-    def get(self, name: str) -> ChatModel:
-        """The model of this name, built at its first use."""
-        if name not in self._models:
-            self._models[name] = chat_model(self._settings, self._client, name)
-        return self._models[name]
-
-    def streams(self, name: str) -> bool:
-        """Whether the server is to be asked for a stream."""
-        return self._settings.server_of(name).stream
+        # The model of a name, built at its first use.
+        self.get = cache(partial(chat_model, settings, http_client(settings)))
+        self._refused: defaultdict[str, set[str]] = defaultdict(set)
 
     def refused(self, name: str) -> frozenset[str]:
-        """What the server is known to refuse for this model: USAGE, JSON_SCHEMA, JSON, MAX_TOKENS."""
-        return self._settings.server_of(name).refuses | self._refused.get(name, set())
+        """What the server is known not to do for this model: STREAM, USAGE, JSON_SCHEMA, JSON, MAX_TOKENS."""
+        server = self._settings.server_of(name)
+        return server.refuses | self._refused[name] | ({STREAM} if not server.stream else set())
 
     def refuse(self, name: str, habit: str) -> None:
         """Remember that the server refuses this."""
-        self._refused.setdefault(name, set()).add(habit)
+        self._refused[name].add(habit)
 
 
 def chat_model(settings: Settings, client: httpx2.Client, name: str) -> ChatModel:

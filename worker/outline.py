@@ -2,55 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from jsonschema import Draft202012Validator
-from langchain_core.utils.json import parse_json_markdown, parse_partial_json
+from langchain_core.utils.json import parse_partial_json
+from pydantic import AfterValidator, BaseModel
+
+from worker.structure import parsed
 
 _MOST_SECTIONS = 12
 _LONGEST_TITLE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Chapter:
-    """A section to be written; `sources` are the numbers of the source parts that it needs."""
-
-    title: str
-    brief: str
-    sources: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """What a report will be."""
-
-    title: str
-    chapters: tuple[Chapter, ...]
-
-    @classmethod
-    def read(cls, text: str, schema: dict[str, Any]) -> Self:
-        """The outline in a model's answer. Raises ValueError that says what is wrong with it."""
-        found = parse_json_markdown(text, parser=json.loads)
-        if problem := next(Draft202012Validator(schema).iter_errors(found), None):
-            raise ValueError(f"{problem.json_path}: {problem.message}")
-        return cls.of(found)
-
-    @classmethod
-    def of(cls, found: dict[str, Any]) -> Self:
-        """The outline in an object of the schema, or of `as_object`."""
-        chapters = [Chapter(_line(it["title"]), it["brief"], tuple(it.get("sources", ()))) for it in found["sections"]]
-        return cls(_line(found["title"]), tuple(chapters))
-
-    def as_object(self) -> dict[str, Any]:
-        """The outline as JSON, for checkpoints and responses."""
-        return {"title": self.title, "sections": [asdict(chapter) for chapter in self.chapters]}
-
-    def lines(self) -> str:
-        """The outline as people read it."""
-        return "".join(_lines(self.as_object()))
 
 
 def _line(title: str) -> str:
@@ -58,21 +19,41 @@ def _line(title: str) -> str:
     return " ".join(title.split()).lstrip("# ")[:_LONGEST_TITLE]
 
 
+Title = Annotated[str, AfterValidator(_line)]
+
+
+class Chapter(BaseModel, frozen=True):
+    """A section to be written; `sources` are the numbers of the source parts that it needs."""
+
+    title: Title
+    brief: str
+    sources: tuple[int, ...] = ()
+
+
+class Outline(BaseModel, frozen=True):
+    """What a report will be; checkpoints and responses have it as JSON."""
+
+    title: Title
+    sections: tuple[Chapter, ...]
+
+    @classmethod
+    def read(cls, text: str, schema: dict[str, Any]) -> Self:
+        """The outline in a model's answer. Raises ValueError that says what is wrong with it."""
+        return cls.model_validate(parsed(text, schema))
+
+    def lines(self) -> str:
+        """The outline as people read it."""
+        return "".join(_lines(self.model_dump()))
+
+
 def schema_of(sections: int) -> dict[str, Any]:
     """The JSON schema of an outline with so many sections; 0 leaves their number open."""
-    texts = {"title": {"type": "string"}, "brief": {"type": "string"}}
-    section = _object({**texts, "sources": {"type": "array", "items": {"type": "integer"}}})
+    text, closed = {"type": "string"}, {"type": "object", "additionalProperties": False}
+    about = {"title": text, "brief": text, "sources": {"type": "array", "items": {"type": "integer"}}}
+    section = {**closed, "properties": about, "required": ["title", "brief"]}
     count = {"minItems": sections or 1, "maxItems": sections or _MOST_SECTIONS}
-    return _object({"title": {"type": "string"}, "sections": {"type": "array", "items": section, **count}})
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": [name for name in properties if name != "sources"],
-        "additionalProperties": False,
-    }
+    whole = {"title": text, "sections": {"type": "array", "items": section, **count}}
+    return {**closed, "properties": whole, "required": [*whole]}
 
 
 def written_so_far(text: str) -> str:

@@ -34,9 +34,9 @@ def write_report(attempt: Attempt) -> Outcome:
         outline, planned = _plan(attempt)
     except Fault as fault:
         return Outcome.failed(fault.message, fault.code)
-    attempt.recording.notes["outline"] = outline.as_object()
+    attempt.recording.notes["outline"] = outline.model_dump(mode="json")
     chapters = _sections(attempt, outline)
-    summary = chapters.pop() if len(chapters) > len(outline.chapters) else None
+    summary = chapters.pop() if len(chapters) > len(outline.sections) else None
     with ThreadPoolExecutor(attempt.shop.settings.section_concurrency) as threads:
         writing = [threads.submit(_write_chapter, attempt, outline, section) for section in chapters]
     outcomes = [planned, *(one.result() for one in writing)]
@@ -54,13 +54,13 @@ def _finished(attempt: Attempt, number: int) -> Outcome | None:
 def _plan(attempt: Attempt) -> tuple[Outline, Outcome]:
     """The outline: that of an earlier attempt, or a new one. Raises Fault, Stopped, Replaced."""
     if before := _finished(attempt, PLAN):
-        return Outline.of(attempt.claim.checkpoints[0].items[0]["outline"]), before
+        return Outline.model_validate(attempt.claim.checkpoints[0].items[0]["outline"]), before
     section = Section(attempt.recording, PLAN, answer=Kind.PLAN)
     section.open()
     outline, usage = insist(attempt, section, lambda: _ask_for_outline(attempt, section))
 
     def checkpoint(items: Sequence[Mapping[str, Any]]) -> None:
-        attempt.checkpoint(PLAN, usage, [{**item, "outline": outline.as_object()} for item in items])
+        attempt.checkpoint(PLAN, usage, [{**item, "outline": outline.model_dump(mode="json")} for item in items])
 
     section.finish(checkpoint)
     return outline, Outcome(Status.COMPLETED, usage=usage)
@@ -110,7 +110,7 @@ def _hear_outline(attempt: Attempt, section: Section, ask: Ask) -> tuple[str, Ma
 
 def _sections(attempt: Attempt, outline: Outline) -> list[Section]:
     """The sections of the outline, and a summary if there is to be one: everybody can see them from here on."""
-    prompt, titles = attempt.claim.job.request["prompt"], [chapter.title for chapter in outline.chapters]
+    prompt, titles = attempt.claim.job.request["prompt"], [chapter.title for chapter in outline.sections]
     if prompt["plan"]["summary"]:
         titles.append(_SUMMARY[prompt["variables"]["language"]])
     sections = [Section(attempt.recording, number, title=title) for number, title in enumerate(titles, 1)]
@@ -126,14 +126,14 @@ def _write_chapter(attempt: Attempt, outline: Outline, section: Section) -> Outc
     if attempt.stop.is_winding_down:
         return Outcome(Status.INCOMPLETE, reason=STOPPED)
     values = attempt.claim.job.request["prompt"]["variables"]
-    number, chapter = section.number, outline.chapters[section.number - 1]
+    number, chapter = section.number, outline.sections[section.number - 1]
     parts = source.split(str(values.get("source", "")))
     needed = parts if len(parts) == 1 else [parts[part - 1] for part in chapter.sources if 0 < part <= len(parts)]
     told = {
         "number": number,
         "section": chapter.title,
         "brief": chapter.brief,
-        "section_words": int(values.get("words") or _WORDS) // len(outline.chapters),
+        "section_words": int(values.get("words") or _WORDS) // len(outline.sections),
         "source": "\n\n".join(needed),
     }
     heading = f"## {chapter.title}\n\n" if number > 1 else f"# {outline.title}\n\n## {chapter.title}\n\n"

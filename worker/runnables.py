@@ -27,16 +27,15 @@ from jobs.loops import log_error
 from worker.ask import Ask
 from worker.chains import options_for
 from worker.faults import Fault, fault_of
-from worker.model import USAGE, Models
+from worker.model import STREAM, USAGE, Models
 from worker.stop import Call, Stopped
 from worker.workshop import Workshop
 
 # What the servers of this world call the reason for an answer's end, and the reasons that leave it unfinished.
 _REASONS = ("finish_reason", "stop_reason", "done_reason")
 _CUT_SHORT = ("length", "max_tokens", "content_filter")
-_STREAM = "stream"
 # What an error says when the server has no way to do this; it is asked without from then on.
-_REFUSALS = {USAGE: "stream_options", _STREAM: "No generation chunks"}
+_REFUSALS = {USAGE: "stream_options", STREAM: "No generation chunks"}
 
 
 def stream(shop: Workshop, ask: Ask, name: str, values: Mapping[str, Any], call: Call) -> Generator[AIMessage]:
@@ -75,8 +74,7 @@ def _chain(models: Models, ask: Ask, name: str) -> Runnable[Any, Any]:
         return found
     refused = models.refused(ask.model)
     given, used = options_for(replace(ask, form=None), refused)  # a form is for what comes out at the end of the chain
-    streams = models.streams(ask.model) and _STREAM not in refused
-    given |= {"stream_usage": USAGE in used, "disable_streaming": not streams}
+    given |= {"stream_usage": USAGE in used, "disable_streaming": STREAM in refused}
     return cast(Runnable[Any, Any], coerce_to_runnable(found(models.get(ask.model).model_copy(update=given))))
 
 

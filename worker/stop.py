@@ -62,8 +62,6 @@ class Call:
         """
         if text or self._last is not None:
             self._last = time.monotonic()
-        if text and self._stop.first_token_at is None:
-            self._stop.first_token_at = time.time()
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Hook of the HTTP client: learn of each connection of this call, the moment it is there."""
@@ -118,16 +116,17 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason: Reason | None = None
-        self.first_token_at: float | None = None
+        self.wished_at: float | None = None
         self._ends_at: float | None = None
         self._event = threading.Event()
         self._calls: set[Call] = set()
         self._lock = threading.Lock()
 
-    def request(self, reason: Reason) -> None:
-        """Stop now; the first reason stands."""
+    def request(self, reason: Reason, *, since: float | None = None) -> None:
+        """Stop now, as was wished at `since` (Unix seconds); the first reason stands."""
         with self._lock:
-            self.reason = self.reason or reason
+            if self.reason is None:
+                self.reason, self.wished_at = reason, since
             # Inside the lock: a call that comes later sees it, one that came before is in the list.
             self._event.set()
             calls = list(self._calls)

@@ -26,14 +26,18 @@ def noted(request: Mapping[str, Any], text: str) -> dict[str, Any]:
     """
     form, prompt = (request["text"] or {}).get("format") or {"type": "text"}, request["prompt"]
     if form["type"] != "text":
-        return {"parsed": _read(text, form.get("schema", {"type": "object"}))}
+        try:
+            return {"parsed": parsed(text, form.get("schema", {"type": "object"}))}
+        except ValueError as error:
+            raise Fault(f"The answer is not the JSON that was asked for: {error}", transient=False) from error
     if prompt and prompt.get("runnable") and text.startswith("{"):
-        with suppress(Fault):
-            return {"parsed": _read(text, {})}
+        with suppress(ValueError):
+            return {"parsed": parsed(text, {})}
     return {}
 
 
-def _read(text: str, schema: Mapping[str, Any]) -> Any:
+def parsed(text: str, schema: Mapping[str, Any]) -> Any:
+    """The JSON in an answer, fenced or not. Raises ValueError, short, when it is none or not as its schema says."""
     try:
         # orjson, because it reads nothing that the response could not hold; without a registry jsonschema would
         # fetch a schema from whatever address the request names.
@@ -44,5 +48,5 @@ def _read(text: str, schema: Mapping[str, Any]) -> Any:
     except Exception as error:  # noqa: BLE001  (a schema has as many ways to fail as it has keywords)
         reason = f"{type(error).__name__}: {error}"
     if reason:
-        raise Fault(f"The answer is not the JSON that was asked for: {reason[:_LONGEST_REASON]}", transient=False)
+        raise ValueError(reason[:_LONGEST_REASON])
     return found

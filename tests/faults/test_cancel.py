@@ -58,6 +58,7 @@ def test_invariant_7_cancel_stops_the_spend(busy: Stack, talk: openai.OpenAI, do
     assert busy.model.wait(doing, "closed_by_client") - asked < ROUND_TRIP
     final = assert_one_end(busy.database, job)
     assert final["status"] == "cancelled"
+    assert 0 <= final["penstock"]["timing"]["cancel"] < ROUND_TRIP
     assert bool(final["output"]) == (event in ("first_token", "stalled"))
     assert {item["status"] for item in final["output"]} <= {"incomplete"}
     assert busy.model.stats(doing)["requests"] == 1

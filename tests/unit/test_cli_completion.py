@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import COMMANDS
+from cli.main import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "from cli.main import main; main(prog_name='penstock')"
@@ -34,7 +34,7 @@ def test_names_are_completed_without_importing_anything(words: str) -> None:
     asked = {"_PENSTOCK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "1"}
     done = python("-X", "importtime", "-c", PROGRAM, **asked)
     start = words.split(" ")[1]
-    assert done.stdout.split() == [f"plain,{name}" for name in COMMANDS if name.startswith(start)]
+    assert done.stdout.split() == [f"plain,{name}" for name in commands() if name.startswith(start)]
     assert "plain,watch" in done.stdout.split()
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert not HEAVY & imported

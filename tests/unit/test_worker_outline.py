@@ -23,8 +23,8 @@ WHOLE = json.dumps(FOUND, ensure_ascii=False)
 def test_an_outline_is_read_with_or_without_a_fence(text: str) -> None:
     outline = Outline.read(text, schema_of(2))
     assert outline.title == "Tides"
-    assert outline.chapters[0] == Chapter("The moon", "What pulls.", (1,))
-    assert Outline.of(outline.as_object()) == outline
+    assert outline.sections[0] == Chapter(title="The moon", brief="What pulls.", sources=(1,))
+    assert Outline.model_validate_json(outline.model_dump_json()) == outline
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_title_is_one_line() -> None:
     outline = Outline.read(json.dumps(hostile), schema_of(0))
     assert outline.title.startswith("a # b xxx")
     assert len(outline.title) == 200
-    assert outline.chapters[0].title == "c d"
+    assert outline.sections[0].title == "c d"
 
 
 def test_lines_appear_in_order_and_only_when_they_are_certain() -> None:
@@ -55,4 +55,4 @@ def test_lines_appear_in_order_and_only_when_they_are_certain() -> None:
         assert now.startswith(shown)
         shown = now
     assert "**The moon** What pulls." in shown
-    assert Outline.of(FOUND).lines().startswith(shown)
+    assert Outline.model_validate(FOUND).lines().startswith(shown)
