@@ -12,7 +12,8 @@ import psutil
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import PROGRAMS, find_browser, running_browser
-from tests.support.stack import Process, Stack, stack
+from tests.support.process import Process
+from tests.support.stack import Stack, stack
 from tests.support.wire import create, request
 
 _CHARACTERS = 200_000
