@@ -17,8 +17,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, in
 
 from jobs.database import Database
 from jobs.fold import text_of
+from jobs.progress import words_in
 from jobs.record import Job, Status
-from jobs.schema import checkpoints, jobs, transcripts
+from jobs.schema import checkpoints, jobs, paused, transcripts
 from jobs.store import job_of, searchable, select_jobs
 
 # Numbers are reserved this many at a time: one small write per couple of minutes of a fast stream.
@@ -164,13 +165,17 @@ class Attempts:
         guard = _current(claim)
         if status is not Status.CANCELLED:
             guard = and_(guard, jobs.c.cancel_requested_at.is_(None))
+        text, usage = text_of(response), response["usage"]
         values = {
             "status": status,
             "ended_at": time.time(),
             "response": orjson.dumps(response),
             "sha256": response["penstock"]["sha256"],
             "first_token_at": first_token_at,
-            "search": jobs.c.search + searchable(f"\n{text_of(response)}"),
+            "words": words_in(text),
+            "tokens": usage and usage["output_tokens"],
+            "error": _code(response),
+            "search": jobs.c.search + searchable(f"\n{text}"),
         }
         with self._database.write() as connection:
             if connection.execute(update(jobs).where(guard).values(values)).rowcount:  # invariant 3
@@ -231,7 +236,7 @@ class Attempts:
 def _first_in_line(busy: Sequence[str]) -> Select[Any]:
     """The queued job whose turn it is: the owner's with the fewest running, and of these the oldest.
 
-    So one owner's thousand jobs keep nobody else waiting.
+    None of a tier that is paused. So one owner's thousand jobs keep nobody else waiting.
     """
     running = (
         select(jobs.c.owner, func.count().label("jobs"))
@@ -242,7 +247,7 @@ def _first_in_line(busy: Sequence[str]) -> Select[Any]:
     return (
         select(jobs.c.id)
         .outerjoin(running, running.c.owner == jobs.c.owner)
-        .where(jobs.c.status == Status.QUEUED, jobs.c.model.not_in(busy))
+        .where(jobs.c.status == Status.QUEUED, jobs.c.model.not_in(busy), jobs.c.tier.not_in(select(paused.c.tier)))
         .order_by(jobs.c.tier, func.coalesce(running.c.jobs, 0), jobs.c.created_at, jobs.c.id)
         .limit(1)
     )
@@ -254,6 +259,13 @@ def _busy(connection: Connection, limit_of: Limits) -> list[str]:
         connection.execute(select(func.pg_advisory_xact_lock(_CLAIMING)))  # two that count at once would both claim
     running = select(jobs.c.model, func.count()).where(jobs.c.status == Status.IN_PROGRESS).group_by(jobs.c.model)
     return [model for model, count in connection.execute(running) if count >= (limit_of(model) or count + 1)]
+
+
+def _code(response: Mapping[str, Any]) -> str | None:
+    """Why a response failed or is incomplete, in one word."""
+    error, details = response["error"], response["incomplete_details"]
+    code: str | None = (error and error["code"]) or (details and details["reason"])
+    return code
 
 
 def _current(claim: Claim) -> ColumnElement[bool]:

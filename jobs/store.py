@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jobs import events, response
@@ -34,7 +34,8 @@ _COLUMNS = [jobs.c[field.name] for field in fields(Job)]
 
 def job_of(row: RowMapping) -> Job:
     """The Job in a row that has been selected with `columns`."""
-    return Job(**{**row, "status": Status(row["status"]), "request": orjson.loads(row["request"])})
+    read = {"status": Status(row["status"]), "request": orjson.loads(row["request"])}
+    return Job(**{**row, **read, "progress": row["progress"] and orjson.loads(row["progress"])})
 
 
 def select_jobs() -> Select[Any]:
@@ -45,6 +46,20 @@ def select_jobs() -> Select[Any]:
 def searchable(text: str) -> str:
     """A text as it is looked for: in lower case, and without NUL, which PostgreSQL cannot store."""
     return text.lower().replace("\0", " ")
+
+
+def _matching(
+    owner: str, *, status: Status | None = None, prompt: str | None = None, words: str = ""
+) -> ColumnElement[bool]:
+    """The owner's jobs; only those of a status and a prompt, and with `words` in request or text, in any case."""
+    found = [jobs.c.owner == owner]
+    if words:
+        found.append(jobs.c.search.contains(searchable(words), autoescape=True))
+    if status is not None:
+        found.append(jobs.c.status == status)
+    if prompt is not None:
+        found.append(jobs.c.prompt == searchable(prompt))  # ids are in lower case
+    return and_(*found)
 
 
 class Store:
@@ -82,6 +97,7 @@ class Store:
             "model": request["model"],
             "send_after": now + SEND_GRACE_SECONDS,
             "request": body.decode(),
+            "prompt": request["prompt"] and request["prompt"]["id"],
             "body_hash": hashlib.sha256(body).hexdigest(),
             "idempotency_key": idempotency_key,
             "taken": retried,
@@ -131,17 +147,14 @@ class Store:
         after: str | None = None,
         newest_first: bool = True,
         status: Status | None = None,
+        prompt: str | None = None,
         words: str = "",
     ) -> list[Job]:
         """Up to `limit` jobs of the owner in order of age, beginning behind the job `after`.
 
-        Only those of a status, and those in whose request or text `words` occur in any case.
+        Only those of a status and of a prompt, and those in whose request or text `words` occur in any case.
         """
-        query = select_jobs().where(jobs.c.owner == owner)
-        if words:
-            query = query.where(jobs.c.search.contains(searchable(words), autoescape=True))
-        if status is not None:
-            query = query.where(jobs.c.status == status)
+        query = select_jobs().where(_matching(owner, status=status, prompt=prompt, words=words))
         if after is not None:
             last = self.get(owner, after)
             older = jobs.c.created_at < last.created_at if newest_first else jobs.c.created_at > last.created_at
@@ -151,6 +164,28 @@ class Store:
         query = query.order_by(*(key.desc() if newest_first else key for key in keys)).limit(limit)
         with self._database.read() as connection:
             return [job_of(row) for row in connection.execute(query).mappings()]
+
+    def counts(self, owner: str, *, prompt: str | None = None, words: str = "") -> dict[Status, int]:
+        """How many jobs `page` finds of each status."""
+        found = _matching(owner, prompt=prompt, words=words)
+        query = select(jobs.c.status, func.count()).where(found).group_by(jobs.c.status)
+        with self._database.read() as connection:
+            return dict.fromkeys(Status, 0) | {Status(status): count for status, count in connection.execute(query)}
+
+    def ids(
+        self,
+        owner: str,
+        *,
+        status: Status | None = None,
+        prompt: str | None = None,
+        words: str = "",
+        limit: int = 10_000,
+    ) -> list[str]:
+        """The ids of all jobs that `page` finds, the newest first."""
+        found = _matching(owner, status=status, prompt=prompt, words=words)
+        query = select(jobs.c.id).where(found).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
 
     def statuses(self, job_ids: Collection[str]) -> dict[str, Status]:
         """The status of each of these jobs; those that are gone are left out. Not for owners: the relay's."""
@@ -192,7 +227,7 @@ class Store:
         final = response.ended(queued, Status.CANCELLED, now=now, text="")
         never_ran = and_(jobs.c.id == job.id, jobs.c.status == Status.QUEUED, jobs.c.attempt == 0)
         values = {"status": Status.CANCELLED, "ended_at": now, "response": orjson.dumps(final)}
-        values |= {"cancel_requested_at": now, "sha256": final["penstock"]["sha256"]}
+        values |= {"cancel_requested_at": now, "sha256": final["penstock"]["sha256"], "words": 0}
         if not connection.execute(update(jobs).where(never_ran).values(values)).rowcount:
             return False
         last = events.frame(response.terminal_kind(Status.CANCELLED), 2, {"response": final})

@@ -68,7 +68,7 @@ def _folded(site: Site, job: Job) -> dict[str, Any]:
 
 
 def page(site: Site, owner: str, arguments: Mapping[str, str]) -> Response:
-    """A page of an owner's jobs, without their texts: `limit`, `after`, `order`, `status`, `q`."""
+    """A page of an owner's jobs, without their texts: `limit`, `after`, `order`, `status`, `prompt`, `q`."""
     status = arguments.get("status")
     if status is not None and status not in set(Status):
         raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
@@ -79,6 +79,7 @@ def page(site: Site, owner: str, arguments: Mapping[str, str]) -> Response:
         after=arguments.get("after"),
         newest_first=newest_first,
         status=Status(status) if status else None,
+        prompt=arguments.get("prompt"),
         words=arguments.get("q", ""),
     )
     return _listing([brief(job) for job in jobs], limit)
