@@ -86,7 +86,7 @@ class Blocks:
         return [*self.rest(), *filter(None, [self._document.footnotes()])]
 
     def _finished(self, blocks: Iterable[str]) -> list[str]:
-        found = []
+        found: list[str] = []
         for block in blocks:
             self._document.learn(block)
             found += _one_by_one(self._document, [block])

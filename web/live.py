@@ -1,53 +1,65 @@
-"""`GET /jobs/{id}/live`: the stream of a job's page. Only the page may rely on it."""
+"""The stream of a job's page: `GET /jobs/{id}/live`. Only the page may rely on it."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
-from flask import Blueprint, Response, g, request
+from flask import Response, request
 
 from jobs.errors import InvalidRequest
 from jobs.record import Job
 from web import sse
-from web.screen import Picture, Screen
+from web.screen import Picture
 from web.site import Site
 
 _CURSOR = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
-# To render the whole of a job that has ended.
-_END_SECONDS = 30.0
+# To render all of a job that has ended.
+_WHOLE_SECONDS = 30.0
 
 
-class Live:
-    """The stream's one address."""
+def stream(site: Site, job: Job) -> Response:
+    """Blocks behind the cursor as they are finished, and what moves; 204 when an ended job has no more of them.
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-
-    def routes(self) -> Blueprint:
-        """The handler at its address."""
-        live = Blueprint("live", __name__)
-        live.get("/jobs/<job_id>/live")(self.stream)
-        return live
-
-    def stream(self, job_id: str) -> Response:
-        """Blocks behind the cursor as they are finished, and what moves; 204 when an ended job has no more of them."""
-        job, cursor = self._site.store.get(g.owner, job_id), _cursor()
-        if job.status.is_terminal and cursor:
-            with self._site.screens.watch(job) as screen:
-                screen.reach(_NEVER, _END_SECONDS)
-                place = screen.place(cursor)
-                if place is None:
-                    raise InvalidRequest(f"This job has no block '{cursor}'.", param="after")
-                if place == screen.picture().position:
-                    return Response(status=204)
-        return sse.framed(_pictures(self._site, job, cursor))
+    The cursor is `Last-Event-ID`, else `after`. Raises InvalidRequest.
+    """
+    cursor = _cursor()
+    if job.status.is_terminal and cursor:
+        with site.screens.watch(job) as screen:
+            screen.reach(sys.maxsize, _WHOLE_SECONDS)
+            place = screen.place(cursor)
+            if place is None:
+                raise InvalidRequest(f"This job has no block {cursor}.", param="after")
+            if place == screen.picture().position:
+                return Response(status=204)
+    return sse.framed(_pictures(site, job, cursor))
 
 
 def _pictures(site: Site, job: Job, cursor: str) -> Iterator[bytes]:
-    """What a viewer has not seen yet, all of it in one piece each time."""
+    """Each time all that a viewer has not seen yet, in one piece."""
     with site.screens.watch(job) as screen:
-        seen: Picture | None = None
+        seen = Picture()
         while True:
-            picture = screen.picture()
-            seen = seen or _start(screen, cursor)
+            picture, place = screen.picture(), screen.place(cursor)
+            if place is None or place > picture.position:
+                # Another process has read the log further: what follows has to wait.
+                picture = replace(picture, position=0, tails={})
+            elif seen.position < place:
+                seen = replace(seen, position=place)
+            if news := screen.since(seen, picture):
+                yield news
+            seen = picture
+            if picture.over:
+                return
+            screen.wait(picture)
+
+
+def _cursor() -> str:
+    """The name of the last block that the viewer has; empty if it has none. Raises InvalidRequest."""
+    last, given = request.headers.get("Last-Event-ID"), request.args.getlist("after")
+    name, value = ("Last-Event-ID", last) if last else ("after", given[0] if given else "")
+    if len(given) > 1 or (value and not _CURSOR.fullmatch(value)):
+        raise InvalidRequest(f"'{name}' must be the name of one block: <output_index>.<block>.", param=name)
+    return value

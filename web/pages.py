@@ -15,7 +15,7 @@ from jobs.errors import InvalidRequest, JobNotFound
 from jobs.fold import text_of
 from jobs.reading_order import ReadingOrder
 from jobs.record import Job
-from web import views
+from web import live, views
 from web.blocks import render
 from web.export import html_file
 from web.site import Site
@@ -37,6 +37,7 @@ class Pages:
         pages.get("/")(self.home)
         pages.post("/jobs")(self.submit)
         pages.get("/jobs/<job_id>")(self.show)
+        pages.get("/jobs/<job_id>/live")(self.live)
         pages.get("/jobs/<job_id>.<any(md, txt, html, json):suffix>")(self.download)
         pages.post("/jobs/<job_id>/cancel")(self.cancel)
         return pages
@@ -74,6 +75,10 @@ class Pages:
             return render_template("missing.html"), 404
         found = views.current(self._site, job)
         return render_template("job.html", job=job, response=found, title=title(job))
+
+    def live(self, job_id: str) -> Response:
+        """What is on that page, as it changes."""
+        return live.stream(self._site, self._site.store.get(g.owner, job_id))
 
     def download(self, job_id: str, suffix: str) -> Response:
         """The text alone, that of a running job as it is written; or all there is at this moment."""

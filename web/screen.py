@@ -41,7 +41,7 @@ class Picture:
     position: int = 0
     over: bool = False
     state: bytes = b""
-    tails: Mapping[int, bytes] = field(default_factory=dict)
+    tails: dict[int, bytes] = field(default_factory=dict)
 
 
 class Screen:
@@ -65,7 +65,7 @@ class Screen:
         self._taking = threading.Lock()
         self._picture, self._due = Picture(), 0.0
         self._drawn: dict[int, str] = {}
-        self._looked_at, self._standing = float("-inf"), None
+        self._standing: tuple[float, Standing] | None = None
         self._told: tuple[float, int, dict[str, Any]] = (float("-inf"), -1, {})
 
     def feed(self, event: Event) -> None:
@@ -163,9 +163,9 @@ class Screen:
         return Picture(version, position, over, state, tails)
 
     def _stand(self, now: float) -> Standing:
-        if self._standing is None or self.over or now - self._looked_at >= _LOOK_SECONDS:
-            self._standing, self._looked_at = self._look(), now
-        return self._standing
+        if self._standing is None or self.over or now - self._standing[0] >= _LOOK_SECONDS:
+            self._standing = (now, self._look())
+        return self._standing[1]
 
     def _state(self, now: float, standing: Standing) -> bytes:
         """The frame of the state: a new one when it has changed, or when viewers must hear something again."""

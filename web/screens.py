@@ -48,7 +48,7 @@ class Screens:
 
     def _feed(self, screen: Screen, job: Job) -> None:
         try:
-            with closing(self._relay.follow(job)) as pieces:  # type: ignore[type-var]
+            with closing(self._relay.follow(job)) as pieces:
                 for piece in pieces:
                     for event in events.events_of(events.split(piece)):
                         screen.feed(event)
@@ -69,9 +69,7 @@ class Screens:
 
     def _forget(self) -> None:
         """Drop the screens that nobody has watched for long, and those left longest when there are many."""
-        left = sorted(
-            (screen.left_at, job_id) for job_id, screen in self._screens.items() if screen.viewers == 0
-        )
+        left = sorted((screen.left_at, job_id) for job_id, screen in self._screens.items() if screen.viewers == 0)
         old = time.monotonic() - _LINGER_SECONDS
         for number, (left_at, job_id) in enumerate(reversed(left)):
             if left_at < old or number >= _MAX_LEFT:

@@ -16,6 +16,7 @@ from jobs.store import Store
 from web.model_choice import ModelChoice
 from web.outbox import Outbox
 from web.relay import Relay
+from web.screens import Screens
 from web.subscriber import Subscriber
 
 _REDIS_SECONDS = 2.0
@@ -52,5 +53,6 @@ class Site:
         subscriber = Subscriber(listening, self.log, self.store)
         subscriber.start()
         self.relay = Relay(subscriber, self.log, self.store)
+        self.screens = Screens(self.relay, self.store)
         self.outbox = Outbox(Queue(settings, socket_seconds=3), self.log, self.store)
         self.outbox.start()
