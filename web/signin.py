@@ -13,6 +13,7 @@ from flask import Blueprint, Flask, redirect, render_template, request, session
 from jobs.errors import BadSetting
 from jobs.keys import Keys
 from jobs.settings import Settings
+from web.language import _
 from web.site import Site
 
 _KEY = "key"
@@ -41,7 +42,7 @@ class SignIn:
         """Take the key for the cookie. The key itself is kept nowhere."""
         found = self._site.keys.find(request.form.get("key", "").strip())
         if found is None:
-            return render_template("signin.html", problem="That key is not valid, or it was revoked."), 401
+            return render_template("signin.html", problem=_("That key is not valid, or it was revoked.")), 401
         session[_KEY], session.permanent = found.id, True
         return redirect("/", 303)
 

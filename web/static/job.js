@@ -1,5 +1,7 @@
 // Shows a job while it is written: follows its events, from the first one on, and puts text where it belongs.
 
+import { html } from "./page.js";
+
 const job = document.getElementById("job");
 const output = document.getElementById("output");
 const status = document.getElementById("status");
@@ -99,7 +101,7 @@ on("response.output_item.done", ({ output_index: index, item }) => {
 // The server makes of the whole text what it cannot yet while it is written.
 async function format() {
   const page = await fetch(`/jobs/${job.dataset.id}`);
-  const article = new DOMParser().parseFromString(await page.text(), "text/html");
+  const article = new DOMParser().parseFromString(html(await page.text()), "text/html");
   if (page.ok) output.replaceChildren(...article.getElementById("output").children);
 }
 
