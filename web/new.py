@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from jobs import request as creation
 from jobs.errors import InvalidRequest
-from web import views
+from web.article import article
 from web.site import Site
 from web.titles import title
 
@@ -56,7 +56,7 @@ def _home(site: Site, *, problem: str = "", chosen: str = "", values: dict[str, 
     listed = [{"job": job, "title": title(job)} for job in jobs]
     shown: dict[str, Any] = {}
     if running := next((job for job in jobs if not job.status.is_terminal), None):
-        shown = {"job": running, "title": title(running), "response": views.current(site, running)}
+        shown = article(site, running)
     return render_template(
         "home.html",
         prompts=list(site.prompts),

@@ -21,7 +21,7 @@ from jobs.events import Event
 from jobs.fold import Fold
 from web.blocks import Blocks, Plain
 from web.markdown import Document
-from web.standing import Standing
+from web.standing import Standing, line
 from web.subscriber import HEARTBEAT_SECONDS
 
 _PICTURE_SECONDS = 0.25
@@ -65,7 +65,7 @@ class Screen:
         self._taking = threading.Lock()
         self._picture, self._due = Picture(), 0.0
         self._drawn: dict[int, str] = {}
-        self._standing: tuple[float, Standing] | None = None
+        self._standing: tuple[float, int, Standing] | None = None
         self._told: tuple[float, int, dict[str, Any]] = (float("-inf"), -1, {})
 
     def feed(self, event: Event) -> None:
@@ -119,10 +119,14 @@ class Screen:
         return self._places.get(cursor)
 
     def since(self, before: Picture, picture: Picture) -> bytes:
-        """The frames that lead from one picture to a later one; none if nothing has changed."""
+        """The frames that lead from one picture to a later one; none if nothing has changed.
+
+        A new state comes first, because it names the items; that of the end comes last, because nothing follows it.
+        """
+        state = [picture.state] if before.state is not picture.state else []
         tails = [frame for index, frame in picture.tails.items() if before.tails.get(index) is not frame]
-        state = picture.state if before.state is not picture.state else b""
-        return b"".join([state, *self._sequence[before.position : picture.position], *tails])
+        text = [*self._sequence[before.position : picture.position], *tails]
+        return b"".join([*text, *state] if picture.over else [*state, *text])
 
     def cursor(self, picture: Picture) -> str:
         """The name of the last block of a picture; empty if it has none."""
@@ -140,7 +144,8 @@ class Screen:
 
     def picture(self) -> Picture:
         """The newest picture; a new one if it is time."""
-        if self._taking.acquire(blocking=False):
+        # Others have the last one meanwhile, if there is one.
+        if self._taking.acquire(blocking=self._picture.version < 0):
             try:
                 began = time.monotonic()
                 if began >= self._due or self.over:
@@ -163,16 +168,18 @@ class Screen:
         return Picture(version, position, over, state, tails)
 
     def _stand(self, now: float) -> Standing:
-        if self._standing is None or self.over or now - self._standing[0] >= _LOOK_SECONDS:
-            self._standing = (now, self._look())
-        return self._standing[1]
+        turns, known = self._turns, self._standing
+        if known is None or self.over or known[1] != turns or now - known[0] >= _LOOK_SECONDS:
+            self._standing = known = (now, turns, self._look())
+        return known[2]
 
     def _state(self, now: float, standing: Standing) -> bytes:
         """The frame of the state: a new one when it has changed, or when viewers must hear something again."""
         told_at, turns, told = self._told
         if turns == self._turns and now - told_at < _STATE_SECONDS and not self.over:
             return self._picture.state
-        state = standing.state(self._fold.items.values())
+        items = sorted(self._fold.items.values(), key=lambda item: (item.section, item.index))
+        state = standing.state([line(item.index, item.to_wire()) for item in items])
         if state == told and now - told_at < HEARTBEAT_SECONDS:
             return self._picture.state
         self._told = (now, self._turns, state)
