@@ -11,7 +11,7 @@ from flask import Blueprint, g, redirect, render_template, request
 from jobs import request as creation
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.record import Job, Status
-from web import views
+from web.article import article
 from web.language import LANGUAGES, _
 from web.site import Site
 from web.titles import title
@@ -84,7 +84,7 @@ class New:
         """What the page shows as being written: the newest job that runs, else the newest that waits."""
         for status in (Status.IN_PROGRESS, Status.QUEUED):
             for job in self._site.store.page(g.owner, limit=1, status=status):
-                return {"job": job, "title": title(job), "response": views.current(self._site, job)}
+                return article(self._site, job)
         return {}
 
 

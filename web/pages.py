@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response, g, redirect, render_template, request
-from markupsafe import Markup
 
 from jobs import events
 from jobs.errors import JobNotFound
-from jobs.fold import text_of
 from jobs.reading_order import ReadingOrder
-from web import views
-from web.blocks import render
+from jobs.retry import retry
+from web import live, views
+from web.article import article, passages
+from web.ending import delete
 from web.export import html_file
 from web.site import Site
 from web.titles import title
@@ -27,10 +27,13 @@ class Pages:
     def routes(self) -> Blueprint:
         """The handlers at their addresses."""
         pages = Blueprint("pages", __name__)
-        pages.add_app_template_filter(lambda text: Markup(render(text)), "markdown")  # noqa: S704  (safe: its purpose)
         pages.get("/jobs/<job_id>")(self.show)
+        pages.get("/jobs/<job_id>/live")(self.live)
         pages.get("/jobs/<job_id>.<any(md, txt, html, json):suffix>")(self.download)
+        pages.get("/jobs/<job_id>/progress")(self.progress)
         pages.post("/jobs/<job_id>/cancel")(self.cancel)
+        pages.post("/jobs/<job_id>/retry")(self.retry)
+        pages.post("/jobs/<job_id>/delete")(self.delete)
         return pages
 
     def show(self, job_id: str) -> Any:
@@ -39,8 +42,11 @@ class Pages:
             job = self._site.store.get(g.owner, job_id)
         except JobNotFound:
             return render_template("missing.html"), 404
-        found = views.current(self._site, job)
-        return render_template("job.html", job=job, response=found, title=title(job))
+        return render_template("job.html", **article(self._site, job))
+
+    def live(self, job_id: str) -> Response:
+        """What is on that page, as it changes."""
+        return live.stream(self._site, self._site.store.get(g.owner, job_id))
 
     def download(self, job_id: str, suffix: str) -> Response:
         """The text alone, that of a running job as it is written; or all there is at this moment."""
@@ -48,7 +54,7 @@ class Pages:
         if suffix == "json":
             return views.response(self._site, job)
         if suffix == "html":
-            return html_file(title(job), text_of(views.current(self._site, job)))
+            return html_file(title(job), passages(self._site, job))
         order = ReadingOrder(views.current(self._site, job))
         frames = (frame for piece in self._site.relay.follow(job) for frame in events.split(piece))
         body = (order.feed(event).encode() for event in events.events_of(frames))
@@ -60,3 +66,18 @@ class Pages:
         job = self._site.store.request_cancel(g.owner, job_id, graceful="graceful" in request.form)
         self._site.outbox.cancel(job.id)
         return redirect(f"/jobs/{job.id}", 303)
+
+    def progress(self, job_id: str) -> str:
+        """The parts of that page that change with the sections: outline and timeline."""
+        return render_template("progress.html", **article(self._site, self._site.store.get(g.owner, job_id)))
+
+    def retry(self, job_id: str) -> Any:
+        """The button that queues an ended job anew: to the new job's page."""
+        job = retry(self._site.store, g.owner, job_id)
+        self._site.outbox.job(job.id)
+        return redirect(f"/jobs/{job.id}", 303)
+
+    def delete(self, job_id: str) -> Any:
+        """The button that removes a job: to the others."""
+        delete(self._site, g.owner, job_id)
+        return redirect("/jobs", 303)

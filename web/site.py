@@ -20,11 +20,16 @@ from jobs.store import Store
 from web.model_choice import ModelChoice
 from web.model_health import model_servers
 from web.outbox import Outbox
+from web.passage import Passage, weight
 from web.relay import Relay
+from web.screens import Screens
+from web.shelf import Shelf
 from web.subscriber import Subscriber
 
 _REDIS_SECONDS = 2.0
 _CONNECTIONS = 16
+# Of the HTML of jobs that have ended.
+_SHELF_BYTES = 16 << 20
 # Above the interval of the subscription's own pings, so that only a dead link is silent for so long.
 _SUBSCRIPTION_SECONDS = 20.0
 
@@ -58,6 +63,8 @@ class Site:
         subscriber = Subscriber(listening, self.log, self.store)
         subscriber.start()
         self.relay = Relay(subscriber, self.log, self.store)
+        self.screens = Screens(self.relay, self.store)
+        self.shelf: Shelf[list[Passage]] = Shelf(_SHELF_BYTES, weight)
         self.outbox = Outbox(Queue(settings, socket_seconds=3), self.log, self.store)
         self.outbox.start()
 
