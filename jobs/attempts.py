@@ -13,14 +13,15 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, update
 
 from jobs.database import Database
 from jobs.fold import text_of
-from jobs.progress import words_in
+from jobs.progress import in_short
 from jobs.record import Job, Status
 from jobs.schema import checkpoints, jobs, paused, transcripts
 from jobs.store import job_of, searchable, select_jobs
+from jobs.words import words_in
 
 # Numbers are reserved this many at a time: one small write per couple of minutes of a fast stream.
 BLOCK = 10_000
@@ -165,13 +166,14 @@ class Attempts:
         guard = _current(claim)
         if status is not Status.CANCELLED:
             guard = and_(guard, jobs.c.cancel_requested_at.is_(None))
-        text, usage = text_of(response), response["usage"]
+        text, usage, far = text_of(response), response["usage"], response["penstock"].get("progress")
         values = {
             "status": status,
             "ended_at": time.time(),
             "response": orjson.dumps(response),
             "sha256": response["penstock"]["sha256"],
             "first_token_at": first_token_at,
+            "progress": far and orjson.dumps(in_short(far, response["penstock"]["curve"])).decode(),
             "words": words_in(text),
             "tokens": usage and usage["output_tokens"],
             "error": _code(response),
@@ -218,6 +220,13 @@ class Attempts:
             for job_id, at in moments.items():
                 first = and_(jobs.c.id == job_id, jobs.c.first_token_at.is_(None))
                 connection.execute(update(jobs).where(first).values(first_token_at=at))
+
+    def note_progress(self, notes: Sequence[tuple[Claim, bytes]]) -> None:
+        """Note how far these attempts are, each as JSON; those that were replaced change nothing."""
+        current = _attempt(bindparam("job"), bindparam("tried"))
+        rows = [{"job": claim.job.id, "tried": claim.attempt, "far": progress.decode()} for claim, progress in notes]
+        with self._database.write() as connection:
+            connection.execute(update(jobs).where(current).values(progress=bindparam("far")), rows)
 
     def requeue_orphans(self, worker: str) -> int:
         """Give the jobs of a dead worker back to the queue; each such rescue counts. Returns how many."""
@@ -272,7 +281,7 @@ def _current(claim: Claim) -> ColumnElement[bool]:
     return _attempt(claim.job.id, claim.attempt)
 
 
-def _attempt(job_id: str, attempt: int) -> ColumnElement[bool]:
+def _attempt(job_id: str | ColumnElement[str], attempt: int | ColumnElement[int]) -> ColumnElement[bool]:
     return and_(  # invariant 4
         jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == Status.IN_PROGRESS
     )

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobs.fold import Item
 
-# A Chinese character counts as a word does elsewhere.
-_WORD = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")
-
 _TELLING_WORDS = 30
 
 
-def words_in(text: str) -> int:
-    """The length of a text as people count it."""
-    return len(_WORD.findall(text))
-
-
 def progress(items: Iterable[Item]) -> dict[str, Any]:
-    """Of a job's items: how many sections are done, of how many; and each with its title, status and words."""
+    """Of a job's items: how many sections are done, of how many; and each with its title, status, words and times."""
     answers = {item.section: item for item in sorted(items, key=lambda item: item.index) if item.type == "message"}
     sections: list[dict[str, Any]] = [
         {
             "section": number,
             "title": item.title,
             "status": item.status if item.has_text or item.status != "in_progress" else "queued",
-            "words": words_in("".join(part.text for part in item.parts)),
+            "words": item.words,
+            "started": item.started,
+            "ended": item.ended,
         }
         for number, item in sorted(answers.items())
     ]
     done = sum(section["status"] == "completed" for section in sections)
     words = sum(section["words"] for section in sections)
     return {"done": done, "total": max(1, len(sections)), "words": words, "sections": sections}
+
+
+def in_short(far: Mapping[str, Any], curve: Mapping[str, Any]) -> dict[str, Any]:
+    """What a job's row has of its progress, and of the curve of its pace."""
+    return {**{name: far[name] for name in ("done", "total", "words")}, "curve": curve}
 
 
 def pace(written: int, wanted: int | None, seconds: float) -> dict[str, Any]:

@@ -76,6 +76,16 @@ class ModelServer(BaseModel):
         return table
 
 
+class Price(BaseModel):
+    """`[prices.<model>]` in `penstock.toml`: what a million tokens that go in and come out cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    currency: str = "USD"
+
+
 class Settings(BaseSettings):
     """`PENSTOCK_<NAME>` in the environment, else `<name>` in `penstock.toml`, else the default below."""
 
@@ -87,6 +97,7 @@ class Settings(BaseSettings):
     redis_url: Annotated[str, Field(pattern=r"^(rediss?|unix)://")] = "redis://127.0.0.1:6379/0"
     database_url: str = ""
     auth: Literal["off", "keys"] = "off"
+    operators: Annotated[tuple[str, ...], NoDecode] = ()
     secret: str = Field("", repr=False)
     secure_cookies: bool = False
 
@@ -98,6 +109,7 @@ class Settings(BaseSettings):
     servers: dict[str, ModelServer] = {}
     model: str = ""
     models: Annotated[tuple[str, ...], NoDecode] = ()
+    prices: dict[str, Price] = {}
     prompts: Path | None = None
     demo: bool = False
     worker_id: str = ""
@@ -116,7 +128,7 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(2_000_000, ge=1024)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "operators", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -203,8 +215,8 @@ def _place(location: tuple[int | str, ...]) -> str:
     if not location:
         return ""
     name, *inner = map(str, location)
-    if inner and name == "servers":
-        return " ".join([f"[servers.{inner[0]}]", *inner[1:2]]) + ": "
+    if inner and name in ("servers", "prices"):
+        return " ".join([f"[{name}.{inner[0]}]", *inner[1:2]]) + ": "
     return f"{name}: " if name.isupper() else f"PENSTOCK_{name.upper()}: "
 
 

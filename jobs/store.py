@@ -93,15 +93,10 @@ class Store:
             "owner": owner,
             "status": Status.QUEUED,
             "created_at": now,
-            "tier": int(request["service_tier"] == FLEX),
-            "model": request["model"],
             "send_after": now + SEND_GRACE_SECONDS,
-            "request": body.decode(),
-            "prompt": request["prompt"] and request["prompt"]["id"],
-            "body_hash": hashlib.sha256(body).hexdigest(),
             "idempotency_key": idempotency_key,
             "taken": retried,
-            "search": searchable(words_of(request)),
+            **_columns(request, body),
             "opening": response.opening(job_id, now, request),
         }
         try:
@@ -270,6 +265,18 @@ class Store:
                 connection.execute(
                     update(jobs).where(jobs.c.id == row.id).values(sends=row.sends + 1, send_after=now + wait)
                 )
+
+
+def _columns(request: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+    """What a row says of its request, `body` as bytes."""
+    return {
+        "request": body.decode(),
+        "body_hash": hashlib.sha256(body).hexdigest(),
+        "tier": int(request["service_tier"] == FLEX),
+        "model": request["model"],
+        "prompt": request["prompt"] and request["prompt"]["id"],
+        "search": searchable(words_of(request)),
+    }
 
 
 def _take(connection: Connection, row: Mapping[str, Any], background: bool) -> str | None:

@@ -8,8 +8,10 @@ from flask import Flask, Response, g, request
 
 from jobs.settings import Settings
 from web import errors, guard, openapi
+from web.bulk import Bulk
 from web.frame import Frame
 from web.health import Health
+from web.listing import Listing
 from web.new import New
 from web.pages import Pages
 from web.responses import Responses
@@ -34,7 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     errors.register(app)
     set_up_cookies(app, settings)
-    for part in (Frame, Health, Responses, New, Pages, SignIn):
+    for part in (Frame, Health, Responses, New, Listing, Bulk, Pages, SignIn):
         app.register_blueprint(part(site).routes())
     app.register_blueprint(openapi.routes())
 

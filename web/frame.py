@@ -10,6 +10,7 @@ from flask import Blueprint, redirect, request, session
 from jobs.errors import InvalidRequest
 from web import times
 from web.language import COOKIE, LANGUAGES, _, language, script_words
+from web.signin import KEY
 from web.site import Site
 
 _YEAR_SECONDS = 365 * 86400
@@ -37,8 +38,8 @@ class Frame:
         settings = self._site.settings
         return {
             "demo": settings.demo,
-            "signed_in": bool(session),
-            "is_open": settings.auth == "off" or bool(session),
+            "signed_in": KEY in session,
+            "is_open": settings.auth == "off" or KEY in session,
             "language": language(),
             "languages": LANGUAGES,
             "script_words": script_words(),
@@ -50,7 +51,12 @@ class Frame:
         wanted, back = request.form.get("language", ""), request.form.get("next", "")
         if wanted not in LANGUAGES:
             raise InvalidRequest(f"'language' must be one of {', '.join(LANGUAGES)}.", param="language")
-        answer = redirect(back if _OURS.fullmatch(back) else "/", 303)
+        answer = redirect(place_here(back), 303)
         secure = self._site.settings.secure_cookies
         answer.set_cookie(COOKIE, wanted, max_age=_YEAR_SECONDS, httponly=True, secure=secure, samesite="Lax")
         return answer
+
+
+def place_here(address: str, otherwise: str = "/") -> str:
+    """An address to go back to, if it is one on this site."""
+    return address if _OURS.fullmatch(address) else otherwise

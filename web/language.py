@@ -24,7 +24,10 @@ def _(text: str, /, **values: object) -> str:
 
     "one job|{n} jobs" is two texts, of which the first is for an `n` of 1. Numbers are grouped by threes.
     """
-    one, *many = texts(language()).get(text, text).split("|")
+    found = texts(language()).get(text, text)
+    if not values:  # so that a text of somebody else's, as a prompt's title, may have braces
+        return found
+    one, *many = found.split("|")
     chosen = many[0] if many and values.get("n") != 1 else one
     return chosen.format(**{name: f"{it:,}" if isinstance(it, int) else it for name, it in values.items()})
 

@@ -1,19 +1,29 @@
-"""The first page: what is being written, and the forms that queue a job."""
+"""The first page: what is being written now, and the forms that queue a job."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from flask import Blueprint, g, redirect, render_template, request
-from pydantic import ValidationError
 
 from jobs import request as creation
-from jobs.errors import InvalidRequest
+from jobs.errors import InvalidRequest, JobNotFound
+from jobs.record import Job, Status
 from web.article import article
+from web.language import LANGUAGES, _
 from web.site import Site
 from web.titles import title
 
-_LISTED = 50
+_RECENT = 5
+_MODEL_SECONDS = 0.5
+# What a form may set of the request, beside its prompt's variables: no variable's name has a dot.
+_FIELDS = (
+    *("model", "input", "instructions", "previous_response_id", "temperature", "top_p", "max_output_tokens"),
+    *("reasoning.effort", "service_tier"),
+)
+_PREFIX = "request."
 
 
 class New:
@@ -25,44 +35,85 @@ class New:
     def routes(self) -> Blueprint:
         """The handlers at their addresses."""
         pages = Blueprint("new", __name__)
+        pages.add_app_template_filter(_said, "said")
         pages.get("/")(self.home)
         pages.post("/jobs")(self.submit)
         return pages
 
-    def home(self) -> str:
-        """The forms, and the newest jobs."""
-        return _home(self._site)
+    def home(self) -> Any:
+        """The forms; filled in as the job `from` was asked, with the form of `prompt` open."""
+        filled = {"prompt": request.args["prompt"]} if "prompt" in request.args else {}
+        if before := request.args.get("from"):
+            try:
+                filled = _filled(self._site.store.get(g.owner, before))
+            except JobNotFound:
+                return render_template("missing.html"), 404
+        return self._page(filled)
 
     def submit(self) -> Any:
         """A form was sent: to the new job's page, or back to the form with what is wrong."""
-        site = self._site
-        form = {name: value for name, value in request.form.items() if value}
-        prompt = form.pop("prompt", "")
+        site, form = self._site, request.form.to_dict()
         try:
-            asked = creation.CreateRequest(
-                prompt=creation.PromptReference(id=prompt, variables=dict(form)), background=True
-            )
-            model = creation.named_model(asked, site.prompts) or site.models.default()
-            kept = creation.accept(asked, site.prompts, default_model=model, allowed=site.settings.models)
-        except (InvalidRequest, ValidationError) as error:
-            return _home(site, problem=str(error), chosen=prompt, values=form), 400
-        job = site.store.accept(g.owner, kept)
+            kept = site.kept(g.owner, creation.parse(_body(form)))
+            job = site.store.accept(g.owner, kept)
+        except InvalidRequest as error:
+            return self._page(form, error), 400
         site.outbox.job(job.id)
         return redirect(f"/jobs/{job.id}", 303)
 
+    def _page(self, filled: Mapping[str, str], error: InvalidRequest | None = None) -> str:
+        site, settings = self._site, self._site.settings
+        param = error.param or "" if error else ""
+        answers = filter(None, (server.look(_MODEL_SECONDS) for server in site.model_servers))
+        offered = [model for answer in answers for model in answer.models]
+        models = list(settings.models) or list(dict.fromkeys([*settings.listed, *offered]))
+        return render_template(
+            "new.html",
+            prompts=sorted(site.prompts, key=lambda prompt: not prompt.section),
+            models=models,
+            closed=bool(settings.models),
+            default_model=settings.model or (models[0] if settings.models or len(models) == 1 else ""),
+            filled=filled,
+            problem=str(error) if error else "",
+            wrong=param.removeprefix("prompt.variables.") if param.startswith("prompt.") else _PREFIX + param,
+            recent=[(job, title(job)) for job in site.store.page(g.owner, limit=_RECENT)],
+            **self._written(),
+        )
 
-def _home(site: Site, *, problem: str = "", chosen: str = "", values: dict[str, str] | None = None) -> str:
-    jobs = site.store.page(g.owner, limit=_LISTED)
-    listed = [{"job": job, "title": title(job)} for job in jobs]
-    shown: dict[str, Any] = {}
-    if running := next((job for job in jobs if not job.status.is_terminal), None):
-        shown = article(site, running)
-    return render_template(
-        "home.html",
-        prompts=list(site.prompts),
-        jobs=listed,
-        problem=problem,
-        chosen=chosen,
-        values=values or {},
-        **shown,
-    )
+    def _written(self) -> dict[str, Any]:
+        """What the page shows as being written: the newest job that runs, else the newest that waits."""
+        for status in (Status.IN_PROGRESS, Status.QUEUED):
+            for job in self._site.store.page(g.owner, limit=1, status=status):
+                return article(self._site, job)
+        return {}
+
+
+def _said(choice: Any) -> str:
+    """What people are told of a value that can be chosen."""
+    known = {"": _("left open"), "true": _("yes"), "false": _("no"), creation.FLEX: _("flex: it can wait"), **LANGUAGES}
+    return known.get(str(choice), str(choice))
+
+
+def _body(form: Mapping[str, str]) -> bytes:
+    """A form as the body of a request; what was left open is left out."""
+    given = {name: value for name, value in form.items() if value}
+    prompt, body = given.pop("prompt", ""), dict[str, Any](background=True)
+    fields = {name: given.pop(_PREFIX + name, None) for name in _FIELDS}
+    for name, value in fields.items():
+        outer, *inner = name.split(".")
+        if value:
+            body[outer] = {inner[0]: value} if inner else value
+    if prompt:
+        body["prompt"] = {"id": prompt, "variables": given}
+    return orjson.dumps(body)
+
+
+def _filled(job: Job) -> dict[str, str]:
+    """The form as it would have asked for this job."""
+    asked, prompt = job.request, job.request["prompt"]
+    told = {**asked, "input": "\n\n".join(message["content"] for message in asked["input"])}
+    told["service_tier"] = told["service_tier"] if told["service_tier"] == creation.FLEX else None
+    told["reasoning.effort"] = (told["reasoning"] or {}).get("effort")
+    fields = {_PREFIX + name: told[name] for name in _FIELDS}
+    found = {"prompt": prompt["id"], **prompt["variables"], **fields} if prompt else {"prompt": "", **fields}
+    return {name: str(value) for name, value in found.items() if value is not None}

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from jobs import conversation, events
+from jobs import events
 from jobs import request as creation
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.record import Job, Status
@@ -46,10 +46,7 @@ class Responses:
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
         site, asked = self._site, creation.parse(request.get_data())
-        model = creation.named_model(asked, site.prompts) or site.models.default()
-        before = asked.previous_response_id
-        said = conversation.history(site.store, g.owner, before) if before else []
-        kept = creation.accept(asked, site.prompts, default_model=model, allowed=site.settings.models, history=said)
+        kept = site.kept(g.owner, asked)
         job = site.store.accept(g.owner, kept, **_sending())
         frames = site.relay.follow(job)
         first = next(frames, b"")  # subscribes, so that the worker's first frame already finds a listener

@@ -16,7 +16,7 @@ from jobs.settings import Settings
 from web.language import _
 from web.site import Site
 
-_KEY = "key"
+KEY = "key"
 _SECRET_BYTES = 32
 
 
@@ -43,7 +43,7 @@ class SignIn:
         found = self._site.keys.find(request.form.get("key", "").strip())
         if found is None:
             return render_template("signin.html", problem=_("That key is not valid, or it was revoked.")), 401
-        session[_KEY], session.permanent = found.id, True
+        session[KEY], session.permanent = found.id, True
         return redirect("/", 303)
 
     def leave(self) -> Any:
@@ -54,7 +54,7 @@ class SignIn:
 
 def signed_in(keys: Keys) -> str | None:
     """Whose browser this is; None for one that has not signed in, or whose key was revoked since."""
-    key_id = session.get(_KEY)
+    key_id = session.get(KEY)
     return keys.owner_of(key_id) if key_id else None
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import orjson
 
-from jobs.progress import pace, words_in
+from jobs.progress import pace
 from jobs.record import Job, Status
 from jobs.request import wanted_words
 from jobs.store import Store
+from jobs.words import words_in
 
 Line = dict[str, Any]
 

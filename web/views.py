@@ -57,6 +57,8 @@ def _folded(site: Site, job: Job) -> dict[str, Any]:
                     state.feed(events.event_of(frame))
     found = {**state.response(), "status": job.status}
     moving: dict[str, Any] = {"attempt": job.attempt, "progress": (far := progress(state.items.values()))}
+    if job.progress is not None:
+        moving["curve"] = job.progress["curve"]
     if job.status is Status.QUEUED:
         moving["queue_position"], oldest = site.store.queue_position(job)
         moving["oldest_wait_seconds"] = round(time.time() - oldest, 1)

@@ -166,6 +166,7 @@ def _final(recording: Recording, outcome: Outcome) -> dict[str, Any]:
         penstock={
             "attempt": job.attempt,
             "progress": progress(recording.fold.items.values()),
+            "curve": recording.curve.to_wire(),
             "timing": timing,
             **parts.noted(job.request, text, whole=outcome.status is Status.COMPLETED),
             **recording.notes,

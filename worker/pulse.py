@@ -9,6 +9,8 @@ import threading
 import time
 from typing import Any
 
+import orjson
+
 from jobs.event_log import CONTROL_CHANNEL
 from jobs.loops import repeat
 from worker.workshop import Workshop
@@ -16,6 +18,7 @@ from worker.workshop import Workshop
 INTERVAL_SECONDS = 1.0
 # A lease survives this many beats that do not get through.
 _BEATS_PER_LEASE = 5
+_NOTE_SECONDS = 2.0
 
 
 class Pulse:
@@ -26,6 +29,8 @@ class Pulse:
         self._wake = threading.Event()
         self._beaten_at = time.monotonic()
         self._strays: set[tuple[str, int]] = set()
+        self._noted_at = time.monotonic()
+        self._noted: dict[str, bytes] = {}
 
     def start(self) -> None:
         """Open the worker's row and begin to beat. Raises SQLAlchemyError when there is no database."""
@@ -38,6 +43,7 @@ class Pulse:
         self._wake.clear()
         self._shop.running.check_silence(time.monotonic())
         self._beat()
+        self._note_progress()
 
     def _beat(self) -> None:
         shop, now = self._shop, time.monotonic()
@@ -53,6 +59,16 @@ class Pulse:
             if not shop.liveness.beat(shop.worker):
                 # Taken for dead while it slept: its jobs are with others by now, new ones need a live row.
                 shop.liveness.register(shop.worker)
+
+    def _note_progress(self) -> None:
+        """Tell the rows of running jobs how far they are, where that has changed."""
+        if (now := time.monotonic()) - self._noted_at < _NOTE_SECONDS:
+            return
+        self._noted_at, before = now, self._noted
+        claims = {recording.claim.job.id: recording for recording in self._shop.publisher.recordings()}
+        self._noted = {job_id: orjson.dumps(recording.progress()) for job_id, recording in claims.items()}
+        if fresh := [(claims[it].claim, far) for it, far in self._noted.items() if before.get(it) != far]:
+            self._shop.attempts.note_progress(fresh)
 
     def _listen(self) -> None:
         """Wake the pulse for every message. While Redis is away, the next beat finds what there is to do."""

@@ -7,12 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
+import orjson
 import pytest
 
 from jobs.attempts import BLOCK, Checkpoint, Claim, Finish, Held, Replaced
 from jobs.record import TRANSITIONS, Status
+from jobs.response import ended
 from tests.support.rows import OWNER, Rows
 from tests.support.witness import assert_one_end, row_of
+from worker.answer import Kind
+from worker.section import Section
 
 RACERS = 8
 ENDS = [status for status in Status if status.is_terminal]
@@ -24,6 +28,7 @@ def writes(rows: Rows, claim: Claim) -> dict[str, Callable[[], object]]:
     return {
         "reserve": partial(rows.attempts.reserve, claim, 10**6, 10**6),
         "checkpoint": partial(rows.attempts.checkpoint, claim, FINISHED),
+        "note_progress": partial(rows.attempts.note_progress, [(claim, b"{}")]),
         "give_back": partial(rows.attempts.give_back, claim, 10**6),
         "give_up": partial(rows.attempts.give_up, claim.job.id, claim.attempt),
         **{status.value: partial(rows.finish, claim, status) for status in ENDS},
@@ -72,6 +77,50 @@ def test_invariant_4_stale_writes_refused_by_the_row(rows: Rows, by_whom: str) -
             assert name in ("reserve", "checkpoint")
         assert row_of(rows.database, stale.job.id) == before
     assert (rows.store.transcript(stale.job.id) is not None) == (by_whom == "an ended one")
+
+
+def test_how_far_a_job_is_stands_in_its_row(rows: Rows) -> None:
+    first, other = rows.claim(), rows.claim()
+    noted = {"done": 0, "total": 1, "words": 2, "curve": {"slot_seconds": 2, "characters": [3, 4]}}
+    rows.attempts.note_progress([(first, b'{"done": 0}'), (other, b'{"done": 9}')])
+    rows.attempts.note_progress([(first, orjson.dumps(noted))])
+    assert rows.get(first.job.id).progress == noted
+    assert rows.get(other.job.id).progress == {"done": 9}
+    second = rows.rescue(first)
+    recording = rows.record(second)
+    assert recording.curve.to_wire() == noted["curve"]
+    recording.begin()
+    Section(recording, 0).write(Kind.TEXT, "Three words, 翠花")
+    recording.heard(5)
+    recording.abandon()
+    progress = recording.progress()
+    assert (progress["done"], progress["total"], progress["words"]) == (0, 1, 4)
+    assert sum(progress["curve"]["characters"]) == 12
+    far = {"progress": {**progress, "sections": []}, "curve": progress["curve"]}
+    final = ended(
+        recording.snapshot(),
+        Status.FAILED,
+        now=0,
+        text="",
+        penstock=far,
+        usage={"output_tokens": 7},
+        error={"code": "server_error", "message": "no"},
+    )
+    assert rows.attempts.finish(second, final, b"", None) is Finish.DONE
+    job = rows.get(first.job.id)
+    assert (job.progress, job.words, job.tokens) == (progress, 4, 7)
+    assert row_of(rows.database, job.id).error == "server_error"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(Status.INCOMPLETE, "max_output_tokens"), (Status.COMPLETED, None), (Status.CANCELLED, None)]
+)
+def test_why_a_job_is_not_whole_stands_in_its_row(rows: Rows, status: Status, reason: str | None) -> None:
+    claim = rows.claim()
+    final = ended(rows.record(claim).snapshot(), status, now=0, text="", reason=reason)
+    assert rows.attempts.finish(claim, final, b"", None) is Finish.DONE
+    job = rows.get(claim.job.id)
+    assert (job.words, job.tokens, row_of(rows.database, job.id).error) == (0, None, reason)
 
 
 def test_a_checkpoint_is_for_the_next_attempt(rows: Rows) -> None:
