@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from jobs.words import words_in
 from web.blocks import render_all
 from web.standing import Line, line
 
@@ -32,7 +33,10 @@ def finished(response: Mapping[str, Any]) -> list[Passage]:
         bodies[-1] += footnotes
     html = iter(bodies)
     return [
-        Passage(line(index, item), safe(next(html) if item["type"] == "message" else escape(_text(item))))
+        Passage(
+            line(index, item, words_in(_text(item))),
+            safe(next(html) if item["type"] == "message" else escape(_text(item))),
+        )
         for index, item in enumerate(output)
     ]
 

@@ -61,6 +61,7 @@ class Screen:
         self._sequence: list[bytes] = []
         self._places = {"": 0}
         self._turns = 0
+        self._attempts: list[dict[str, Any]] = []
         self._changed = threading.Condition()
         self._taking = threading.Lock()
         self._picture, self._due = Picture(), 0.0
@@ -84,6 +85,8 @@ class Screen:
             if index in self._blocks:
                 self._open[index] = self._blocks[index].open
             self.number = event["sequence_number"]
+            if "response" in event:
+                self._attempts = event["response"]["penstock"].get("attempts", [])
             if "delta" in event:
                 self._written_at = time.monotonic()
             else:
@@ -179,7 +182,8 @@ class Screen:
         if turns == self._turns and now - told_at < _STATE_SECONDS and not self.over:
             return self._picture.state
         items = sorted(self._fold.items.values(), key=lambda item: (item.section, item.index))
-        state = standing.state([line(item.index, item.to_wire()) for item in items])
+        lines = [line(item.index, item.to_wire(), item.words) for item in items]
+        state = standing.state(lines, self._attempts)
         if state == told and now - told_at < HEARTBEAT_SECONDS:
             return self._picture.state
         self._told = (now, self._turns, state)

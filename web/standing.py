@@ -13,7 +13,6 @@ from jobs.progress import pace
 from jobs.record import Job, Status
 from jobs.request import wanted_words
 from jobs.store import Store
-from jobs.words import words_in
 
 Line = dict[str, Any]
 
@@ -39,7 +38,7 @@ class Standing:
         """Seconds since the job was accepted, up to its end."""
         return round((self.job.ended_at or time.time()) - self.job.created_at, 1)
 
-    def state(self, lines: Sequence[Line]) -> dict[str, Any]:
+    def state(self, lines: Sequence[Line], attempts: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         """All but what moves by itself, with a line for each output item; times are seconds since accept."""
         job = self.job
         answers = {line["section"]: line for line in lines if line["type"] == "message"}
@@ -48,6 +47,7 @@ class Standing:
             "status": job.status,
             "stopping": job.cancel_requested_at is not None or job.stop_requested_at is not None,
             "attempt": job.attempt,
+            "attempts": attempts,
             "items": lines,
             "done": sum(line["status"] == "completed" for line in answers.values()),
             "total": max(1, len(answers)),
@@ -70,17 +70,16 @@ class Standing:
         return None if moment is None else round(moment - self.job.created_at, 1)
 
 
-def line(index: int, wire: Mapping[str, Any]) -> Line:
-    """What an outline tells of one output item."""
-    place = wire["penstock"]
-    text = "".join(part["text"] for part in [*wire["content"], *wire.get("summary", [])])
+def line(index: int, wire: Mapping[str, Any], words: int) -> Line:
+    """What an outline tells of one output item, which has so many words."""
+    place, status = wire["penstock"], wire["status"]
     return {
         "index": index,
         "id": wire["id"],
         "type": wire["type"],
-        "status": "queued" if wire["status"] == "in_progress" and not text else wire["status"],
+        "status": "queued" if status == "in_progress" and not words else status,
         "section": place["section"],
-        "words": words_in(text),
+        "words": words,
         **{name: place.get(name) for name in ("title", "replaces", "reason", "started", "ended")},
     }
 
