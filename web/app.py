@@ -17,6 +17,7 @@ from web.pages import Pages
 from web.responses import Responses
 from web.signin import SignIn, set_up_cookies
 from web.site import Site
+from web.system import System
 
 # The second wall behind text that is only ever set as text.
 _POLICY = (  # invariant 9
@@ -36,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     errors.register(app)
     set_up_cookies(app, settings)
-    for part in (Frame, Health, Responses, New, Listing, Bulk, Pages, SignIn):
+    for part in (Frame, Health, Responses, New, Listing, Bulk, System, Pages, SignIn):
         app.register_blueprint(part(site).routes())
     app.register_blueprint(openapi.routes())
 

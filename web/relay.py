@@ -37,6 +37,10 @@ class Relay:
         with self._subscriber.topic(job.id) as topic:
             yield from self._live(job, topic, after)
 
+    def viewers(self) -> int:
+        """How many follow a job that runs."""
+        return self._subscriber.viewers()
+
     def _replay(self, job_id: str, after: int) -> Iterator[bytes]:
         """The rest of an ended job, from the database; nothing when it was deleted."""
         packed = self._store.transcript(job_id)

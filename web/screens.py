@@ -46,6 +46,11 @@ class Screens:
                 screen.viewers -= 1
                 screen.left_at = time.monotonic()
 
+    def viewers(self) -> tuple[int, int]:
+        """How many watch, and how many screens are fed."""
+        with self._lock:
+            return sum(screen.viewers for screen in self._screens.values()), len(self._screens)
+
     def _feed(self, screen: Screen, job: Job) -> None:
         try:
             with closing(self._relay.follow(job)) as pieces:

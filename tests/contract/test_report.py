@@ -186,12 +186,17 @@ def test_a_section_has_started_when_its_text_comes(planned: Stack) -> None:
     """Two are written at once: the third waits, though everybody has seen that it is to come."""
     client = planned.client()
     job = plan(client, "in turn")
-    waiting, written = (
-        wait_for(lambda: (found := sections_of(client, job.id)) and found[number]["started"] is not None and found)[at]
-        for number, at in ((0, 2), (1, 1))
-    )
-    assert (waiting["status"], waiting["started"], waiting["ended"]) == ("queued", None, None)
-    assert (written["status"], written["ended"]) == ("in_progress", None)
+
+    def begun() -> Any:
+        found: Any = client.responses.retrieve(job.id)
+        sections = found.penstock.get("progress", {}).get("sections", [])
+        return sections if len([one for one in sections if one["started"] is not None]) == 2 else None
+
+    first, second, third, summary = wait_for(begun)
+    for written in (first, second):
+        assert (written["status"], written["ended"]) == ("in_progress", None)
+    for waiting in (third, summary):
+        assert (waiting["status"], waiting["started"], waiting["ended"]) == ("queued", None, None)
     # How far a running job is, and its pace, stand in its row after two seconds.
     noted = wait_for(lambda: row_of(planned.database, job.id).progress)
     far = json.loads(noted)
@@ -202,12 +207,6 @@ def test_a_section_has_started_when_its_text_comes(planned: Stack) -> None:
     kept = done(client, job.id).penstock
     assert kept["progress"]["sections"][2]["started"] is None
     assert sum(kept["curve"]["characters"]) >= sum(curve["characters"])
-
-
-def sections_of(client: openai.OpenAI, job_id: str) -> Any:
-    """What a job tells of its sections, once they are planned."""
-    found: Any = client.responses.retrieve(job_id)
-    return found.penstock.get("progress", {}).get("sections")
 
 
 @pytest.mark.parametrize("planned", ["rate=25 tokens=2000"], indirect=True)

@@ -1,8 +1,7 @@
 // Keeps the list as it is on the server, without moving what the pointer is over; ticks many at once.
 
-import { _, html, localise } from "./page.js";
+import { _, every, now, renew } from "./page.js";
 
-const EVERY_MS = 3000;
 const list = document.getElementById("list");
 const rows = document.getElementById("rows");
 const all = document.getElementById("all");
@@ -34,27 +33,16 @@ function merge(fresh, moving) {
 }
 
 async function refresh(moving = !isHeld()) {
-  const answer = await fetch(location.href).catch(() => null);
-  const fresh = answer && new DOMParser().parseFromString(html(await answer.text()), "text/html");
-  state.textContent = answer?.ok ? "" : _("The server does not answer. Trying again …");
-  if (!answer?.ok) return;
-  if (!fresh.getElementById("rows")) return location.reload(); // signed out
-  localise(fresh);
+  const fresh = await now();
+  state.textContent = fresh ? "" : _("The server does not answer. Trying again …");
+  if (!fresh) return;
   merge(fresh, moving);
-  for (const id of ["counts", "pages", "found"]) {
-    const [old, now] = [document.getElementById(id), fresh.getElementById(id)];
-    if (old.innerHTML !== now.innerHTML && !old.matches(":hover, :focus-within")) old.replaceChildren(...now.childNodes);
-  }
+  renew(fresh, ["counts", "pages", "found"].map((id) => document.getElementById(id)));
   document.getElementById("none").hidden = rows.rows.length > 0;
   count();
 }
 
-async function watch() {
-  if (document.visibilityState === "visible") await refresh();
-  setTimeout(watch, EVERY_MS);
-}
-setTimeout(watch, EVERY_MS);
-document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh());
+every(3000, () => refresh());
 more.addEventListener("click", () => refresh(true));
 
 function count() {

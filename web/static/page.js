@@ -1,4 +1,4 @@
-// What every page needs: texts in its language, the one door for HTML, times as the reader's clock has them.
+// What every page needs: texts in its language, the one door for HTML, local times, and to be kept up to date.
 
 const words = JSON.parse(document.documentElement.dataset.words || "{}");
 const language = document.documentElement.lang;
@@ -28,3 +28,34 @@ export function localise(root) {
 }
 
 localise(document);
+
+// This page as the server would show it now; null when the server does not answer.
+export async function now() {
+  const answer = await fetch(location.href).catch(() => null);
+  if (answer?.redirected) location.reload(); // signed out
+  if (!answer?.ok || answer.redirected) return null;
+  const page = new DOMParser().parseFromString(html(await answer.text()), "text/html");
+  localise(page);
+  return page;
+}
+
+// Puts what has changed of these elements in their place, unless somebody is just about to use it.
+export function renew(page, elements) {
+  for (const old of elements) {
+    const fresh = page.getElementById(old.id);
+    if (fresh && old.innerHTML !== fresh.innerHTML && !old.matches(":has(:focus-visible, button:hover, a:active)")) {
+      old.replaceChildren(...fresh.childNodes);
+    }
+  }
+}
+
+// Does something every so many milliseconds for as long as the page is looked at, and when it is shown again.
+export function every(milliseconds, act) {
+  const isShown = () => document.visibilityState === "visible";
+  const again = async () => {
+    if (isShown()) await act();
+    setTimeout(again, milliseconds);
+  };
+  setTimeout(again, milliseconds);
+  document.addEventListener("visibilitychange", () => isShown() && act());
+}
