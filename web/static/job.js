@@ -149,7 +149,7 @@ function stand(fresh) {
   show(state.status);
   facts();
   if (state.stopping) stopping();
-  part("spark").hidden = !state.spark;
+  part("spark").toggleAttribute("hidden", !state.spark); // an SVG has no such property
   part("spark").firstElementChild.setAttribute("d", state.spark);
   scale();
   later(() => arrange(state.items));
