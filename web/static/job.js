@@ -191,12 +191,13 @@ function replace(fresh, names) {
   prepare();
 }
 
-// Makes the children of an element those of a fresh one, and leaves alone all that are the same.
+// Makes what is in an element that which is in a fresh one, and leaves alone all that is the same.
 function mend(before, after) {
-  const [old, fresh] = [[...before.children], [...after.children]];
-  fresh.forEach((child, at) => {
-    if (!old[at]) before.append(child);
-    else if (old[at].outerHTML !== child.outerHTML) old[at].replaceWith(child);
+  before.normalize();
+  const [old, fresh] = [[...before.childNodes], [...after.childNodes]];
+  fresh.forEach((node, at) => {
+    if (!old[at]) before.append(node);
+    else if (!old[at].isEqualNode(node)) old[at].replaceWith(node);
   });
   for (const extra of old.slice(fresh.length)) extra.remove();
 }
