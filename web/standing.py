@@ -85,7 +85,9 @@ def line(index: int, wire: Mapping[str, Any], words: int) -> Line:
 
 
 def spark(counts: Sequence[int]) -> str:
-    """What was written in each slot of time, as the path of a line in an SVG."""
+    """What was written in each slot of time, as the path of a line in an SVG; empty when there is nothing to draw."""
+    if not counts:
+        return ""
     highest = max(1, *counts)
     points = (f"{at} {SPARK_HEIGHT - 1 - (SPARK_HEIGHT - 2) * count / highest:.1f}" for at, count in enumerate(counts))
     return f"M{'L'.join(points)}"

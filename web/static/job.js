@@ -149,7 +149,7 @@ function stand(fresh) {
   show(state.status);
   facts();
   if (state.stopping) stopping();
-  part("spark").hidden = !state.spark;
+  part("spark").toggleAttribute("hidden", !state.spark); // an SVG has no such property
   part("spark").firstElementChild.setAttribute("d", state.spark);
   scale();
   later(() => arrange(state.items));
@@ -179,17 +179,27 @@ async function parsed(address) {
 // Outline and timeline, as the server draws them.
 async function refresh() {
   const fresh = await parsed(`/jobs/${id}/progress`);
-  if (fresh && !ended) reading.keep(() => replace(fresh, ["outline", "timeline"]));
+  if (fresh && !ended) reading.keep(() => replace(fresh, ["sections", "timeline"]));
 }
 
 function replace(fresh, names) {
   for (const name of names) {
     const [old, found] = [part(name), fresh.getElementById(name)];
-    if (!old || !found) continue;
-    old.replaceChildren(...found.childNodes);
-    old.hidden = found.hidden;
+    if (old && found) mend(old, found);
   }
+  if (!compact) part("outline").hidden = fresh.getElementById("outline").hidden;
   prepare();
+}
+
+// Makes what is in an element that which is in a fresh one, and leaves alone all that is the same.
+function mend(before, after) {
+  before.normalize();
+  const [old, fresh] = [[...before.childNodes], [...after.childNodes]];
+  fresh.forEach((node, at) => {
+    if (!old[at]) before.append(node);
+    else if (!old[at].isEqualNode(node)) old[at].replaceWith(node);
+  });
+  for (const extra of old.slice(fresh.length)) extra.remove();
 }
 
 // ---- The end ----
@@ -207,10 +217,10 @@ async function end(status) {
   reading.keep(() => {
     removeCopies(output);
     if (compact) for (const extra of fresh.querySelectorAll("#actions > :not(#cancel)")) extra.remove();
-    replace(fresh, ["facts", "thoughts", "actions", "outline", "timeline"]);
+    replace(fresh, ["facts", "thoughts", "actions", "sections", "timeline"]);
     const error = fresh.getElementById("error");
     part("error").replaceWith(error);
-    mend(fresh.getElementById("output"));
+    settle(fresh.getElementById("output"));
     addCopies(output);
   });
   reading.following = false;
@@ -221,21 +231,16 @@ async function end(status) {
 }
 
 // Puts the final text in place of that which was written before the reader's eyes, block by block, where they differ.
-function mend(final) {
+function settle(final) {
   for (const old of output.querySelectorAll(".replaced")) old.remove();
   const [before, after] = [[...output.children], [...final.children]];
-  if (before.length !== after.length || before.some((section, at) => section.id !== after[at].id)) {
+  if (before.map((section) => section.id).join() !== after.map((section) => section.id).join()) {
     return output.replaceChildren(...after);
   }
   before.forEach((section, at) => {
     section.className = after[at].className;
     section.querySelector(":scope > .tail").remove();
-    const [old, fresh] = [[...section.children], [...after[at].children]];
-    fresh.forEach((block, n) => {
-      if (!old[n]) section.append(block);
-      else if (old[n].outerHTML !== block.outerHTML) old[n].replaceWith(block);
-    });
-    for (const extra of old.slice(fresh.length)) extra.remove();
+    mend(section, after[at]);
   });
 }
 

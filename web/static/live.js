@@ -4,7 +4,7 @@ const HIDDEN_MS = 5_000; // a tab that is only passed by keeps its stream
 const ASK_MS = 20_000;
 const DEAD_MS = 20_000; // the server says something every 8 s
 const FIRST_MS = 500;
-const LONGEST_MS = 30_000;
+const LONGEST_MS = 10_000;
 
 export class Live {
   #source = null;
