@@ -33,9 +33,10 @@ CONTRASTS = """
   const found = [];
   for (const element of document.body.querySelectorAll("*")) {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    const text = own ? element.innerText : element.placeholder || (element.matches("input, textarea") ? element.value : "");
+    const typed = element.matches("input, textarea") ? element.value || element.placeholder : "";
+    const text = own ? element.innerText : typed;
     if (!text.trim() || !element.checkVisibility() || element.closest(".unseen, .skip, option, script")) continue;
-    const style = getComputedStyle(element, !own && element.placeholder ? "::placeholder" : null);
+    const style = getComputedStyle(element, !own && !element.value ? "::placeholder" : null);
     const back = behind(element);
     const [a, b] = [light(over(style.color, back)), light(back)].sort((one, other) => other - one);
     found.push([(a + 0.05) / (b + 0.05), `${element.tagName} ${element.className}: ${text.slice(0, 40)}`]);
