@@ -13,13 +13,14 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, update
 
 from jobs.database import Database
 from jobs.fold import text_of
 from jobs.record import Job, Status
-from jobs.schema import checkpoints, jobs, transcripts
+from jobs.schema import checkpoints, jobs, paused, transcripts
 from jobs.store import job_of, searchable, select_jobs
+from jobs.words import words_in
 
 # Numbers are reserved this many at a time: one small write per couple of minutes of a fast stream.
 BLOCK = 10_000
@@ -78,6 +79,14 @@ class Claim:
     def attempt(self) -> int:
         """The fencing token of every write."""
         return self.job.attempt
+
+
+class Note(NamedTuple):
+    """How far an attempt is, as JSON for its row, and when the job's first text came."""
+
+    claim: Claim
+    progress: str
+    first_text_at: float | None
 
 
 class Attempts:
@@ -152,25 +161,29 @@ class Attempts:
             connection.execute(delete(checkpoints).where(mine))
             connection.execute(insert(checkpoints).values(values))  # invariant 5
 
-    def finish(
-        self, claim: Claim, response: Mapping[str, Any], transcript: bytes, first_token_at: float | None
-    ) -> Finish:
-        """End the job: status, response and transcript in one transaction.
+    def finish(self, note: Note, response: Mapping[str, Any], transcript: bytes) -> Finish:
+        """End the job: status, response and transcript in one transaction; `note` is of how far it has come.
 
         A job that was asked to be cancelled is not ended as anything else: CANCEL_WON says so. Calling again
         after an answer got lost is harmless.
         """
-        status = Status(response["status"])
+        claim, status = note.claim, Status(response["status"])
         guard = _current(claim)
         if status is not Status.CANCELLED:
             guard = and_(guard, jobs.c.cancel_requested_at.is_(None))
+        text, usage = text_of(response), response["usage"]
+        error, details = response["error"] or {}, response["incomplete_details"] or {}
         values = {
             "status": status,
             "ended_at": time.time(),
             "response": orjson.dumps(response),
             "sha256": response["penstock"]["sha256"],
-            "first_token_at": first_token_at,
-            "search": jobs.c.search + searchable(f"\n{text_of(response)}"),
+            "first_token_at": note.first_text_at,
+            "progress": note.progress,
+            "words": words_in(text),
+            "tokens": usage and usage["output_tokens"],
+            "error": error.get("code") or details.get("reason"),
+            "search": jobs.c.search + searchable(f"\n{text}"),
         }
         with self._database.write() as connection:
             if connection.execute(update(jobs).where(guard).values(values)).rowcount:  # invariant 3
@@ -207,12 +220,15 @@ class Attempts:
             rows = connection.execute(select(jobs.c.id, jobs.c.attempt, *wishes).where(mine))
             return {job_id: Held(attempt, bool(cancel), bool(stop)) for job_id, attempt, cancel, stop in rows}
 
-    def note_first_tokens(self, moments: Mapping[str, float]) -> None:
-        """Note when the first text of these jobs came."""
+    def note_progress(self, notes: Sequence[Note]) -> None:
+        """Note what is to be seen of these attempts; those that were replaced change nothing."""
+        rows = [
+            {"job": claim.job.id, "tried": claim.attempt, "far": progress, "first": first_text_at}
+            for claim, progress, first_text_at in notes
+        ]
+        noted: dict[str, Any] = {"progress": bindparam("far"), "first_token_at": bindparam("first")}
         with self._database.write() as connection:
-            for job_id, at in moments.items():
-                first = and_(jobs.c.id == job_id, jobs.c.first_token_at.is_(None))
-                connection.execute(update(jobs).where(first).values(first_token_at=at))
+            connection.execute(update(jobs).where(_attempt(bindparam("job"), bindparam("tried"))).values(noted), rows)
 
     def requeue_orphans(self, worker: str) -> int:
         """Give the jobs of a dead worker back to the queue; each such rescue counts. Returns how many."""
@@ -231,7 +247,7 @@ class Attempts:
 def _first_in_line(busy: Sequence[str]) -> Select[Any]:
     """The queued job whose turn it is: the owner's with the fewest running, and of these the oldest.
 
-    So one owner's thousand jobs keep nobody else waiting.
+    None of a tier that is paused. So one owner's thousand jobs keep nobody else waiting.
     """
     running = (
         select(jobs.c.owner, func.count().label("jobs"))
@@ -242,7 +258,7 @@ def _first_in_line(busy: Sequence[str]) -> Select[Any]:
     return (
         select(jobs.c.id)
         .outerjoin(running, running.c.owner == jobs.c.owner)
-        .where(jobs.c.status == Status.QUEUED, jobs.c.model.not_in(busy))
+        .where(jobs.c.status == Status.QUEUED, jobs.c.model.not_in(busy), jobs.c.tier.not_in(select(paused.c.tier)))
         .order_by(jobs.c.tier, func.coalesce(running.c.jobs, 0), jobs.c.created_at, jobs.c.id)
         .limit(1)
     )
@@ -260,7 +276,7 @@ def _current(claim: Claim) -> ColumnElement[bool]:
     return _attempt(claim.job.id, claim.attempt)
 
 
-def _attempt(job_id: str, attempt: int) -> ColumnElement[bool]:
+def _attempt(job_id: str | ColumnElement[str], attempt: int | ColumnElement[int]) -> ColumnElement[bool]:
     return and_(  # invariant 4
         jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == Status.IN_PROGRESS
     )

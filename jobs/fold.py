@@ -12,8 +12,12 @@ from typing import Any
 
 from jobs import events
 from jobs.events import Event
+from jobs.words import words_added
 
 Response = dict[str, Any]
+
+# What an item's `penstock` object tells of it, where there is anything to tell.
+_PLACE = ("title", "replaces", "reason", "started", "ended")
 
 
 @dataclass(slots=True)
@@ -39,29 +43,41 @@ class Part:
 
 @dataclass(slots=True)
 class Item:
-    """One output item as far as it is written."""
+    """One output item as far as it is written.
+
+    `started` and `ended` are seconds since the job was accepted, from its first text on; None when that is to come,
+    or another job's past. `reason` says why it `replaces` another.
+    """
 
     id: str
     type: str
     index: int
     section: int
-    replaces: str | None
+    replaces: str | None = None
     title: str | None = None
+    reason: str | None = None
+    started: float | None = None
+    ended: float | None = None
     status: str = "in_progress"
     parts: list[Part] = field(default_factory=list)
+    words: int = 0
+    _in_word: bool = False
 
     @property
     def has_text(self) -> bool:
         """Whether anything was written into it."""
         return any(piece for part in self.parts for piece in part.pieces)
 
+    def add(self, part: Part, text: str) -> None:
+        """Add text to the part that is being written; its words are counted as they come, each once."""
+        part.pieces.append(text)
+        more, self._in_word = words_added(text, inside=self._in_word)
+        self.words += more
+
     def to_wire(self) -> dict[str, Any]:
         """The item as events and responses carry it."""
-        place: dict[str, Any] = {"section": self.section}
-        if self.title:
-            place["title"] = self.title
-        if self.replaces:
-            place["replaces"] = self.replaces
+        known = {name: getattr(self, name) for name in _PLACE}
+        place = {"section": self.section} | {name: value for name, value in known.items() if value is not None}
         wire: dict[str, Any] = {"id": self.id, "type": self.type, "status": self.status}
         parts = [part.to_wire() for part in self.parts]
         if self.type == "message":
@@ -87,25 +103,28 @@ class Fold:
         """Take in one event; the types that carry nothing new (`.done` of a text) change nothing."""
         kind = event["type"]
         if kind in (events.TEXT_DELTA, events.REASONING_DELTA, events.SUMMARY_DELTA):
-            self._part(event).pieces.append(event["delta"])
+            self.items[event["output_index"]].add(self._part(event), event["delta"])
         elif "response" in event:
             self._response = event["response"]
             self.ended = kind in events.TERMINAL
         elif kind == events.ITEM_ADDED:
             self._open(event)
         elif kind == events.ITEM_DONE:
-            self.items[event["output_index"]].status = event["item"]["status"]
+            item, wire = self.items[event["output_index"]], event["item"]
+            item.status, item.ended = wire["status"], wire["penstock"].get("ended")
         elif kind in (events.PART_ADDED, events.SUMMARY_ADDED):
-            self.items[event["output_index"]].parts.append(Part(event["part"]["type"]))
+            item = self.items[event["output_index"]]
+            item.parts.append(Part(event["part"]["type"]))
+            # That of an item which was there before it was begun.
+            item.started = event.get("penstock", {}).get("started", item.started)
         elif kind in (events.PART_DONE, events.SUMMARY_DONE):
             self._part(event).done = True
 
     def _open(self, event: Event) -> None:
         wire, index = event["item"], event["output_index"]
         place = wire["penstock"]
-        self.items[index] = Item(
-            wire["id"], wire["type"], index, place["section"], place.get("replaces"), place.get("title"), wire["status"]
-        )
+        known = {name: place.get(name) for name in _PLACE}
+        self.items[index] = Item(wire["id"], wire["type"], index, place["section"], **known, status=wire["status"])
 
     def _part(self, event: Event) -> Part:
         # No item has parts of both kinds.

@@ -1,6 +1,6 @@
 """Signs of life: a worker raises the counter of its row, everyone else watches whether it stands still.
 
-No wall clock is read: an observer measures with its own monotonic clock how long a counter has not moved.
+No wall clock is judged by: an observer measures with its own monotonic clock how long a counter has not moved.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class Liveness:
 
     def register(self, worker: str) -> None:
         """Open the row of a worker that begins its life."""
-        row = {"id": worker, "counter": 0, "dead": 0, "started_at": time.time()}
+        now = time.time()
+        row = {"id": worker, "counter": 0, "dead": 0, "started_at": now, "beaten_at": now}
         with self._database.write() as connection:
             connection.execute(delete(workers).where(workers.c.id == worker))
             connection.execute(insert(workers).values(row))
@@ -34,7 +35,7 @@ class Liveness:
         """Give a sign of life; false when this worker has been declared dead."""
         alive = update(workers).where(workers.c.id == worker, workers.c.dead == 0)
         with self._database.write() as connection:
-            return connection.execute(alive.values(counter=workers.c.counter + 1)).rowcount > 0
+            return connection.execute(alive.values(counter=workers.c.counter + 1, beaten_at=time.time())).rowcount > 0
 
     def declare_dead(self, worker: str) -> None:
         """Say for sure that a worker is gone: its jobs need not wait for the lease to run out."""

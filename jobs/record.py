@@ -41,7 +41,9 @@ class Job:
     """One row of `jobs`, without its transcript. Times are Unix seconds.
 
     `request` is what was accepted (see jobs/request.py), `opening` the frames numbered 0 and 1, `response`
-    the terminal response object as JSON bytes, None until the job has ended.
+    the terminal response object as JSON bytes, None until the job has ended. `progress` is how far it is: the
+    sections `done` and the `total`, its `words` and their `curve`; None before the worker has noted any. At the end
+    `words` is how long its text is, and `tokens` how many the model says it wrote.
     """
 
     id: str
@@ -59,4 +61,7 @@ class Job:
     started_at: float | None
     first_token_at: float | None
     ended_at: float | None
+    progress: dict[str, Any] | None
+    words: int | None
+    tokens: int | None
     response: bytes | None

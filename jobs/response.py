@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs import events
-from jobs.record import Status
+from jobs.record import Job, Status
 from jobs.request import KEPT
 
 # OpenAI's closed list of codes has one for whatever is not the caller's fault.
 SERVER_ERROR = "server_error"
+# Why another attempt was needed.
+_LOST, _SENT_HOME = "the worker was lost", "the worker was stopped"
 # Fields that have to be there: without a value until the end or for ever, and as the request had them.
 _EMPTY = ("completed_at", "error", "incomplete_details", "usage", "max_tool_calls")
 _AS_ASKED = ("model", "background", "store", "metadata", "service_tier", *KEPT)
@@ -61,9 +63,18 @@ def opening(job_id: str, created_at: float, request: Mapping[str, Any]) -> bytes
     return events.frame(events.CREATED, 0, queued) + events.frame(events.QUEUED, 1, queued)
 
 
-def started(base: Mapping[str, Any], attempt: int) -> dict[str, Any]:
-    """The response as an attempt begins to work on it."""
-    return {**base, "status": Status.IN_PROGRESS, "penstock": {**base["penstock"], "attempt": attempt}}
+def started(base: Mapping[str, Any], job: Job, seconds: float) -> dict[str, Any]:
+    """The response as an attempt begins to work on it, so many seconds after it was accepted.
+
+    `attempts` tells of this one and of those before it, as far as their log is there: when each began, and why it was
+    needed.
+    """
+    before = base["penstock"].get("attempts", [])
+    lost = sum(one["reason"] == _LOST for one in before)
+    reason = None if job.attempt == 1 else _LOST if job.lost > lost else _SENT_HOME
+    attempts = [*before, {"attempt": job.attempt, "started": seconds, "reason": reason}]
+    penstock = {**base["penstock"], "attempt": job.attempt, "attempts": attempts}
+    return {**base, "status": Status.IN_PROGRESS, "output": [], "penstock": penstock}
 
 
 def ended(

@@ -30,9 +30,17 @@ def _finished(response: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     output = response["output"]
     if outline := response["penstock"].get("outline"):
         plan = next(item for item in output if item["penstock"]["section"] == 0)
-        yield {"section": 0, "items": orjson.dumps([{**plan, "outline": outline}]).decode()}
+        yield {"section": 0, "items": orjson.dumps([{**_as_new(plan), "outline": outline}]).decode()}
     for answer in output:
         if answer["type"] == "message" and answer["status"] == "completed":
             section = answer["penstock"]["section"]
-            items = [item for item in output if item["penstock"]["section"] == section]
+            items = [_as_new(item) for item in output if item["penstock"]["section"] == section]
             yield {"section": section, "items": orjson.dumps(items).decode()}
+
+
+def _as_new(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item without what it was in the old job: when it was written, and what it replaced there."""
+    return {
+        **item,
+        "penstock": {name: item["penstock"][name] for name in ("section", "title") if name in item["penstock"]},
+    }

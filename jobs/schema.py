@@ -28,6 +28,8 @@ jobs = sa.Table(
     sa.Column("send_after", sa.Float, nullable=False),
     sa.Column("sends", sa.Integer, nullable=False, default=0),
     sa.Column("request", sa.Text, nullable=False),
+    # The id of the prompt in it.
+    sa.Column("prompt", sa.String(64)),
     sa.Column("body_hash", sa.String(64), nullable=False),
     sa.Column("idempotency_key", sa.String(255)),
     # The highest retry of a client's POST that was answered with this job: another's is not.
@@ -41,6 +43,12 @@ jobs = sa.Table(
     sa.Column("started_at", sa.Float),
     sa.Column("first_token_at", sa.Float),
     sa.Column("ended_at", sa.Float),
+    # How far it is, for those who look at many: JSON, a little behind the log. At the end, how much it has become.
+    sa.Column("progress", sa.Text),
+    sa.Column("words", sa.Integer),
+    sa.Column("tokens", sa.Integer),
+    # The code of what made it fail, or be incomplete.
+    sa.Column("error", sa.String(64)),
     sa.Column("response", sa.LargeBinary),
     sa.Column("sha256", sa.String(64)),
     sa.UniqueConstraint("owner", "idempotency_key"),
@@ -48,6 +56,9 @@ jobs = sa.Table(
     sa.Index("jobs_by_body", "owner", "body_hash"),
     sa.Index("jobs_by_status", "status", "send_after"),
     sa.Index("jobs_by_worker", "worker", "status"),
+    # What the charts of the last hour ask, and expiry.
+    sa.Index("jobs_by_age", "created_at"),
+    sa.Index("jobs_by_end", "ended_at"),
 )
 
 transcripts = sa.Table(
@@ -75,6 +86,16 @@ workers = sa.Table(
     sa.Column("counter", sa.Integer, nullable=False, default=0),
     sa.Column("dead", sa.Integer, nullable=False, default=0),
     sa.Column("started_at", sa.Float, nullable=False),
+    # For people only: nobody is judged by it.
+    sa.Column("beaten_at", sa.Float),
+)
+
+# The tiers of which nothing is claimed, each since when.
+paused = sa.Table(
+    "paused",
+    metadata,
+    sa.Column("tier", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("since", sa.Float, nullable=False),
 )
 
 keys = sa.Table(

@@ -9,10 +9,10 @@ import hashlib
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import orjson
-from sqlalchemy import Connection, RowMapping, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jobs import events, response
@@ -34,7 +34,8 @@ _COLUMNS = [jobs.c[field.name] for field in fields(Job)]
 
 def job_of(row: RowMapping) -> Job:
     """The Job in a row that has been selected with `columns`."""
-    return Job(**{**row, "status": Status(row["status"]), "request": orjson.loads(row["request"])})
+    read = {"status": Status(row["status"]), "request": orjson.loads(row["request"])}
+    return Job(**{**row, **read, "progress": row["progress"] and orjson.loads(row["progress"])})
 
 
 def select_jobs() -> Select[Any]:
@@ -45,6 +46,27 @@ def select_jobs() -> Select[Any]:
 def searchable(text: str) -> str:
     """A text as it is looked for: in lower case, and without NUL, which PostgreSQL cannot store."""
     return text.lower().replace("\0", " ")
+
+
+class Filter(TypedDict, total=False):
+    """Only jobs of a status, those of a prompt, those with `words` in their request or text, in any case."""
+
+    status: Status | None
+    prompt: str | None
+    words: str
+
+
+def _matching(
+    owner: str, *, status: Status | None = None, prompt: str | None = None, words: str = ""
+) -> ColumnElement[bool]:
+    found = [jobs.c.owner == owner]
+    if words:
+        found.append(jobs.c.search.contains(searchable(words), autoescape=True))
+    if status is not None:
+        found.append(jobs.c.status == status)
+    if prompt is not None:
+        found.append(jobs.c.prompt == searchable(prompt))  # ids are in lower case
+    return and_(*found)
 
 
 class Store:
@@ -78,14 +100,10 @@ class Store:
             "owner": owner,
             "status": Status.QUEUED,
             "created_at": now,
-            "tier": int(request["service_tier"] == FLEX),
-            "model": request["model"],
             "send_after": now + SEND_GRACE_SECONDS,
-            "request": body.decode(),
-            "body_hash": hashlib.sha256(body).hexdigest(),
             "idempotency_key": idempotency_key,
             "taken": retried,
-            "search": searchable(words_of(request)),
+            **_columns(request, body),
             "opening": response.opening(job_id, now, request),
         }
         try:
@@ -124,24 +142,10 @@ class Store:
         return job_of(row)
 
     def page(
-        self,
-        owner: str,
-        *,
-        limit: int,
-        after: str | None = None,
-        newest_first: bool = True,
-        status: Status | None = None,
-        words: str = "",
+        self, owner: str, *, limit: int, after: str | None = None, newest_first: bool = True, **only: Unpack[Filter]
     ) -> list[Job]:
-        """Up to `limit` jobs of the owner in order of age, beginning behind the job `after`.
-
-        Only those of a status, and those in whose request or text `words` occur in any case.
-        """
-        query = select_jobs().where(jobs.c.owner == owner)
-        if words:
-            query = query.where(jobs.c.search.contains(searchable(words), autoescape=True))
-        if status is not None:
-            query = query.where(jobs.c.status == status)
+        """Up to `limit` jobs of the owner that match, in order of age, beginning behind the job `after`."""
+        query = select_jobs().where(_matching(owner, **only))
         if after is not None:
             last = self.get(owner, after)
             older = jobs.c.created_at < last.created_at if newest_first else jobs.c.created_at > last.created_at
@@ -152,9 +156,24 @@ class Store:
         with self._database.read() as connection:
             return [job_of(row) for row in connection.execute(query).mappings()]
 
-    def statuses(self, job_ids: Collection[str]) -> dict[str, Status]:
-        """The status of each of these jobs; those that are gone are left out. Not for owners: the relay's."""
+    def counts(self, owner: str, **only: Unpack[Filter]) -> dict[Status, int]:
+        """How many jobs of the owner match, by status."""
+        query = select(jobs.c.status, func.count()).where(_matching(owner, **only)).group_by(jobs.c.status)
+        with self._database.read() as connection:
+            return dict.fromkeys(Status, 0) | {Status(status): count for status, count in connection.execute(query)}
+
+    def ids(self, owner: str, *, limit: int = 10_000, **only: Unpack[Filter]) -> list[str]:
+        """The ids of the owner's jobs that match, the newest first."""
+        query = select(jobs.c.id).where(_matching(owner, **only))
+        query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def statuses(self, job_ids: Collection[str], owner: str | None = None) -> dict[str, Status]:
+        """The status of each of these jobs of an owner; without one, for the relay, of all. Who is gone is left out."""
         query = select(jobs.c.id, jobs.c.status).where(jobs.c.id.in_(job_ids))
+        if owner is not None:
+            query = query.where(jobs.c.owner == owner)
         with self._database.read() as connection:
             return {row.id: Status(row.status) for row in connection.execute(query)}
 
@@ -192,7 +211,7 @@ class Store:
         final = response.ended(queued, Status.CANCELLED, now=now, text="")
         never_ran = and_(jobs.c.id == job.id, jobs.c.status == Status.QUEUED, jobs.c.attempt == 0)
         values = {"status": Status.CANCELLED, "ended_at": now, "response": orjson.dumps(final)}
-        values |= {"cancel_requested_at": now, "sha256": final["penstock"]["sha256"]}
+        values |= {"cancel_requested_at": now, "sha256": final["penstock"]["sha256"], "words": 0}
         if not connection.execute(update(jobs).where(never_ran).values(values)).rowcount:
             return False
         last = events.frame(response.terminal_kind(Status.CANCELLED), 2, {"response": final})
@@ -235,6 +254,18 @@ class Store:
                 connection.execute(
                     update(jobs).where(jobs.c.id == row.id).values(sends=row.sends + 1, send_after=now + wait)
                 )
+
+
+def _columns(request: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+    """What a row says of its request, `body` as bytes."""
+    return {
+        "request": body.decode(),
+        "body_hash": hashlib.sha256(body).hexdigest(),
+        "tier": int(request["service_tier"] == FLEX),
+        "model": request["model"],
+        "prompt": request["prompt"] and request["prompt"]["id"],
+        "search": searchable(words_of(request)),
+    }
 
 
 def _take(connection: Connection, row: Mapping[str, Any], background: bool) -> str | None:

@@ -57,6 +57,8 @@ def _folded(site: Site, job: Job) -> dict[str, Any]:
                     state.feed(events.event_of(frame))
     found = {**state.response(), "status": job.status}
     moving: dict[str, Any] = {"attempt": job.attempt, "progress": (far := progress(state.items.values()))}
+    if job.progress is not None:
+        moving["curve"] = job.progress["curve"]
     if job.status is Status.QUEUED:
         moving["queue_position"], oldest = site.store.queue_position(job)
         moving["oldest_wait_seconds"] = round(time.time() - oldest, 1)
@@ -68,7 +70,7 @@ def _folded(site: Site, job: Job) -> dict[str, Any]:
 
 
 def page(site: Site, owner: str, arguments: Mapping[str, str]) -> Response:
-    """A page of an owner's jobs, without their texts: `limit`, `after`, `order`, `status`, `q`."""
+    """A page of an owner's jobs, without their texts: `limit`, `after`, `order`, `status`, `prompt`, `q`."""
     status = arguments.get("status")
     if status is not None and status not in set(Status):
         raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
@@ -79,6 +81,7 @@ def page(site: Site, owner: str, arguments: Mapping[str, str]) -> Response:
         after=arguments.get("after"),
         newest_first=newest_first,
         status=Status(status) if status else None,
+        prompt=arguments.get("prompt"),
         words=arguments.get("q", ""),
     )
     return _listing([brief(job) for job in jobs], limit)

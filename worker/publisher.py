@@ -63,6 +63,11 @@ class Publisher:
         self._work.set()
         self._thread.join()
 
+    def recordings(self) -> list[Recording]:
+        """All that is being published."""
+        with self._lock:
+            return [line.recording for line in self._lines.values()]
+
     def wake(self) -> None:
         """Some recording has work."""
         if not self._work.is_set():

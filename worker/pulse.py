@@ -9,13 +9,16 @@ import threading
 import time
 from typing import Any
 
+from jobs.attempts import Note
 from jobs.event_log import CONTROL_CHANNEL
 from jobs.loops import repeat
+from worker.recording import Recording
 from worker.workshop import Workshop
 
 INTERVAL_SECONDS = 1.0
 # A lease survives this many beats that do not get through.
 _BEATS_PER_LEASE = 5
+_NOTE_SECONDS = 2.0
 
 
 class Pulse:
@@ -26,6 +29,8 @@ class Pulse:
         self._wake = threading.Event()
         self._beaten_at = time.monotonic()
         self._strays: set[tuple[str, int]] = set()
+        self._noted_at = time.monotonic()
+        self._noted: dict[Recording, Note] = {}
 
     def start(self) -> None:
         """Open the worker's row and begin to beat. Raises SQLAlchemyError when there is no database."""
@@ -38,6 +43,7 @@ class Pulse:
         self._wake.clear()
         self._shop.running.check_silence(time.monotonic())
         self._beat()
+        self._note_progress()
 
     def _beat(self) -> None:
         shop, now = self._shop, time.monotonic()
@@ -46,13 +52,20 @@ class Pulse:
         for job_id, attempt in strays & self._strays:
             shop.attempts.give_up(job_id, attempt)
         self._strays = strays
-        if moments := shop.running.first_tokens():
-            shop.attempts.note_first_tokens(moments)
         if now - self._beaten_at >= shop.settings.lease_seconds / _BEATS_PER_LEASE:
             self._beaten_at = now
             if not shop.liveness.beat(shop.worker):
                 # Taken for dead while it slept: its jobs are with others by now, new ones need a live row.
                 shop.liveness.register(shop.worker)
+
+    def _note_progress(self) -> None:
+        """Tell the rows of running jobs how far they are, where that has changed."""
+        if (now := time.monotonic()) - self._noted_at < _NOTE_SECONDS:
+            return
+        found = {recording: recording.note() for recording in self._shop.publisher.recordings()}
+        if fresh := [note for one, note in found.items() if self._noted.get(one) != note]:
+            self._shop.attempts.note_progress(fresh)
+        self._noted, self._noted_at = found, now
 
     def _listen(self) -> None:
         """Wake the pulse for every message. While Redis is away, the next beat finds what there is to do."""

@@ -9,12 +9,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from jobs import events, response, transcript
-from jobs.attempts import BLOCK, INDEX_BLOCK, Claim
+from jobs.attempts import BLOCK, INDEX_BLOCK, Claim, Note
 from jobs.event_log import Append
 from jobs.fold import Fold, Item, Part
+from jobs.progress import progress
+from worker.curve import Curve
 
 MAX_FRAMES = 500
 # More frames than any log has: one that is known to be lost is put back, whatever may be there.
@@ -51,13 +56,14 @@ class Recording:
         """
         self.claim = claim
         self.fold = Fold()
-        self.urgent = True
-        self.ended = False
+        self.urgent, self.ended = True, False
         # What the `penstock` object of the final response tells beside.
         self.notes: dict[str, Any] = {}
+        # Why this attempt was needed; None for the first.
+        self.reason: str | None = None
+        self.curve = Curve((claim.job.progress or {}).get("curve"))
         self._reserve, self._wake = reserve, wake
-        self._lock = threading.RLock()
-        self._reserving = threading.Lock()
+        self._lock, self._reserving = threading.RLock(), threading.Lock()
         self._reserve_after = 0.0
         self._transcript = transcript.TranscriptWriter()
         self._frozen = False
@@ -74,33 +80,47 @@ class Recording:
             self._written, self._unsent = len(opening), opening if claim.attempt == 1 else []
         self._next = max(claim.first, events.number_of(history[-1]) + 1 if history else 0)
         self._index = max(self.fold.items, default=-1) + 1 if history else claim.first_index
-        self.first_text_at: float | None = None
+        self.first_text_at = claim.job.first_token_at
 
     # -- the job's side --------------------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Say that an attempt works on the job."""
         self._make_room()
-        base = self.fold.response()
-        self._emit(events.IN_PROGRESS, {"response": response.started({**base, "output": []}, self.claim.attempt)})
+        begun = response.started(self.fold.response(), self.claim.job, self.elapsed())
+        self.reason = begun["penstock"]["attempts"][-1]["reason"]
+        self._emit(events.IN_PROGRESS, {"response": begun})
 
-    def open_item(
-        self, kind: str, item_id: str, section: int, *, replaces: str | None = None, title: str | None = None
-    ) -> Item:
-        """Add an output item of type `message` or `reasoning` at the next index."""
+    def elapsed(self) -> float:
+        """Seconds since the job was accepted, as items and attempts tell them."""
+        return max(0.0, round(time.time() - self.claim.job.created_at, 1))
+
+    def heard(self, characters: int) -> None:
+        """The model has said so much, be it written or not."""
+        self.curve.add(characters, time.time() - (self.claim.job.started_at or 0.0))
+
+    def open_item(self, kind: str, item_id: str, section: int, **place: Any) -> Item:
+        """Add an output item of type `message` or `reasoning` at the next index.
+
+        `place` may have what an Item says of itself: `title`, `replaces` and its `reason`, `started`.
+        """
         self._make_room()
         with self._lock:
             index = self._index
             self._index += 1
-            item = Item(item_id, kind, index, section, replaces, title)
+            item = Item(item_id, kind, index, section, **place)
             self._emit(events.ITEM_ADDED, {"output_index": index, "item": item.to_wire()})
             return self.fold.items[index]
 
-    def open_part(self, item: Item, kind: str) -> None:
-        """Add a part of type `output_text`, `reasoning_text` or `summary_text`; deltas go to the newest part."""
+    def open_part(self, item: Item, kind: str, started: float | None = None) -> None:
+        """Add a part of type `output_text`, `reasoning_text` or `summary_text`; deltas go to the newest part.
+
+        `started` is for an item that has waited until now.
+        """
         with self._lock:
             place = _place(item, kind, len(item.parts))
-            self._emit(_WIRE[kind][0], {**place, "part": Part(kind).to_wire()})
+            begun = {"penstock": {"started": started}} if item.started is None and started is not None else {}
+            self._emit(_WIRE[kind][0], {**place, "part": Part(kind).to_wire(), **begun})
 
     def write(self, item: Item, text: str) -> None:
         """Text for the item's newest part. It is numbered when the publisher fetches it."""
@@ -122,19 +142,18 @@ class Recording:
             self._emit(text_done, {**place, "text": part.text, **_logprobs(part.type)})
             self._emit(part_done, {**place, "part": part.to_wire()})
 
-    def close_item(self, item: Item, status: str) -> None:
+    def close_item(self, item: Item, status: str, ended: float | None = None) -> None:
         """End an item as `completed` or `incomplete`, with the part that is still open."""
         with self._lock:
             if item.parts and not item.parts[-1].done:
                 self.close_part(item)
-            wire = {**item.to_wire(), "status": status}
-            self._emit(events.ITEM_DONE, {"output_index": item.index, "item": wire})
+            self._emit(events.ITEM_DONE, {"output_index": item.index, "item": self.ending(item, status, ended)})
 
     def abandon(self) -> None:
         """Close what is half-written, as such; it stays."""
         with self._lock:
             for item in [item for item in self.fold.items.values() if item.status == "in_progress"]:
-                self.close_item(item, "incomplete")
+                self.close_item(item, "incomplete", self.elapsed())
 
     def text_of(self, item: Item) -> str:
         """All text written into an item so far."""
@@ -142,11 +161,18 @@ class Recording:
             self._number_pending()
             return "".join(part.text for part in item.parts)
 
-    def wire_of(self, item: Item) -> dict[str, Any]:
-        """The item as events carry it, with all text written into it so far."""
+    def ending(self, item: Item, status: str, ended: float | None) -> dict[str, Any]:
+        """The item as events carry it once it has ended so, with all text written into it so far."""
         with self._lock:
             self._number_pending()
-            return item.to_wire()
+            return replace(item, status=status, ended=ended).to_wire()
+
+    def note(self) -> Note:
+        """How far the job is, as its row tells it."""
+        with self._lock:
+            far = progress(self.fold.items.values())
+        told = {"done": far["done"], "total": far["total"], "words": far["words"], "curve": self.curve.to_wire()}
+        return Note(self.claim, orjson.dumps(told).decode(), self.first_text_at)
 
     def snapshot(self) -> dict[str, Any]:
         """The response as it stands."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from jobs.fold import Item
 from jobs.ids import item_id
 from worker.answer import Kind
 from worker.recording import Recording
 
+_REASON_LENGTH = 200
 _SHAPES = {
     Kind.PLAN: ("reasoning", "rs", "summary_text"),
     Kind.REASONING: ("reasoning", "rs", "reasoning_text"),
@@ -40,12 +42,13 @@ class Section:
         newest = max((int(item.id.rpartition("_")[2]) for item in mine), default=-1)
         self._run = newest if self._open else newest + 1
         self._echo: _Echo | None = None
-        self.restart()
+        self._reason: str | None = None
+        self.restart(recording.reason)
 
     def open(self) -> None:
         """Show that this section is to come, before there is anything to write."""
         if not self._open:
-            self._open_item(self._answer)
+            self._open_item(self._answer, started=None)
 
     def write(self, kind: Kind, text: str) -> None:
         """Add text. After a restart, text that repeats what was written is not written again."""
@@ -60,8 +63,12 @@ class Section:
             self._echo = None
             self._append(kind, fresh)
 
-    def restart(self) -> None:
-        """The model begins again. Its text goes on in the same items for as long as it repeats them."""
+    def restart(self, reason: str | None = None) -> None:
+        """The model begins again. Its text goes on in the same items for as long as it repeats them.
+
+        The `reason` is told by the items that take the place of others.
+        """
+        self._reason = reason and reason[:_REASON_LENGTH]
         written = {kind: self._recording.text_of(item) for kind, item in self._open.items()}
         self._echo = _Echo(written) if written else None
 
@@ -69,47 +76,54 @@ class Section:
         """The section is whole: commit it, then say so."""
         if self._echo is not None and not self._echo.is_whole:
             self._part_ways(self._echo)  # the model was done earlier than the last time
-        if self._answer not in self._open:
-            self._open_item(self._answer)  # an answer without a word is an answer
-        items = sorted(self._open.values(), key=lambda item: item.index)
-        checkpoint([{**self._recording.wire_of(item), "status": "completed"} for item in items])
-        self._close("completed")
+        if not (answer := self._item(self._answer)).parts:  # an answer without a word is an answer
+            self._open_part(answer, self._answer)
+        items, ended = sorted(self._open.values(), key=lambda item: item.index), self._recording.elapsed()
+        checkpoint([self._recording.ending(item, "completed", ended) for item in items])
+        self._close("completed", ended)
 
     def _append(self, kind: Kind, text: str) -> None:
         if not text:
             return
         thought = self._open.get(Kind.REASONING)
-        if kind is Kind.TEXT and thought is not None and not thought.parts[-1].done:
+        if kind is Kind.TEXT and thought is not None and thought.parts and not thought.parts[-1].done:
             self._recording.close_part(thought)  # the thought is over; its item waits for the section
-        if kind not in self._open:
-            self._open_item(kind)
-        item = self._open[kind]
-        if item.parts[-1].done:
-            self._recording.open_part(item, _SHAPES[kind][2])
+        item = self._item(kind)
+        if not item.parts or item.parts[-1].done:
+            self._open_part(item, kind)
         self._recording.write(item, text)
 
-    def _open_item(self, kind: Kind) -> None:
-        wire_type, prefix, part_type = _SHAPES[kind]
+    def _item(self, kind: Kind) -> Item:
+        """The item for this kind of text, opened now if there is none."""
+        if kind not in self._open:
+            self._open_item(kind, started=self._recording.elapsed())
+        return self._open[kind]
+
+    def _open_part(self, item: Item, kind: Kind) -> None:
+        self._recording.open_part(item, _SHAPES[kind][2], self._recording.elapsed())
+
+    def _open_item(self, kind: Kind, started: float | None) -> None:
+        wire_type, prefix, _ = _SHAPES[kind]
         replaced = self._replaced.get(kind)
         if replaced is None and not self._open:
             replaced = next(iter(self._replaced.values()), None)
         name = item_id(prefix, self._recording.claim.job.id, self.number, self._run)
-        before = replaced.id if replaced else None
-        self._open[kind] = self._recording.open_item(wire_type, name, self.number, replaces=before, title=self.title)
-        self._recording.open_part(self._open[kind], part_type)
+        before = {"replaces": replaced.id, "reason": self._reason} if replaced else {}
+        place = {**before, "title": self.title, "started": started}
+        self._open[kind] = self._recording.open_item(wire_type, name, self.number, **place)
 
     def _part_ways(self, echo: _Echo) -> None:
         """The model says something else this time: what was written is closed, the rest gets new items."""
         self._echo = None
         self._replaced = dict(self._open)
-        self._close("incomplete")
+        self._close("incomplete", self._recording.elapsed())
         self._run += 1
         for kind in Kind:
             self._append(kind, echo.repeated(kind))
 
-    def _close(self, status: str) -> None:
+    def _close(self, status: str, ended: float) -> None:
         for item in sorted(self._open.values(), key=lambda item: item.index):
-            self._recording.close_item(item, status)
+            self._recording.close_item(item, status, ended)
         self._open = {}
 
 

@@ -50,19 +50,22 @@ def restore(recording: Recording, checkpoint: Checkpoint) -> None:
         known = [item for item in items if (item.section, item.type) == (checkpoint.section, wire["type"])]
         if any(item.status == "completed" for item in known):
             continue
-        item = next((item for item in known if item.id == wire["id"]), None)
+        item, place = next((item for item in known if item.id == wire["id"]), None), wire["penstock"]
+        started = place.get("started")
         if item is None:
             # Its old id may have been seen finished by someone who saw more of the log than is left.
             name = f"{wire['id']}{recording.claim.attempt}"
-            item = recording.open_item(wire["type"], name, checkpoint.section, title=wire["penstock"].get("title"))
+            item = recording.open_item(
+                wire["type"], name, checkpoint.section, title=place.get("title"), started=started
+            )
         for index, part in enumerate([*wire.get("summary", ()), *wire["content"]]):
+            if index == len(item.parts):
+                recording.open_part(item, part["type"], started)
             _restore_part(recording, item, index, part)
-        recording.close_item(item, "completed")
+        recording.close_item(item, "completed", place.get("ended"))
 
 
 def _restore_part(recording: Recording, item: Item, index: int, wire: dict[str, str]) -> None:
-    if index == len(item.parts):
-        recording.open_part(item, wire["type"])
     part = item.parts[index]
     if not part.done:
         if missing := wire["text"][len(part.text) :]:

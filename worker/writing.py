@@ -128,7 +128,7 @@ def insist(attempt: Attempt, section: Section, step: Callable[[], T]) -> T:
         except Fault as fault:
             if fault.transient and tries < attempt.shop.settings.model_retries:
                 attempt.stop.wait(fault.pause(tries))
-                section.restart()
+                section.restart(fault.message)
                 tries += 1
                 continue
             if _has_words(attempt.recording, section):
@@ -170,6 +170,7 @@ def listen(attempt: Attempt, ask: Ask, write: Callable[[Kind, str], None]) -> An
             for piece in answer.pieces(chunks):
                 call.progress(text=piece is not None)
                 if piece is not None:
+                    attempt.recording.heard(len(piece[1]))
                     write(*piece)
                 call.check()
                 if attempt.stop.is_winding_down and piece is not None and _SENTENCE_END.search(piece[1]):

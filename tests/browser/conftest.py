@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import openai
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect
 
+from tests.support.browser import PROGRAMS, find_browser, running_browser
 from tests.support.stack import Stack, stack
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 TIMEOUT_MS = 20_000
-# A server that goes away, a form that is refused, and a text file, which can name no icon of its own.
-NO_FAULTS = ("net::ERR_", "400 (BAD REQUEST)", "favicon.ico")
+# A server that goes away, a form that is refused, a text file, which can name no icon of its own, and what a page asks
+# about a job that is deleted meanwhile.
+NO_FAULTS = ("net::ERR_", "400 (BAD REQUEST)", "favicon.ico", "/live?after=", "/v1/responses/resp_", "/progress")
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +31,12 @@ def talk(site: Stack) -> Iterator[openai.OpenAI]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    program = find_browser()
     if program is None:
         pytest.skip(f"no browser on PATH: none of {', '.join(PROGRAMS)}")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        expect.set_options(timeout=TIMEOUT_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
+    with running_browser(program) as found:
         yield found
-        found.close()
 
 
 @pytest.fixture

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
-from jobs.attempts import BLOCK, Checkpoint, Claim, Finish, Held, Replaced
+from jobs.attempts import BLOCK, Checkpoint, Claim, Finish, Held, Note, Replaced
 from jobs.record import TRANSITIONS, Status
 from tests.support.rows import OWNER, Rows
 from tests.support.witness import assert_one_end, row_of
+from worker.answer import Kind
+from worker.section import Section
 
 RACERS = 8
 ENDS = [status for status in Status if status.is_terminal]
@@ -24,6 +28,7 @@ def writes(rows: Rows, claim: Claim) -> dict[str, Callable[[], object]]:
     return {
         "reserve": partial(rows.attempts.reserve, claim, 10**6, 10**6),
         "checkpoint": partial(rows.attempts.checkpoint, claim, FINISHED),
+        "note_progress": partial(rows.attempts.note_progress, [Note(claim, "{}", 1.0)]),
         "give_back": partial(rows.attempts.give_back, claim, 10**6),
         "give_up": partial(rows.attempts.give_up, claim.job.id, claim.attempt),
         **{status.value: partial(rows.finish, claim, status) for status in ENDS},
@@ -72,6 +77,48 @@ def test_invariant_4_stale_writes_refused_by_the_row(rows: Rows, by_whom: str) -
             assert name in ("reserve", "checkpoint")
         assert row_of(rows.database, stale.job.id) == before
     assert (rows.store.transcript(stale.job.id) is not None) == (by_whom == "an ended one")
+
+
+def test_how_far_a_job_is_stands_in_its_row(rows: Rows) -> None:
+    first, other = rows.claim(), rows.claim()
+    noted = {"done": 0, "total": 1, "words": 2, "curve": {"slot_seconds": 2, "characters": [3, 4]}}
+    rows.attempts.note_progress([Note(first, "{}", None), Note(other, '{"done": 9}', 5.5)])
+    rows.attempts.note_progress([Note(first, json.dumps(noted), 4.5)])
+    for claim, progress, first_text_at in ((first, noted, 4.5), (other, {"done": 9}, 5.5)):
+        job = rows.get(claim.job.id)
+        assert (job.progress, job.first_token_at) == (progress, first_text_at)
+    second = rows.rescue(first)
+    recording = rows.record(second)
+    assert (recording.curve.to_wire(), recording.first_text_at) == (noted["curve"], 4.5)
+    recording.begin()
+    Section(recording, 0).write(Kind.TEXT, "Three words, 翠花")
+    recording.heard(5)
+    recording.abandon()
+    rows.finish(second, Status.INCOMPLETE, recording)
+    job = rows.get(first.job.id)
+    assert job.progress is not None
+    assert {name: job.progress[name] for name in ("done", "total", "words")} == {"done": 0, "total": 1, "words": 4}
+    assert sum(job.progress["curve"]["characters"]) == 12
+    assert (job.words, job.tokens, job.first_token_at) == (4, None, 4.5)
+
+
+@pytest.mark.parametrize(
+    ("status", "ending", "code"),
+    [
+        (Status.COMPLETED, {"usage": {"output_tokens": 7}}, None),
+        (Status.INCOMPLETE, {"reason": "max_output_tokens"}, "max_output_tokens"),
+        (Status.FAILED, {"error": {"code": "server_error", "message": "no"}}, "server_error"),
+        (Status.CANCELLED, {}, None),
+    ],
+)
+def test_what_became_of_a_job_stands_in_its_row(
+    rows: Rows, status: Status, ending: dict[str, Any], code: str | None
+) -> None:
+    claim = rows.claim()
+    assert rows.finish(claim, status, **ending) is Finish.DONE
+    job = rows.get(claim.job.id)
+    tokens = 7 if "usage" in ending else None
+    assert (job.words, job.tokens, row_of(rows.database, job.id).error) == (0, tokens, code)
 
 
 def test_a_checkpoint_is_for_the_next_attempt(rows: Rows) -> None:

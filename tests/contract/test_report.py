@@ -14,7 +14,7 @@ from jobs import events
 from jobs.fold import fold
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import fetch, raw_stream
-from tests.support.witness import assert_in_order, assert_one_end
+from tests.support.witness import assert_in_order, assert_one_end, row_of
 
 # What a test wants to happen to the sections stands in a prompt of its own: `faults` in that of section {{number}}.
 PROMPT = """
@@ -89,6 +89,13 @@ def test_a_report_is_read_in_the_order_of_its_outline(
     progress = stored["penstock"]["progress"]
     assert (progress["done"], progress["total"]) == (5, 5)
     assert 300 < progress["words"] < 1500
+    for section, item in zip(progress["sections"], stored["output"][1:], strict=True):
+        assert 0 <= section["started"] <= section["ended"] <= stored["penstock"]["timing"]["total"] + 0.1
+        assert (section["started"], section["ended"]) == (item["penstock"]["started"], item["penstock"]["ended"])
+    row = row_of(penstock.database, final.id)
+    assert (row.words, row.tokens, row.error) == (progress["words"], final.usage.output_tokens, None)
+    noted = {name: progress[name] for name in ("done", "total", "words")}
+    assert json.loads(row.progress) == {**noted, "curve": stored["penstock"]["curve"]}
     assert final.usage.output_tokens > 300
 
     added = [event for event in found if event.type == events.ITEM_ADDED]
@@ -172,6 +179,34 @@ def test_invariant_5_finished_items_stay_when_the_worker_dies_among_sections(pla
     assert stored["penstock"]["attempt"] == 2
     numbers = [item["penstock"]["section"] for item in stored["output"]]
     assert numbers == list(range(8))
+
+
+@pytest.mark.parametrize("planned", ["rate=40 tokens=2000"], indirect=True)
+def test_a_section_has_started_when_its_text_comes(planned: Stack) -> None:
+    """Two are written at once: the third waits, though everybody has seen that it is to come."""
+    client = planned.client()
+    job = plan(client, "in turn")
+
+    def begun() -> Any:
+        found: Any = client.responses.retrieve(job.id)
+        sections = found.penstock.get("progress", {}).get("sections", [])
+        return sections if len([one for one in sections if one["started"] is not None]) == 2 else None
+
+    first, second, third, summary = wait_for(begun)
+    for written in (first, second):
+        assert (written["status"], written["ended"]) == ("in_progress", None)
+    for waiting in (third, summary):
+        assert (waiting["status"], waiting["started"], waiting["ended"]) == ("queued", None, None)
+    # How far a running job is, and its pace, stand in its row after two seconds.
+    noted = wait_for(lambda: row_of(planned.database, job.id).progress)
+    far = json.loads(noted)
+    assert (far["done"], far["total"]) == (0, 4)
+    curve: Any = wait_for(lambda: fetch(planned.url, f"/v1/responses/{job.id}")[1]["penstock"].get("curve"))
+    assert sum(curve["characters"]) >= sum(far["curve"]["characters"]) > 0
+    client.responses.cancel(job.id)
+    kept = done(client, job.id).penstock
+    assert kept["progress"]["sections"][2]["started"] is None
+    assert sum(kept["curve"]["characters"]) >= sum(curve["characters"])
 
 
 @pytest.mark.parametrize("planned", ["rate=25 tokens=2000"], indirect=True)

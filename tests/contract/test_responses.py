@@ -108,6 +108,16 @@ def _found(penstock: Stack, words: str) -> list[str]:
     return [job["id"] for job in fetch(penstock.url, f"/v1/responses?limit=100&q={quote(words)}")[1]["data"]]
 
 
+def test_jobs_are_found_by_their_prompt(penstock: Stack, client: openai.OpenAI) -> None:
+    told = client.responses.create(prompt={"id": "story", "variables": {"topic": "rain"}}, background=True)
+    other = client.responses.create(input="no story [[demo tokens=3]]", background=True)
+    _, page = fetch(penstock.url, "/v1/responses?limit=100&prompt=story")
+    found = [job["id"] for job in page["data"]]
+    assert told.id in found
+    assert other.id not in found
+    assert fetch(penstock.url, "/v1/responses?prompt=none")[1]["data"] == []
+
+
 def test_a_text_with_nul_is_kept_and_found(rows: Rows) -> None:
     job = rows.store.accept(OWNER, accepted(input="NUL \x00 in it"))
     assert [found.id for found in rows.store.page(OWNER, limit=5, words="nul \x00 IN")] == [job.id]

@@ -44,6 +44,10 @@ def test_invariant_5_finished_items_stay_across_a_retry(rows: Rows, half_done: J
     for checkpoint in claim.checkpoints:
         takeover.restore(recording, checkpoint)
         takeover.restore(recording, checkpoint)  # an attempt that finds it restored leaves it alone
+    carried = [item for checkpoint in claim.checkpoints for item in checkpoint.items]
+    assert [item["penstock"] for item in carried] == [{"section": 0}] * 2  # its times are those of another job
+    output = recording.snapshot()["output"]
+    assert [item["penstock"] for item in output] == [{"section": 0}] * 2
     answers = [item for item in recording.snapshot()["output"] if item["type"] == "message"]
     assert [(item["status"], item["content"][0]["text"]) for item in answers] == [("completed", "written")]
 

@@ -6,6 +6,7 @@ import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -83,10 +84,37 @@ def test_pages_hold_each_job_once(rows: Rows) -> None:
     assert rows.store.statuses([*made[1:3], new_job_id()]) == {made[1]: Status.QUEUED, made[2]: Status.CANCELLED}
 
 
+def test_the_same_jobs_are_listed_counted_and_named(rows: Rows) -> None:
+    owner = secrets.token_hex(4)
+    made = [rows.store.accept(owner, accepted(input=f"Number {number}")).id for number in range(4)]
+    variables = {"topic": "Number Nip"}
+    told = [rows.store.accept(owner, accepted(prompt={"id": "story", "variables": variables})).id for _ in range(3)]
+    rows.accept(secrets.token_hex(4))
+    for job_id in (made[0], told[0]):
+        rows.store.request_cancel(owner, job_id)
+    everything = dict.fromkeys(Status, 0) | {Status.QUEUED: 5, Status.CANCELLED: 2}
+    assert rows.store.counts(owner) == rows.store.counts(owner, words="number") == everything
+    assert rows.store.counts(owner, prompt="story")[Status.QUEUED] == 2
+    assert rows.store.counts(owner, words="ER 1") == dict.fromkeys(Status, 0) | {Status.QUEUED: 1}
+    searches: list[tuple[dict[str, Any], list[str]]] = [
+        ({}, [*made, *told]),
+        ({"prompt": "story"}, told),
+        ({"prompt": "report"}, []),
+        ({"prompt": "\x00"}, []),
+        ({"status": Status.CANCELLED}, [made[0], told[0]]),
+        ({"status": Status.QUEUED, "prompt": "story", "words": "NIP"}, told[1:]),
+    ]
+    for given, found in searches:
+        assert rows.store.ids(owner, **given) == found[::-1]
+        assert [job.id for job in rows.store.page(owner, limit=9, **given)] == found[::-1]
+    assert rows.store.ids(owner, limit=2) == [*made, *told][:-3:-1]
+
+
 def test_a_job_that_never_ran_is_cancelled_on_the_spot(rows: Rows) -> None:
     job = rows.accept()
     cancelled = rows.store.request_cancel(OWNER, job.id)
     assert cancelled.status is Status.CANCELLED
+    assert (cancelled.words, cancelled.tokens) == (0, None)
     assert_one_end(rows.database, job.id)
     frames = [frame for page in read(rows.store.transcript(job.id) or b"") for frame in page]
     assert [events.number_of(frame) for frame in frames] == [0, 1, 2]

@@ -191,7 +191,10 @@ def test_a_model_that_says_something_else_begins_a_new_item(faulty: Stack, talk:
     assert [done[index].status for index in range(2 * size)] == ["incomplete"] * size + ["completed"] * size
     for old, new in zip(added[:size], added[size:], strict=True):
         assert new.item.type == old.item.type
-        assert new.item.penstock == {"section": 0, "replaces": old.item.id}
+        assert new.item.penstock["replaces"] == old.item.id
+        assert "connection to the model server" in new.item.penstock["reason"]
+        assert old.item.penstock["started"] <= done[old.output_index].penstock["ended"]
+        assert done[old.output_index].penstock["ended"] <= new.item.penstock["started"]
     first_new = next(number for number, event in enumerate(found) if event is added[size])
     assert {event.output_index for event in found[:first_new] if event.type == events.ITEM_DONE} == set(range(size))
     assert [item.id for item in final.output] == [event.item.id for event in added[size:]]

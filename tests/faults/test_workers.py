@@ -73,6 +73,16 @@ def test_a_killed_workers_job_goes_on_before_its_viewers_eyes(pair: Stack, talk:
     final = assert_one_end(pair.database, job, found)
     assert (final["status"], final["penstock"]["attempt"]) == ("completed", 2)
     assert row_of(pair.database, job).lost == 1
+    first, second = final["penstock"]["attempts"]
+    assert (first["attempt"], first["reason"]) == (1, None)
+    assert (second["attempt"], second["reason"]) == (2, "the worker was lost")
+    assert first["started"] < second["started"]
+    (item,) = [item for item in final["output"] if item["type"] == "message"]
+    # It began before the worker died, and ended in the hands of the other.
+    assert item["penstock"]["started"] < second["started"] < item["penstock"]["ended"]
+    curve = final["penstock"]["curve"]
+    assert curve["slot_seconds"] == 1
+    assert len(curve["characters"]) > 1
     assert [event.output_index for event in found if event.type == events.ITEM_ADDED] == [0, 1]
     assert pair.model.stats("killed")["requests"] == 2
     again = talk.responses.create(input="killed [[demo tokens=200 think=5]]")
@@ -93,7 +103,7 @@ def test_a_rescued_job_that_says_something_else_begins_a_new_item(pair: Stack, t
         final = helper.get_final_response()
     assert_in_order(found, attempts=2)
     old, new = (event.item for event in found if event.type == events.ITEM_ADDED)
-    assert new.penstock == {"section": 0, "replaces": old.id}
+    assert (new.penstock["replaces"], new.penstock["reason"]) == (old.id, "the worker was lost")
     first_new = next(number for number, event in enumerate(found) if getattr(event, "item", None) is new)
     assert final.output_text == text_in(found[first_new:])
     assert [item.id for item in final.output] == [new.id]
@@ -268,6 +278,7 @@ def test_a_worker_that_is_sent_home_hands_over(pair: Stack, talk: openai.OpenAI)
     final = assert_one_end(pair.database, job, found)
     assert (final["status"], final["penstock"]["attempt"]) == ("completed", 2)
     assert row_of(pair.database, job).lost == 0
+    assert [one["reason"] for one in final["penstock"]["attempts"]] == [None, "the worker was stopped"]
     again = talk.responses.create(input="handed over [[demo tokens=200]]")
     assert text_in(found) == again.output_text
 

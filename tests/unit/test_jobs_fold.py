@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jobs import events
 from jobs.events import Event
 from jobs.fold import Fold, fold, text_of
+from jobs.progress import progress
 
 DELTAS = {"reasoning": events.REASONING_DELTA, "message": events.TEXT_DELTA}
 PART_TYPES = {"reasoning": "reasoning_text", "message": "output_text"}
@@ -48,14 +49,15 @@ def written(section: int, runs: Sequence[Run]) -> Iterator[tuple[str, dict[str, 
             mine.append(f"{kind}_{section}_{number}")
             place = {"section": section} | ({"replaces": before[-1]} if before and len(mine) == 1 else {})
             item = {"id": mine[-1], "type": kind, "status": "in_progress", "penstock": place}
-            yield events.ITEM_ADDED, {"item_id": mine[-1], "item": item}
+            yield events.ITEM_ADDED, {"item_id": mine[-1], "item": item | {"penstock": place | {"started": number}}}
             for index, part in enumerate(parts):
                 at = {"item_id": mine[-1], "content_index": index}
                 yield events.PART_ADDED, {**at, "part": {"type": PART_TYPES[kind]}}
                 yield from ((DELTAS[kind], {**at, "delta": piece}) for piece in part)
                 yield events.PART_DONE, {**at, "part": {"type": PART_TYPES[kind], "text": "".join(part)}}
         status = "completed" if run is runs[-1] else "incomplete"
-        yield from ((events.ITEM_DONE, {"item_id": item_id, "item": {"status": status}}) for item_id in mine)
+        done = {"status": status, "penstock": {"ended": number + 0.5}}
+        yield from ((events.ITEM_DONE, {"item_id": item_id, "item": done}) for item_id in mine)
         before = mine
 
 
@@ -93,6 +95,9 @@ def test_the_last_run_with_text_of_each_section_counts(sections: Sections, order
         (item["penstock"]["section"], item["type"], [part["text"] for part in item["content"]])
         for item in response["output"]
     ] == expected(sections)
+    for item in response["output"]:
+        number = int(item["id"].rpartition("_")[2])
+        assert (item["penstock"]["started"], item["penstock"]["ended"]) == (number, number + 0.5)
     said = [text for _, kind, texts in expected(sections) if kind == "message" for text in texts]
     assert text_of(response) == "".join(said)
     # An end carries what was folded, and is what is folded from then on.
@@ -105,3 +110,23 @@ def test_the_last_run_with_text_of_each_section_counts(sections: Sections, order
 def test_a_restart_that_only_thinks_does_not_take_the_answer_away() -> None:
     runs = [Run({"reasoning": [["so"]], "message": [["the ", "answer"]]}), Run({"reasoning": [["again"]]})]
     assert text_of(fold(interleaved([runs], random.Random(0)))) == "the answer"
+
+
+def test_an_item_that_waited_is_begun_with_its_first_part() -> None:
+    state = Fold()
+    item: dict[str, Any] = {
+        "id": "msg_1",
+        "type": "message",
+        "status": "in_progress",
+        "penstock": {"section": 1, "title": "Rain"},
+    }
+    state.feed({"type": events.ITEM_ADDED, "output_index": 0, "item": item})
+    waiting = {"section": 1, "title": "Rain", "status": "queued", "words": 0, "started": None, "ended": None}
+    assert progress(state.items.values())["sections"] == [waiting]
+    part = {"output_index": 0, "content_index": 0}
+    for begun in ({"penstock": {"started": 2.5}}, {}):  # a second part changes nothing
+        state.feed({"type": events.PART_ADDED, **part, "part": {"type": "output_text"}, **begun})
+    state.feed({"type": events.TEXT_DELTA, **part, "delta": "It rains"})
+    (section,) = progress(state.items.values())["sections"]
+    assert section == {**waiting, "status": "in_progress", "words": 2, "started": 2.5}
+    assert state.items[0].to_wire()["penstock"] == {**item["penstock"], "started": 2.5}

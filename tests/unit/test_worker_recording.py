@@ -54,6 +54,28 @@ def logged(log: EventLog, claim: Claim) -> list[bytes]:
     return [frame for page in log.read(claim.job.id) for _, frame in page]
 
 
+def test_every_attempt_tells_of_those_before_it_and_why_it_was_needed(rows: Rows) -> None:
+    recording = begun(rows.record(rows.claim()))
+    told = [events_of(recording)[2]["response"]["penstock"]["attempts"]]
+    for drained in (False, True, False):
+        if drained:
+            assert rows.attempts.give_back(recording.claim, recording.freeze())
+        else:
+            rows.requeue(recording.claim.job.id)
+        recording = begun(rows.record(rows.claim(recording.claim.job), frames_of(recording)))
+        snapshot = recording.snapshot()["penstock"]
+        told.append(snapshot["attempts"])
+        assert snapshot["attempt"] == recording.claim.attempt
+        assert told[-1][:-1] == told[-2]
+    reasons = [None, "the worker was lost", "the worker was stopped", "the worker was lost"]
+    assert [(one["attempt"], one["reason"]) for one in told[-1]] == list(enumerate(reasons, 1))
+    assert [one["started"] for one in told[-1]] == sorted(one["started"] for one in told[-1])
+    # With the log they are lost: what is left is why there is another.
+    alone = begun(rows.record(rows.rescue(recording.claim)))
+    (only,) = alone.snapshot()["penstock"]["attempts"]
+    assert (only["attempt"], only["reason"], alone.reason) == (5, "the worker was lost", "the worker was lost")
+
+
 def numbers(recording: Recording) -> list[int]:
     return [event["sequence_number"] for event in events_of(recording)]
 

@@ -93,7 +93,7 @@ def test_a_mismatch_at_any_place_begins_a_new_item(rows: Rows, place: int) -> No
     recording = rows.record(rows.claim())
     section = Section(recording, 0)
     section.write(Kind.TEXT, "abcdef")
-    section.restart()
+    section.restart("The server " + "had an error " * 99)
     other = "abcdef"[:place] + "X" + "abcdef"[place + 1 :] + "ghi"
     for letter in other:
         section.write(Kind.TEXT, letter)
@@ -101,7 +101,42 @@ def test_a_mismatch_at_any_place_begins_a_new_item(rows: Rows, place: int) -> No
     old, new = told(recording, events.ITEM_DONE)
     assert (old["status"], old["content"][0]["text"]) == ("incomplete", "abcdef")
     assert (new["status"], new["content"][0]["text"]) == ("completed", other)
-    assert new["penstock"] == {"section": 0, "replaces": old["id"]}
+    assert new["penstock"]["replaces"] == old["id"]
+    assert new["penstock"]["reason"] == ("The server " + "had an error " * 99)[:200]
+    assert not {"replaces", "reason"} & old["penstock"].keys()
+
+
+@pytest.mark.parametrize("drained", [False, True])
+def test_a_new_attempt_says_why_it_replaces_what_it_found(rows: Rows, drained: bool) -> None:
+    first = rows.record(rows.claim())
+    first.begin()
+    Section(first, 0).write(Kind.TEXT, "one")
+    first.batch()
+    if drained:
+        assert rows.attempts.give_back(first.claim, first.freeze())
+    else:
+        rows.requeue(first.claim.job.id)
+    second = rows.record(rows.claim(first.claim.job), frames_of(first))
+    second.begin()
+    Section(second, 0).write(Kind.TEXT, "two")
+    old, new = told(second, events.ITEM_ADDED)
+    assert new["penstock"]["replaces"] == old["id"]
+    assert new["penstock"]["reason"] == ("the worker was stopped" if drained else "the worker was lost")
+
+
+def test_a_section_that_waits_has_not_started(rows: Rows) -> None:
+    recording = rows.record(rows.claim())
+    section = Section(recording, 3, title="Rain")
+    section.open()
+    section.open()
+    (added,) = told(recording, events.ITEM_ADDED)
+    assert added["penstock"] == {"section": 3, "title": "Rain"}
+    section.write(Kind.REASONING, "hm")
+    section.write(Kind.TEXT, "wet")
+    finished(section)
+    done = told(recording, events.ITEM_DONE)
+    assert [set(item["penstock"]) for item in done] == [{"section", "title", "started", "ended"}] * 2
+    assert fold(events_of(recording))["output"] == sorted(done, key=lambda item: item["type"])
 
 
 def test_a_repetition_is_not_written_twice(rows: Rows) -> None:

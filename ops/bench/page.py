@@ -1,0 +1,119 @@
+"""The page of a long report: does the browser stay free while it is written, how soon it opens, what a viewer costs."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browser import PROGRAMS, find_browser, running_browser
+from tests.support.stack import Process, Stack, stack
+from tests.support.wire import create, request
+
+_CHARACTERS = 200_000
+_LONGEST_MS, _OPEN_MS = 50, 1000
+_VIEWERS = 100
+_WRITING_MS = 180_000
+# Six characters a token, paced so that the text is written in about half a minute.
+_QUESTION = f"Write about “{{topic}}” in 30000 words [[demo tokens={_CHARACTERS // 6} rate={{rate}}]]"
+# From before the page's own script on: every task that kept the page from answering for more than 50 ms.
+_OBSERVER = """
+window.tasks = [];
+new PerformanceObserver((list) => { for (const task of list.getEntries()) window.tasks.push(task.duration); })
+  .observe({ type: "longtask", buffered: true });
+"""
+_LONGEST = "longest task of the page while it was written, ms"
+_OPENS, _OPENS_COLD = "opens, finished, ms", "... of a web process that has just started, ms"
+_OPENED = "performance.getEntriesByType('navigation')[0].loadEventEnd"
+
+
+def streamed(browser: Browser, running: Stack) -> tuple[str, int, float]:
+    """Watch a report being written: its path, its length in characters, the page's longest task in ms (0: none)."""
+    page = browser.new_page()
+    page.add_init_script(_OBSERVER)
+    path = f"/jobs/{_ask(running, 'tides', rate=1000)}"
+    page.goto(f"{running.url}{path}")
+    expect(page.get_by_role("status").first).to_contain_text("completed", timeout=_WRITING_MS)
+    longest = page.evaluate("Math.max(0, ...window.tasks)")
+    length = len(page.locator("article").inner_text())
+    page.close()
+    return path, length, longest
+
+
+def opened(page: Page, address: str) -> float:
+    """Milliseconds from the question for an ended job's page until all of it is there."""
+    page.goto(address)
+    return float(page.evaluate(_OPENED))
+
+
+def spent(running: Stack, watch: Callable[[str], None], viewers: int) -> float:
+    """Seconds of CPU time that the web process uses while so many watch one job from its beginning to its end."""
+    job, before = _ask(running, f"{viewers} viewers of it", rate=400), _seconds(running.webs[0])
+    with ThreadPoolExecutor(viewers) as threads:
+        list(threads.map(watch, [job] * viewers))
+    return _seconds(running.webs[0]) - before
+
+
+def _ask(running: Stack, topic: str, *, rate: int) -> str:
+    job: str = create(running.url, input=_QUESTION.format(topic=topic, rate=rate))["id"]
+    return job
+
+
+def _seconds(web: Process) -> float:
+    family = [psutil.Process(web.pid), *psutil.Process(web.pid).children()]
+    return sum(sum(process.cpu_times()[:2]) for process in family)
+
+
+def in_browser(browser: Browser, running: Stack) -> tuple[str, dict[str, float]]:
+    """What a person notices: rows of the table, and what is to be said above it."""
+    path, length, longest = streamed(browser, running)
+    rows = {_LONGEST: longest, _OPENS: opened(browser.new_page(), f"{running.url}{path}")}
+    running.webs[-1].end()
+    running.restart_web()
+    return f"{length:,} characters on the page", {
+        **rows,
+        _OPENS_COLD: opened(browser.new_page(), f"{running.url}{path}"),
+    }
+
+
+def of_viewers(running: Stack) -> dict[str, float]:
+    """What viewers of the page, and those of the API beside them, cost the web process."""
+
+    def follow(path: str) -> Callable[[str], None]:
+        def watch(job: str) -> None:
+            with request(running.url, path.format(job)) as answer:
+                while answer.read1():
+                    pass
+
+        return watch
+
+    rows: dict[str, float] = {}
+    for name, path in {"page": "/jobs/{}/live", "API": "/v1/responses/{}?stream=true"}.items():
+        one, many = (spent(running, follow(path), viewers) for viewers in (1, _VIEWERS))
+        rows |= {f"web, CPU s for 1 viewer of the {name}": one, f"... for {_VIEWERS}": many}
+        rows[f"... for each viewer of the {name} more"] = (many - one) / (_VIEWERS - 1)
+    return rows
+
+
+def main() -> None:
+    """Print the table; fails when the page was blocked or slow."""
+    program = find_browser()
+    if program is None:
+        sys.exit(f"no browser on PATH: none of {', '.join(PROGRAMS)}")
+    with tempfile.TemporaryDirectory() as folder, stack(Path(folder) / "data") as running:
+        with running_browser(program) as browser:
+            title, rows = in_browser(browser, running)
+        print(title)
+        for name, value in (rows | of_viewers(running)).items():
+            print(f"{name:56} {value:10.3f}")
+    if rows[_LONGEST] > _LONGEST_MS or max(rows[_OPENS], rows[_OPENS_COLD]) > _OPEN_MS:
+        sys.exit(f"A page may be blocked for {_LONGEST_MS} ms at a time and opens within {_OPEN_MS} ms.")
+
+
+if __name__ == "__main__":
+    main()
