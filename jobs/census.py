@@ -6,8 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -114,6 +115,14 @@ class Census:
         query = select(func.coalesce(jobs.c.error, "unknown").label("code"), func.count().label("jobs")).where(*failed)
         with self._database.read() as connection:
             return {row.code: row.jobs for row in connection.execute(query.group_by("code"))}
+
+    def running(self) -> list[tuple[float, dict[str, Any]]]:
+        """Of each running job that has noted its progress: since when it runs (Unix s), and the progress."""
+        query = select(jobs.c.started_at, jobs.c.progress).where(
+            jobs.c.status == Status.IN_PROGRESS, jobs.c.progress.is_not(None)
+        )
+        with self._database.read() as connection:
+            return [(row.started_at, orjson.loads(row.progress)) for row in connection.execute(query)]
 
 
 def _tier(name: str) -> int:

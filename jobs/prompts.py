@@ -10,7 +10,7 @@ import pkgutil
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -31,7 +31,12 @@ PLANNED: Mapping[str, frozenset[str]] = {
     "section": frozenset({"title", "outline", "number", "section", "section_words", "brief", "source"}),
     "summary": frozenset({"title", "outline", "report", "summary_words"}),
 }
-_NUMBERS: Mapping[str, type[int] | type[float]] = {"integer": int, "number": float}
+_FROM_TEXT: Mapping[str, Callable[[str], Any]] = {
+    "integer": int,
+    "number": float,
+    "boolean": {"true": True, "false": False}.__getitem__,
+}
+
 
 Language = Literal["en", "zh"]
 T = TypeVar("T")
@@ -131,7 +136,7 @@ class Prompt(BaseModel, frozen=True, extra="forbid"):
                 param=f"prompt.variables.{unknown[0]}",
             )
         values = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
-        values |= {name: _number(value, properties[name]) for name, value in variables.items()}
+        values |= {name: _read(value, properties[name]) for name, value in variables.items()}
         for error in Draft202012Validator(self.inputs).iter_errors(values):
             name = str(error.path[0]) if error.path else _missing(self.inputs, values)
             problem = error.message if error.path else "is required"
@@ -204,11 +209,11 @@ def language_of(text: str) -> Literal["en", "zh"]:
     return "zh" if _CJK.search(text) else "en"
 
 
-def _number(value: Any, schema: Mapping[str, Any]) -> Any:
+def _read(value: Any, schema: Mapping[str, Any]) -> Any:
     """Forms and command lines only have text: `"300"` for an integer becomes 300."""
-    if isinstance(value, str) and (number := _NUMBERS.get(schema.get("type", ""))):
-        with suppress(ValueError):
-            return number(value)
+    if isinstance(value, str) and (convert := _FROM_TEXT.get(schema.get("type", ""))):
+        with suppress(ValueError, KeyError):
+            return convert(value)
     return value
 
 

@@ -35,6 +35,9 @@ def _comma_separated(value: Any) -> Any:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
 
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
+
+
 @cache
 def _presets() -> dict[str, dict[str, Any]]:
     """What is known of the kinds of model servers, by the name of the kind."""
@@ -75,6 +78,14 @@ class ModelServer(BaseModel, frozen=True, extra="forbid"):
         return table
 
 
+class Price(BaseModel, frozen=True, extra="forbid"):
+    """`[prices.<model>]` in `penstock.toml`: what a million tokens that go in and come out cost."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    currency: str = "USD"
+
+
 class Settings(BaseSettings):
     """`PENSTOCK_<NAME>` in the environment, else `<name>` in `penstock.toml`, else the default below."""
 
@@ -86,6 +97,7 @@ class Settings(BaseSettings):
     redis_url: Annotated[str, Field(pattern=r"^(rediss?|unix)://")] = "redis://127.0.0.1:6379/0"
     database_url: str = ""
     auth: Literal["off", "keys"] = "off"
+    operators: Names = ()
     secret: str = Field("", repr=False)
     secure_cookies: bool = False
 
@@ -96,7 +108,8 @@ class Settings(BaseSettings):
     stream: bool = True
     servers: dict[str, ModelServer] = {}
     model: str = ""
-    models: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = ()
+    models: Names = ()
+    prices: dict[str, Price] = {}
     prompts: Path | None = None
     demo: bool = False
     worker_id: str = ""
@@ -190,8 +203,8 @@ def _place(location: tuple[int | str, ...]) -> str:
     if not location:
         return ""
     name, *inner = map(str, location)
-    if inner and name == "servers":
-        return " ".join([f"[servers.{inner[0]}]", *inner[1:2]]) + ": "
+    if inner and name in ("servers", "prices"):
+        return " ".join([f"[{name}.{inner[0]}]", *inner[1:2]]) + ": "
     return f"{name}: " if name.isupper() else f"PENSTOCK_{name.upper()}: "
 
 

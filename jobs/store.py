@@ -169,9 +169,11 @@ class Store:
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
-    def statuses(self, job_ids: Collection[str]) -> dict[str, Status]:
-        """The status of each of these jobs; those that are gone are left out. Not for owners: the relay's."""
+    def statuses(self, job_ids: Collection[str], owner: str | None = None) -> dict[str, Status]:
+        """The status of each of these jobs of an owner; without one, for the relay, of all. Who is gone is left out."""
         query = select(jobs.c.id, jobs.c.status).where(jobs.c.id.in_(job_ids))
+        if owner is not None:
+            query = query.where(jobs.c.owner == owner)
         with self._database.read() as connection:
             return {row.id: Status(row.status) for row in connection.execute(query)}
 

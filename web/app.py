@@ -8,19 +8,25 @@ from flask import Flask, Response, g, request
 
 from jobs.settings import Settings
 from web import errors, guard, openapi
+from web.bulk import Bulk
+from web.frame import Frame
 from web.health import Health
+from web.listing import Listing
+from web.new import New
 from web.pages import Pages
 from web.responses import Responses
 from web.signin import SignIn, set_up_cookies
 from web.site import Site
+from web.system import System
 
 # The second wall behind text that is only ever set as text.
 _POLICY = (  # invariant 9
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types penstock"
 )
 _OPEN_TO_ALL = frozenset({"health.healthz", "health.readyz", "openapi.document", "openapi.page", "static"})
-_SIGNED_OUT = frozenset({"signin.form", "signin.enter"})
+_SIGNED_OUT = frozenset({"signin.form", "signin.enter", "frame.choose"})
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -31,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     errors.register(app)
     set_up_cookies(app, settings)
-    for part in (Health, Responses, Pages, SignIn):
+    for part in (Frame, Health, Responses, New, Listing, Bulk, System, Pages, SignIn):
         app.register_blueprint(part(site).routes())
     app.register_blueprint(openapi.routes())
 

@@ -6,6 +6,9 @@ How the text was split on its way must never show: all is decided line by line.
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 
 from web.markdown import Document, parse
 
@@ -20,19 +23,46 @@ _OPENING = {"fence": 1, "table_open": 2}
 
 def render(text: str) -> str:
     """A whole text as safe HTML: the same bytes on its page and in its export."""
-    cutter, document = Cutter(), Document()
-    blocks = [*cutter.feed(text), cutter.open]
-    for block in blocks:
-        document.learn(block)
-    return "".join([*map(document.html, blocks), document.footnotes()])
+    return "".join(render_all([text]))
+
+
+def render_all(texts: Sequence[str]) -> list[str]:
+    """The parts of one text as safe HTML, and its footnotes: what one part defines, the others know."""
+    document = Document()
+    parts = [[*cutter.feed(text), cutter.open] for text in texts for cutter in [Cutter()]]
+    for part in parts:
+        for block in part:
+            document.learn(block)
+    return [*("".join(_one_by_one(document, part)) for part in parts), document.footnotes()]
+
+
+class Plain:
+    """Text that is no Markdown, rendered as a Document renders Markdown."""
+
+    def learn(self, source: str) -> None:
+        """It defines nothing."""
+
+    def html(self, source: str) -> str:
+        """A block as safe HTML."""
+        return escape(source)
+
+    def footnotes(self) -> str:
+        """It has none."""
+        return ""
 
 
 class Blocks:
     """A text as it is written. Joined, its blocks are what `render` gives, but for what is defined after its use."""
 
-    def __init__(self) -> None:
+    def __init__(self, document: Document | Plain | None = None) -> None:
+        """The blocks of several texts that are parts of one share its `document`."""
         self._cutter = Cutter()
-        self._document = Document()
+        self._document = document or Document()
+
+    @property
+    def open(self) -> str:
+        """The source of the block that is being written now."""
+        return self._cutter.open
 
     def feed(self, delta: str) -> list[str]:
         """The HTML of the blocks that this piece of text finishes."""
@@ -40,20 +70,33 @@ class Blocks:
 
     def tail(self) -> str:
         """The HTML of the block that is being written now, as far as it goes."""
+        return self.draft(self.open)
+
+    def draft(self, source: str) -> str:
+        """The HTML of a block that is not finished."""
         # On its own: half a definition must not count for what follows.
-        return Document().html(self._cutter.open)
+        return type(self._document)().html(source)
+
+    def rest(self) -> list[str]:
+        """The last block, when the text has ended."""
+        return self._finished([self._cutter.open])
 
     def finish(self) -> list[str]:
-        """The rest, when the text has ended."""
-        rest = self._finished([self._cutter.open])
-        return [*rest, *filter(None, [self._document.footnotes()])]
+        """The rest, when the text has ended: the last block, and the footnotes."""
+        return [*self.rest(), *filter(None, [self._document.footnotes()])]
 
-    def _finished(self, blocks: list[str]) -> list[str]:
-        found = []
+    def _finished(self, blocks: Iterable[str]) -> list[str]:
+        found: list[str] = []
         for block in blocks:
             self._document.learn(block)
-            found.append(self._document.html(block))
+            found += _one_by_one(self._document, [block])
         return [html for html in found if html]
+
+
+def _one_by_one(document: Document | Plain, blocks: Iterable[str]) -> Iterator[str]:
+    for block in blocks:
+        yield document.html(block)
+        time.sleep(0)  # a long text is not to keep the other requests of this process waiting
 
 
 class Cutter:

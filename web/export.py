@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -11,16 +12,16 @@ from flask import Response, render_template
 from markupsafe import Markup
 
 from jobs.prompts import language_of
-from web.blocks import render
+from web.passage import Passage
 
 _STATIC = Path(__file__).parent / "static"
 
 
-def html_file(title: str, text: str) -> Response:
+def html_file(title: str, passages: Sequence[Passage]) -> Response:
     """The file. Its one style sheet stands in it; nothing in it runs or loads."""
-    style = _style()
-    body = Markup(render(text))  # noqa: S704  (the renderer's whole purpose is to make it safe)
-    file = render_template("export.html", title=title, language=language_of(text), style=Markup(style), body=body)  # noqa: S704
+    style, text = _style(), "".join(passage.html for passage in passages if passage.line["type"] == "message")
+    spoken = language_of(text)
+    file = render_template("export.html", title=title, spoken=spoken, style=Markup(style), passages=passages)  # noqa: S704
     answer = Response(file, mimetype="text/html")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     answer.headers["Content-Security-Policy"] = f"default-src 'none'; style-src 'sha256-{digest}'"

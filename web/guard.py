@@ -49,6 +49,11 @@ def owner_of(request: Request, settings: Settings, keys: Keys) -> str:
     return owner
 
 
+def is_operator(settings: Settings, owner: str) -> bool:
+    """Whether an owner may pause queues, and see the names of workers: on one's own machine everybody."""
+    return settings.auth == "off" or owner in settings.operators
+
+
 def _hostname(url: str) -> str | None:
     try:
         return urlsplit(url).hostname

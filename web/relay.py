@@ -7,7 +7,7 @@ the channel is filled from the log; a gap in the log is a fact.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import redis
 
@@ -25,7 +25,7 @@ class Relay:
     def __init__(self, subscriber: Subscriber, log: EventLog, store: Store) -> None:
         self._subscriber, self._log, self._store = subscriber, log, store
 
-    def follow(self, job: Job, after: int = -1) -> Iterator[bytes]:
+    def follow(self, job: Job, after: int = -1) -> Generator[bytes, None, None]:
         """Joined frames numbered above `after`, as they come; b"" when there were none for a while.
 
         Ends behind the job's last frame, or when the job is deleted. Once the first piece is there, the
@@ -36,6 +36,10 @@ class Relay:
             return
         with self._subscriber.topic(job.id) as topic:
             yield from self._live(job, topic, after)
+
+    def viewers(self) -> int:
+        """How many follow a job that runs."""
+        return self._subscriber.viewers()
 
     def _replay(self, job_id: str, after: int) -> Iterator[bytes]:
         """The rest of an ended job, from the database; nothing when it was deleted."""

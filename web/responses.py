@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
@@ -11,18 +10,17 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from jobs import conversation, events
+from jobs import events
 from jobs import request as creation
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.record import Job, Status
 from jobs.retry import retry
 from web import sse, views
 from web.departure import on_departure
+from web.ending import cancel, delete
 from web.site import Site
 
 _CANCEL_SECONDS = 2.0
-_DELETE_SECONDS = 10.0
-_POLL_SECONDS = 0.05
 _MAX_DIGITS = 15
 _MAX_KEY = 255
 
@@ -48,10 +46,7 @@ class Responses:
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
         site, asked = self._site, creation.parse(request.get_data())
-        model = creation.named_model(asked, site.prompts) or site.models.default()
-        before = asked.previous_response_id
-        said = conversation.history(site.store, g.owner, before) if before else []
-        kept = creation.accept(asked, site.prompts, default_model=model, allowed=site.settings.models, history=said)
+        kept = site.kept(g.owner, asked)
         job = site.store.accept(g.owner, kept, **_sending())
         frames = site.relay.follow(job)
         first = next(frames, b"")  # subscribes, so that the worker's first frame already finds a listener
@@ -84,12 +79,7 @@ class Responses:
 
     def delete(self, job_id: str) -> Response:
         """Cancel a job if it runs, and remove it."""
-        site = self._site
-        job = site.store.get(g.owner, job_id)
-        if not job.status.is_terminal:
-            _cancel(site, job, _DELETE_SECONDS)
-        site.store.delete(g.owner, job_id)
-        site.outbox.deleted(job_id)
+        delete(self._site, g.owner, job_id)
         return views.json({"id": job_id, "object": "response.deleted", "deleted": True})
 
     def cancel(self, job_id: str) -> Response:
@@ -97,7 +87,7 @@ class Responses:
         job, wish = self._site.store.get(g.owner, job_id), creation.parse_cancel(request.get_data())
         if job.status.is_terminal and job.status is not Status.CANCELLED:
             raise InvalidRequest(f"Cannot cancel a {job.status} response.")
-        return views.response(self._site, _cancel(self._site, job, _CANCEL_SECONDS, graceful=wish.graceful))
+        return views.response(self._site, cancel(self._site, job, _CANCEL_SECONDS, graceful=wish.graceful))
 
     def retry(self, job_id: str) -> Response:
         """Queue an ended job anew."""
@@ -114,16 +104,16 @@ def _attached(
         yield first
         yield from frames
         return
-    ended, cancel = False, partial(_cancel, site, job, 0)
+    ended, leave = False, partial(cancel, site, job, 0)
     try:
-        with on_departure(environ, cancel):
+        with on_departure(environ, leave):
             yield first
             for piece in frames:
                 ended = ended or events.is_terminal(piece)
                 yield piece
     finally:
         if not ended:
-            cancel()
+            leave()
 
 
 def _awaited(site: Site, job: Job, stream: Iterator[bytes]) -> Iterator[bytes]:
@@ -158,20 +148,6 @@ def _event_source(site: Site, job: Job) -> Response:
 def _resumed(first: bytes, frames: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from frames
-
-
-def _cancel(site: Site, job: Job, seconds: float, *, graceful: bool = False) -> Job:
-    """Ask for the end and wait for it, but not for long: it comes all the same."""
-    job = site.store.request_cancel(job.owner, job.id, graceful=graceful)
-    site.outbox.cancel(job.id)
-    deadline = time.monotonic() + seconds
-    while not job.status.is_terminal and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
-        try:
-            job = site.store.get(job.owner, job.id)
-        except JobNotFound:
-            return job
-    return job
 
 
 def _sending() -> dict[str, Any]:

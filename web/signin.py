@@ -13,9 +13,10 @@ from flask import Blueprint, Flask, redirect, render_template, request, session
 from jobs.errors import BadSetting
 from jobs.keys import Keys
 from jobs.settings import Settings
+from web.language import _
 from web.site import Site
 
-_KEY = "key"
+KEY = "key"
 _SECRET_BYTES = 32
 
 
@@ -41,8 +42,8 @@ class SignIn:
         """Take the key for the cookie. The key itself is kept nowhere."""
         found = self._site.keys.find(request.form.get("key", "").strip())
         if found is None:
-            return render_template("signin.html", problem="That key is not valid, or it was revoked."), 401
-        session[_KEY], session.permanent = found.id, True
+            return render_template("signin.html", problem=_("That key is not valid, or it was revoked.")), 401
+        session[KEY], session.permanent = found.id, True
         return redirect("/", 303)
 
     def leave(self) -> Any:
@@ -53,7 +54,7 @@ class SignIn:
 
 def signed_in(keys: Keys) -> str | None:
     """Whose browser this is; None for one that has not signed in, or whose key was revoked since."""
-    key_id = session.get(_KEY)
+    key_id = session.get(KEY)
     return keys.owner_of(key_id) if key_id else None
 
 

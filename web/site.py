@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from jobs import conversation
+from jobs import request as creation
 from jobs.database import Database
 from jobs.event_log import EventLog
 from jobs.keys import Keys
@@ -14,12 +18,18 @@ from jobs.queue import Queue
 from jobs.settings import Settings
 from jobs.store import Store
 from web.model_choice import ModelChoice
+from web.model_health import model_servers
 from web.outbox import Outbox
+from web.passage import Passage, weight
 from web.relay import Relay
+from web.screens import Screens
+from web.shelf import Shelf
 from web.subscriber import Subscriber
 
 _REDIS_SECONDS = 2.0
 _CONNECTIONS = 16
+# Of the HTML of jobs that have ended.
+_SHELF_BYTES = 16 << 20
 # Above the interval of the subscription's own pings, so that only a dead link is silent for so long.
 _SUBSCRIPTION_SECONDS = 20.0
 
@@ -33,6 +43,7 @@ class Site:
         self.settings = settings
         self.prompts = Prompts(settings.prompts)
         self.models = ModelChoice(settings)
+        self.model_servers = model_servers(settings)
         self.database = Database(settings.database)
         self.store = Store(self.database)
         self.keys = Keys(self.database)
@@ -52,5 +63,14 @@ class Site:
         subscriber = Subscriber(listening, self.log, self.store)
         subscriber.start()
         self.relay = Relay(subscriber, self.log, self.store)
+        self.screens = Screens(self.relay, self.store)
+        self.shelf: Shelf[list[Passage]] = Shelf(_SHELF_BYTES, weight)
         self.outbox = Outbox(Queue(settings, socket_seconds=3), self.log, self.store)
         self.outbox.start()
+
+    def kept(self, owner: str, asked: creation.CreateRequest) -> dict[str, Any]:
+        """What a new job of the owner keeps of a request. Raises InvalidRequest."""
+        model = creation.named_model(asked, self.prompts) or self.models.default()
+        before = asked.previous_response_id
+        said = conversation.history(self.store, owner, before) if before else []
+        return creation.accept(asked, self.prompts, default_model=model, allowed=self.settings.models, history=said)

@@ -27,14 +27,23 @@ def event_source(frames: Iterable[bytes]) -> Response:
     """Each frame with its number as `id:`, by which a browser continues after a break."""
 
     def numbered() -> Iterator[bytes]:
-        yield b"retry: %d\n\n" % random.randint(500, 3000)
         for piece in _greeted(frames):
             if not piece or piece is _HELLO:
                 yield _PING
             else:
                 yield b"".join(b"id: %d\n%b" % (events.number_of(frame), frame) for frame in events.split(piece))
 
-    return _response(numbered())
+    return framed(numbered())
+
+
+def framed(pieces: Iterable[bytes]) -> Response:
+    """What is framed for a browser already; it comes back after a break, not all at once with the others."""
+
+    def jittered() -> Iterator[bytes]:
+        yield b"retry: %d\n\n" % random.randint(500, 3000)
+        yield from pieces
+
+    return _response(jittered())
 
 
 def _greeted(frames: Iterable[bytes]) -> Iterator[bytes]:

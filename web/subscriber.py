@@ -63,6 +63,11 @@ class Subscriber:
                     del self._topics[name]
                     self._send("UNSUBSCRIBE", name)
 
+    def viewers(self) -> int:
+        """How many topics are looked at, each as often as it is."""
+        with self._lock:
+            return sum(topic.viewers for topic in self._topics.values())
+
     def _send(self, *command: Any) -> None:
         # A connection that breaks here is found by its reader, which subscribes to everything again.
         if self._connection is not None:

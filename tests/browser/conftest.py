@@ -12,8 +12,9 @@ from tests.support.browser import PROGRAMS, find_browser, running_browser
 from tests.support.stack import Stack, stack
 
 TIMEOUT_MS = 20_000
-# A server that goes away, a form that is refused, and a text file, which can name no icon of its own.
-NO_FAULTS = ("net::ERR_", "400 (BAD REQUEST)", "favicon.ico")
+# A server that goes away, a form that is refused, a text file, which can name no icon of its own, and what a page asks
+# about a job that is deleted meanwhile.
+NO_FAULTS = ("net::ERR_", "400 (BAD REQUEST)", "favicon.ico", "/live?after=", "/v1/responses/resp_", "/progress")
 
 
 @pytest.fixture(scope="module")

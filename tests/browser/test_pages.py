@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
+from urllib.parse import urljoin
 
 import openai
 import pytest
@@ -29,6 +30,7 @@ def words(text: str) -> list[str]:
 
 
 def fill(page: Page, topic: str) -> None:
+    page.goto(urljoin(page.url, "/?prompt=story"))
     form = page.locator("form").filter(has=page.get_by_role("heading", name="Story"))
     form.locator("[name=topic]").fill(topic)
     form.get_by_role("button", name="Write").click()
@@ -121,7 +123,7 @@ def test_without_javascript_everything_works(
     expect(status(page)).to_have_text("cancelled")
     assert words(answer(page).inner_text()) == words(talk.responses.retrieve(lakes).output_text)
 
-    page.goto(site.url)
+    page.goto(f"{site.url}/?prompt=story")
     form = page.locator("form").filter(has=page.get_by_role("heading", name="Story"))
     form.locator("[name=topic]").fill("kept for a second try")
     form.locator("[name=language]").evaluate("element => element.add(new Option('xx', 'xx', true, true))")

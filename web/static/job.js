@@ -1,154 +1,309 @@
-// Shows a job while it is written: follows its events, from the first one on, and puts text where it belongs.
+// The page of a job: puts the server's HTML where it belongs while the text is written.
 
-const job = document.getElementById("job");
-const output = document.getElementById("output");
-const status = document.getElementById("status");
-const connection = document.getElementById("connection");
-const length = document.getElementById("length");
-const pace = document.getElementById("pace");
-const outline = document.getElementById("outline");
-const items = new Map();
-const sections = new Map();
-let characters = 0;
+import { _, html } from "./page.js";
+import { addCopies, copyOnClick, removeCopies } from "./copy.js";
+import { Live } from "./live.js";
+import { Reading } from "./reading.js";
 
-const stream = new EventSource(`/v1/responses/${job.dataset.id}`);
+const article = document.getElementById("job");
+const { id, cursor } = article.dataset;
+const part = (name) => document.getElementById(name);
+const output = part("output");
+const compact = article.matches(".compact");
+const reading = new Reading(output, compact ? output : document.scrollingElement, part("jump"));
+const title = document.title;
+const STATUS = {
+  queued: _("queued"),
+  in_progress: _("in progress"),
+  completed: _("completed"),
+  failed: _("failed"),
+  cancelled: _("cancelled"),
+  incomplete: _("incomplete"),
+};
+const COLOURS = { queued: "#8a949e", in_progress: "#0b6e99", completed: "#1f7a3f", failed: "#b3261e" };
+const TERMINAL = ["completed", "failed", "cancelled", "incomplete"];
+const changes = [];
+let state = null;
+let received = 0;
+let structure = "";
 
-function on(type, act) {
-  stream.addEventListener(type, (event) => act(JSON.parse(event.data)));
+// ---- The text ----
+
+// Changes wait for the next frame and are made together: what is in view is measured once.
+function later(change) {
+  if (changes.push(change) === 1) requestAnimationFrame(flush);
 }
 
-function show(state) {
-  status.className = `status ${state}`;
-  status.textContent = state.replace("_", " ");
+function flush() {
+  const start = performance.now();
+  reading.keep(() => {
+    while (changes.length && performance.now() - start < 12) changes.shift()();
+    addCopies(output);
+  });
+  if (changes.length) requestAnimationFrame(flush);
 }
 
-// Where a section's items go: a new run of it, too, so that nothing that is read moves.
-function home({ section, title }) {
-  if (!sections.has(section)) {
-    const home = document.createElement("section");
-    output.append(home);
-    sections.set(section, { home, line: title ? outlined(section, home, title) : null });
+const home = (index) => article.querySelector(`[data-index="${index}"]`);
+
+function block({ index, html: text }) {
+  const tail = home(index)?.querySelector(".tail"); // none: the whole text comes at the end
+  tail?.replaceChildren();
+  tail?.insertAdjacentHTML("beforebegin", html(text));
+}
+
+function tail({ index, html: text }) {
+  const tail = home(index)?.querySelector(".tail");
+  if (tail) tail.innerHTML = html(text);
+}
+
+// The element of an output item, a new one if need be, behind that of the item before it.
+function place(item, before) {
+  let found = home(item.index);
+  if (!found) {
+    const message = item.type === "message";
+    found = document.createElement(message ? "section" : "details");
+    found.className = message ? "text markdown" : "reasoning";
+    found.dataset.index = item.index;
+    found.dataset.id = item.id;
+    if (message) found.id = `section-${item.section}`;
+    const inner = message ? found : document.createElement("div");
+    if (!message) {
+      const name = item.section === 0 && article.dataset.planned ? _("Plan") : _("Reasoning");
+      const summary = document.createElement("summary");
+      summary.textContent = item.title ? `${name} · ${item.title}` : name;
+      inner.className = "text";
+      found.append(summary, inner);
+    }
+    const end = document.createElement(message ? "div" : "span");
+    end.className = "tail";
+    inner.append(end);
+    if (before) before.after(found);
+    else part(message ? "output" : "thoughts").prepend(found);
   }
-  return sections.get(section);
+  found.classList.toggle("writing", item.status === "in_progress");
+  return found;
 }
 
-function outlined(section, home, title) {
-  const line = document.createElement("li");
-  const link = document.createElement("a");
-  home.id = `section-${section}`;
-  link.href = `#${home.id}`;
-  link.textContent = title;
-  line.append(link);
-  line.className = "queued";
-  outline.append(line);
-  outline.hidden = false;
-  return line;
+// What was begun again stays until the end, so that nothing that is read goes away.
+function fold(item) {
+  const old = article.querySelector(`[data-id="${CSS.escape(item.replaces)}"]`);
+  if (!old || old.closest(".replaced")) return;
+  if (item.type !== "message") return old.remove();
+  const folded = document.createElement("details");
+  const summary = document.createElement("summary");
+  folded.className = "replaced";
+  folded.open = !reading.following;
+  summary.textContent = item.reason ? `${_("Begun again")}: ${item.reason}` : _("Begun again");
+  old.removeAttribute("id");
+  old.replaceWith(folded);
+  folded.append(summary, old);
 }
 
-function place(item) {
-  const { home: here } = home(item.penstock);
-  const text = document.createElement("div");
-  text.className = "text";
-  if (item.type === "reasoning") {
-    const fold = document.createElement("details");
-    const title = document.createElement("summary");
-    title.textContent = item.penstock.section === 0 && job.dataset.planned ? "Plan" : "Reasoning";
-    fold.className = "reasoning";
-    fold.append(title, text);
-    here.append(fold);
-  } else {
-    here.append(text);
+function arrange(items) {
+  const last = {};
+  for (const item of items) {
+    const found = place(item, last[item.type]);
+    if (item.replaces) fold(item);
+    last[item.type] = found.closest(".replaced") ?? found;
   }
-  return text;
 }
 
-// On a job’s own page the window scrolls, on the home page only the text.
-const box = job.closest(".now") ? output : document.scrollingElement;
+// ---- Where the job stands ----
 
-function write({ output_index: index, delta }) {
-  const follow = box.scrollTop + box.clientHeight >= box.scrollHeight - 80;
-  const text = items.get(index);
-  text.append(delta);
-  text.classList.add("writing");
-  if (text.line) text.line.className = "in_progress";
-  characters += delta.length;
-  length.textContent = `${characters.toLocaleString()} characters`;
-  if (follow) box.scrollTop = box.scrollHeight;
+const seconds = () => state.elapsed + (Date.now() - received) / 1000;
+
+function time(span) {
+  const whole = Math.max(0, Math.round(span));
+  if (whole < 60) return _("{n} s", { n: whole });
+  if (whole < 3600) return _("{m} min {s} s", { m: Math.floor(whole / 60), s: whole % 60 });
+  return _("{h} h {m} min", { h: Math.floor(whole / 3600), m: Math.floor((whole % 3600) / 60) });
 }
 
-on("response.queued", () => show("queued"));
-on("response.in_progress", () => show("in_progress"));
-on("response.output_item.added", ({ output_index: index, item }) => {
-  const text = place(item);
-  text.dataset.id = item.id;
-  if (item.type === "message") text.line = home(item.penstock).line;
-  const replaced = item.penstock.replaces;
-  if (replaced) output.querySelector(`[data-id="${CSS.escape(replaced)}"]`)?.classList.add("replaced");
-  items.set(index, text);
+function facts() {
+  const { queue_position: before, oldest_wait_seconds: wait, attempt, total, done, words, tokens_per_second: speed } = state;
+  const silent = state.silent + (Date.now() - received) / 1000;
+  const said = [time(seconds())];
+  if (before === 0) said.unshift(_("next in the queue"));
+  if (before) said.unshift(_("{n} before it in the queue, the first for {time}", { n: before, time: time(wait) }));
+  if (attempt > 1) said.unshift(_("attempt {n}", { n: attempt }));
+  if (total > 1) said.push(_("{done} of {total} sections", { done, total }));
+  if (words) said.push(_("one word|{n} words", { n: words }));
+  if (speed) said.push(_("about {n} tokens/s", { n: Math.round(speed) }));
+  if (state.eta_seconds) said.push(_("about {time} left", { time: time(state.eta_seconds) }));
+  if (state.status === "in_progress" && silent >= 5) said.push(_("silent for {time}", { time: time(silent) }));
+  part("facts").replaceChildren(...said.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
+}
+
+function show(status) {
+  const pill = part("status");
+  pill.className = `status ${status}`;
+  if (pill.textContent !== STATUS[status]) pill.textContent = STATUS[status];
+  const sign = { queued: "○", in_progress: "◐", completed: "✓", failed: "✕" }[status] ?? "…";
+  if (!compact) document.title = `${sign} ${title}`;
+  const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="${COLOURS[status] ?? "#8a5a00"}"/></svg>`;
+  document.querySelector("link[rel=icon]").href = `data:image/svg+xml,${encodeURIComponent(icon)}`;
+}
+
+function stand(fresh) {
+  [state, received] = [fresh, Date.now()];
+  show(state.status);
+  facts();
+  if (state.stopping) stopping();
+  part("spark").toggleAttribute("hidden", !state.spark); // an SVG has no such property
+  part("spark").firstElementChild.setAttribute("d", state.spark);
+  scale();
+  later(() => arrange(state.items));
+  for (const { section, type, status, words } of state.items) {
+    const line = type === "message" && article.querySelector(`li[data-section="${section}"]`);
+    if (!line) continue;
+    line.className = status;
+    if (words) line.querySelector("span").textContent = _("one word|{n} words", { n: words });
+  }
+  const shape = state.items.map((item) => item.id + item.status).join() + state.attempt;
+  if (shape !== structure && !compact) refresh();
+  structure = shape;
+  if (TERMINAL.includes(state.status)) end(state.status);
+}
+
+// A path is as wide as it has points.
+function scale() {
+  const path = part("spark").firstElementChild.getAttribute("d");
+  part("spark").setAttribute("viewBox", `0 0 ${Math.max(1, path.split("L").length - 1)} 24`);
+}
+
+async function parsed(address) {
+  const answer = await fetch(address).catch(() => null);
+  return answer?.ok ? new DOMParser().parseFromString(html(await answer.text()), "text/html") : null;
+}
+
+// Outline and timeline, as the server draws them.
+async function refresh() {
+  const fresh = await parsed(`/jobs/${id}/progress`);
+  if (fresh && !ended) reading.keep(() => replace(fresh, ["sections", "timeline"]));
+}
+
+function replace(fresh, names) {
+  for (const name of names) {
+    const [old, found] = [part(name), fresh.getElementById(name)];
+    if (old && found) mend(old, found);
+  }
+  if (!compact) part("outline").hidden = fresh.getElementById("outline").hidden;
+  prepare();
+}
+
+// Makes what is in an element that which is in a fresh one, and leaves alone all that is the same.
+function mend(before, after) {
+  before.normalize();
+  const [old, fresh] = [[...before.childNodes], [...after.childNodes]];
+  fresh.forEach((node, at) => {
+    if (!old[at]) before.append(node);
+    else if (!old[at].isEqualNode(node)) old[at].replaceWith(node);
+  });
+  for (const extra of old.slice(fresh.length)) extra.remove();
+}
+
+// ---- The end ----
+
+let ended = cursor === undefined;
+
+async function end(status) {
+  if (ended) return;
+  ended = true;
+  stream.end("ended");
+  show(status);
+  const fresh = await parsed(`/jobs/${id}`);
+  if (!fresh) return setTimeout(() => ((ended = false), end(status)), 3000);
+  while (changes.length) flush();
+  reading.keep(() => {
+    removeCopies(output);
+    if (compact) for (const extra of fresh.querySelectorAll("#actions > :not(#cancel)")) extra.remove();
+    replace(fresh, ["facts", "thoughts", "actions", "sections", "timeline"]);
+    const error = fresh.getElementById("error");
+    part("error").replaceWith(error);
+    settle(fresh.getElementById("output"));
+    addCopies(output);
+  });
+  reading.following = false;
+  reading.show(false);
+  if (document.hidden && window.Notification?.permission === "granted" && notify) {
+    new Notification(title, { body: STATUS[status], tag: id });
+  }
+}
+
+// Puts the final text in place of that which was written before the reader's eyes, block by block, where they differ.
+function settle(final) {
+  for (const old of output.querySelectorAll(".replaced")) old.remove();
+  const [before, after] = [[...output.children], [...final.children]];
+  if (before.map((section) => section.id).join() !== after.map((section) => section.id).join()) {
+    return output.replaceChildren(...after);
+  }
+  before.forEach((section, at) => {
+    section.className = after[at].className;
+    section.querySelector(":scope > .tail").remove();
+    mend(section, after[at]);
+  });
+}
+
+// ---- What can be done ----
+
+let notify = false;
+
+function stopping() {
+  const said = part("stopping");
+  if (said) said.textContent = _("Stopping …");
+}
+
+// What works with JavaScript only appears with it; again when the server's HTML was put in.
+function prepare() {
+  if (navigator.clipboard) for (const button of article.querySelectorAll("[data-copy]")) button.hidden = false;
+  if (part("notify") && window.Notification) part("notify").hidden = Notification.permission === "denied" || notify;
+  if (!compact && matchMedia("(max-width: 64rem)").matches) part("outline").querySelector("details").open = false;
+}
+
+article.addEventListener("submit", async (event) => {
+  if (event.target.id !== "cancel") return;
+  event.preventDefault();
+  const body = new URLSearchParams(new FormData(event.target, event.submitter));
+  stopping();
+  event.submitter.disabled = true;
+  const answer = await fetch(event.target.action, { method: "POST", redirect: "manual", body }).catch(() => null);
+  if (!answer) event.submitter.disabled = false;
 });
-on("response.output_text.delta", write);
-on("response.reasoning_text.delta", write);
-on("response.reasoning_summary_text.delta", write);
-on("response.content_part.done", ({ output_index: index }) => items.get(index).classList.remove("writing"));
-on("response.output_item.done", ({ output_index: index, item }) => {
-  const text = items.get(index);
-  text.classList.remove("writing");
-  if (text.line) text.line.className = item.status;
+
+article.addEventListener("click", async ({ target }) => {
+  if (target.id !== "notify") return;
+  notify = (await Notification.requestPermission()) === "granted";
+  target.hidden = true;
 });
 
-// The server makes of the whole text what it cannot yet while it is written.
-async function format() {
-  const page = await fetch(`/jobs/${job.dataset.id}`);
-  const article = new DOMParser().parseFromString(await page.text(), "text/html");
-  if (page.ok) output.replaceChildren(...article.getElementById("output").children);
-}
-
-function end({ response }) {
-  stream.close();
-  pace.textContent = "";
-  format();
-  show(response.status);
-  connection.textContent = "";
-  document.getElementById("cancel").hidden = true;
-  document.getElementById("result").hidden = false;
-  if (response.error) {
-    const error = document.getElementById("error");
-    error.textContent = response.error.message;
-    error.hidden = false;
-  }
-}
-for (const type of ["completed", "failed", "incomplete"]) on(`response.${type}`, end);
-
-// What no event carries, because it moves: place in the queue, pace, time left.
-async function look() {
-  if (stream.readyState === EventSource.CLOSED) return;
-  if (document.visibilityState === "visible") {
-    const answer = await fetch(`/v1/responses/${job.dataset.id}`).catch(() => null);
-    if (answer?.ok && stream.readyState !== EventSource.CLOSED) pace.textContent = paceOf((await answer.json()).penstock);
-  }
-  setTimeout(look, 5000);
-}
-
-function paceOf({ queue_position: before, oldest_wait_seconds: wait, progress, tokens_per_second: speed, eta_seconds: left }) {
-  if (before !== undefined) return before ? `${before} before it, the first for ${Math.round(wait)} s` : "next in the queue";
-  const parts = [`${progress.words.toLocaleString()} words`];
-  if (progress.total > 1) parts.unshift(`${progress.done} of ${progress.total} sections`);
-  if (speed) parts.push(`about ${Math.round(speed)} tokens/s`);
-  if (left) parts.push(left < 90 ? `about ${left} s left` : `about ${Math.round(left / 60)} min left`);
-  return parts.join(" · ");
-}
-setTimeout(look, 1000);
-
-stream.onopen = () => (connection.textContent = "live");
-stream.onerror = () => {
-  connection.textContent = stream.readyState === EventSource.CLOSED ? "ended" : "reconnecting…";
+const CONNECTION = {
+  live: () => _("live"),
+  reconnecting: (left) => _("reconnecting in {n} s", { n: left }),
+  offline: () => _("offline"),
+  asleep: () => _("paused"),
+  ended: () => "",
+  gone: () => _("This job is no longer here."),
 };
 
-const cancel = document.getElementById("cancel");
-cancel.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const body = new URLSearchParams(new FormData(cancel, event.submitter)); // a button that is disabled is not in it
-  for (const button of cancel.querySelectorAll("button")) button.disabled = true;
-  connection.textContent = "stopping…";
-  await fetch(cancel.action, { method: "POST", redirect: "manual", body });
-});
+function connection(what, left) {
+  part("connection").className = `connection ${what}`;
+  part("connection").textContent = CONNECTION[what](left);
+}
+
+copyOnClick(article);
+prepare();
+scale();
+const stream = ended
+  ? null
+  : new Live(id, cursor, {
+      block: (data) => later(() => block(data)),
+      tail: (data) => later(() => tail(data)),
+      state: stand,
+      status: (status) => (TERMINAL.includes(status) ? end(status) : show(status)),
+      tick: () => state && !ended && facts(),
+      connection,
+    });
+if (!ended) {
+  reading.following = !location.hash;
+  reading.show(true);
+}

@@ -1,0 +1,59 @@
+"""The language of a page: an English text is its own key, and `texts/<language>.toml` says it in another one."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import orjson
+from flask import g, request
+
+LANGUAGES = {"en": "English", "zh": "中文"}
+COOKIE = "lang"
+
+_HERE = Path(__file__).parent
+# Where a script asks for a text: always with the text itself.
+IN_SCRIPT = re.compile(r'\b_\("((?:[^"\\]|\\.)*)"')
+
+
+def _(text: str, /, **values: object) -> str:
+    """An English text in the language of the page, with `{name}` filled in; as it is where there is no other.
+
+    "one job|{n} jobs" is two texts, of which the first is for an `n` of 1. Numbers are grouped by threes.
+    """
+    found = texts(language()).get(text, text)
+    if not values:  # so that a text of somebody else's, as a prompt's title, may have braces
+        return found
+    one, *many = found.split("|")
+    chosen = many[0] if many and values.get("n") != 1 else one
+    return chosen.format(**{name: f"{it:,}" if isinstance(it, int) else it for name, it in values.items()})
+
+
+def language() -> str:
+    """The language of the page that is being made: the one that was chosen, else the browser's."""
+    if "language" not in g:
+        wished = request.accept_languages.best_match(LANGUAGES, "en")
+        g.language = chosen if (chosen := request.cookies.get(COOKIE)) in LANGUAGES else wished
+    return str(g.language)
+
+
+@cache
+def texts(language: str) -> Mapping[str, str]:
+    """English to the language; nothing for English."""
+    path = _HERE / "texts" / f"{language}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def script_words() -> str:
+    """The texts that the scripts ask for, as JSON, English to the language of the page."""
+    return _script_words(language())
+
+
+@cache
+def _script_words(language: str) -> str:
+    asked = [text for path in (_HERE / "static").glob("*.js") for text in IN_SCRIPT.findall(path.read_text("utf-8"))]
+    known = texts(language)
+    return orjson.dumps({text: known[text] for text in sorted(asked) if text in known}).decode()

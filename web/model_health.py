@@ -1,0 +1,65 @@
+"""What the model servers say of themselves, for pages: asked in the background, at most every 30 s."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpx2
+
+from jobs.model_server import offered_models
+from jobs.settings import Settings
+
+_FRESH_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The models that a server offers, or its problem; and how many seconds it took to say so."""
+
+    models: Sequence[str]
+    problem: str
+    seconds: float
+
+
+class ModelServer:
+    """One server, and its last answer."""
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        """`settings` name it as their only one."""
+        self.name, self.url = name, settings.openai_base_url
+        self._settings = settings
+        self._answer: Answer | None = None
+        self._asked_at = -math.inf
+        self._answered, self._lock = threading.Event(), threading.Lock()
+
+    def look(self, wait: float) -> Answer | None:
+        """The last answer; None when there is still none after `wait` seconds."""
+        with self._lock:
+            due = time.monotonic() - self._asked_at >= _FRESH_SECONDS
+            if due:
+                self._asked_at = time.monotonic()
+                threading.Thread(target=self._ask, name="model health", daemon=True).start()
+        self._answered.wait(wait)
+        return self._answer
+
+    def _ask(self) -> None:
+        begun = time.monotonic()
+        try:
+            models, problem = offered_models(self._settings), ""
+        except (httpx2.HTTPError, ValueError) as error:
+            models, problem = [], str(error).partition("\n")[0] or type(error).__name__
+        self._answer = Answer(models, problem, time.monotonic() - begun)
+        self._answered.set()
+
+
+def model_servers(settings: Settings) -> list[ModelServer]:
+    """The servers that the settings name: the default one, unless only others are named, and those."""
+    found = [ModelServer("", settings)] if settings.names_a_model_server or not settings.servers else []
+    for name, server in settings.servers.items():
+        only = {"openai_base_url": server.url, "openai_api_key": server.key}
+        found.append(ModelServer(name, settings.model_copy(update=only)))
+    return found

@@ -1,0 +1,36 @@
+"""What was rendered of ended jobs, which never changes again: the newest, up to so many bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Shelf(Generic[T]):
+    """Keeps what was asked for last."""
+
+    def __init__(self, limit: int, size: Callable[[T], int]) -> None:
+        """`size` tells how many bytes a thing takes, `limit` how many all may take."""
+        self._limit, self._size = limit, size
+        self._kept: OrderedDict[str, T] = OrderedDict()
+        self._total = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: str, make: Callable[[], T]) -> T:
+        """What is kept under a key, or made now."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = make()
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = made
+                self._total += self._size(made)
+            while self._total > self._limit:
+                self._total -= self._size(self._kept.popitem(last=False)[1])
+        return made

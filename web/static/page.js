@@ -1,0 +1,61 @@
+// What every page needs: texts in its language, the one door for HTML, local times, and to be kept up to date.
+
+const words = JSON.parse(document.documentElement.dataset.words || "{}");
+const language = document.documentElement.lang;
+
+// An English text in the language of the page, with {name} filled in. Of "one job|{n} jobs" the first is for n = 1.
+export function _(text, values = {}) {
+  const [one, many] = (words[text] ?? text).split("|");
+  const filled = many !== undefined && values.n !== 1 ? many : one;
+  return filled.replace(/\{(\w+)\}/g, (_all, name) =>
+    typeof values[name] === "number" ? values[name].toLocaleString(language) : values[name],
+  );
+}
+
+// All HTML that scripts put into a page passes here, and all of it was made by this server.
+const door = window.trustedTypes?.createPolicy("penstock", { createHTML: (text) => text });
+export const html = (text) => door?.createHTML(text) ?? text;
+
+const clock = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
+
+// The times in an element, which come in UTC.
+export function localise(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const local = clock.format(new Date(time.dateTime));
+    if (time.matches(".age")) time.title = local;
+    else time.textContent = local;
+  }
+}
+
+localise(document);
+
+// This page as the server would show it now; null when the server does not answer.
+export async function now() {
+  const answer = await fetch(location.href, { signal: AbortSignal.timeout(8000) }).catch(() => null);
+  if (answer?.redirected) location.reload(); // signed out
+  if (!answer?.ok || answer.redirected) return null;
+  const page = new DOMParser().parseFromString(html(await answer.text()), "text/html");
+  localise(page);
+  return page;
+}
+
+// Puts what has changed of these elements in their place, unless somebody is just about to use it.
+export function renew(page, elements) {
+  for (const old of elements) {
+    const fresh = page.getElementById(old.id);
+    if (fresh && old.innerHTML !== fresh.innerHTML && !old.matches(":has(:focus-visible, button:hover, a:active)")) {
+      old.replaceChildren(...fresh.childNodes);
+    }
+  }
+}
+
+// Does something every so many milliseconds for as long as the page is looked at, and when it is shown again.
+export function every(milliseconds, act) {
+  const isShown = () => document.visibilityState === "visible";
+  const again = async () => {
+    if (isShown()) await act();
+    setTimeout(again, milliseconds);
+  };
+  setTimeout(again, milliseconds);
+  document.addEventListener("visibilitychange", () => isShown() && act());
+}
