@@ -17,7 +17,6 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delet
 
 from jobs.database import Database
 from jobs.fold import text_of
-from jobs.progress import in_short
 from jobs.record import Job, Status
 from jobs.schema import checkpoints, jobs, paused, transcripts
 from jobs.store import job_of, searchable, select_jobs
@@ -80,6 +79,14 @@ class Claim:
     def attempt(self) -> int:
         """The fencing token of every write."""
         return self.job.attempt
+
+
+class Note(NamedTuple):
+    """How far an attempt is, as JSON for its row, and when the job's first text came."""
+
+    claim: Claim
+    progress: str
+    first_text_at: float | None
 
 
 class Attempts:
@@ -154,29 +161,28 @@ class Attempts:
             connection.execute(delete(checkpoints).where(mine))
             connection.execute(insert(checkpoints).values(values))  # invariant 5
 
-    def finish(
-        self, claim: Claim, response: Mapping[str, Any], transcript: bytes, first_token_at: float | None
-    ) -> Finish:
-        """End the job: status, response and transcript in one transaction.
+    def finish(self, note: Note, response: Mapping[str, Any], transcript: bytes) -> Finish:
+        """End the job: status, response and transcript in one transaction; `note` is of how far it has come.
 
         A job that was asked to be cancelled is not ended as anything else: CANCEL_WON says so. Calling again
         after an answer got lost is harmless.
         """
-        status = Status(response["status"])
+        claim, status = note.claim, Status(response["status"])
         guard = _current(claim)
         if status is not Status.CANCELLED:
             guard = and_(guard, jobs.c.cancel_requested_at.is_(None))
-        text, usage, far = text_of(response), response["usage"], response["penstock"].get("progress")
+        text, usage = text_of(response), response["usage"]
+        error, details = response["error"] or {}, response["incomplete_details"] or {}
         values = {
             "status": status,
             "ended_at": time.time(),
             "response": orjson.dumps(response),
             "sha256": response["penstock"]["sha256"],
-            "first_token_at": first_token_at,
-            "progress": far and orjson.dumps(in_short(far, response["penstock"]["curve"])).decode(),
+            "first_token_at": note.first_text_at,
+            "progress": note.progress,
             "words": words_in(text),
             "tokens": usage and usage["output_tokens"],
-            "error": _code(response),
+            "error": error.get("code") or details.get("reason"),
             "search": jobs.c.search + searchable(f"\n{text}"),
         }
         with self._database.write() as connection:
@@ -214,19 +220,15 @@ class Attempts:
             rows = connection.execute(select(jobs.c.id, jobs.c.attempt, *wishes).where(mine))
             return {job_id: Held(attempt, bool(cancel), bool(stop)) for job_id, attempt, cancel, stop in rows}
 
-    def note_first_tokens(self, moments: Mapping[str, float]) -> None:
-        """Note when the first text of these jobs came."""
+    def note_progress(self, notes: Sequence[Note]) -> None:
+        """Note what is to be seen of these attempts; those that were replaced change nothing."""
+        rows = [
+            {"job": claim.job.id, "tried": claim.attempt, "far": progress, "first": first_text_at}
+            for claim, progress, first_text_at in notes
+        ]
+        noted: dict[str, Any] = {"progress": bindparam("far"), "first_token_at": bindparam("first")}
         with self._database.write() as connection:
-            for job_id, at in moments.items():
-                first = and_(jobs.c.id == job_id, jobs.c.first_token_at.is_(None))
-                connection.execute(update(jobs).where(first).values(first_token_at=at))
-
-    def note_progress(self, notes: Sequence[tuple[Claim, bytes]]) -> None:
-        """Note how far these attempts are, each as JSON; those that were replaced change nothing."""
-        current = _attempt(bindparam("job"), bindparam("tried"))
-        rows = [{"job": claim.job.id, "tried": claim.attempt, "far": progress.decode()} for claim, progress in notes]
-        with self._database.write() as connection:
-            connection.execute(update(jobs).where(current).values(progress=bindparam("far")), rows)
+            connection.execute(update(jobs).where(_attempt(bindparam("job"), bindparam("tried"))).values(noted), rows)
 
     def requeue_orphans(self, worker: str) -> int:
         """Give the jobs of a dead worker back to the queue; each such rescue counts. Returns how many."""
@@ -268,13 +270,6 @@ def _busy(connection: Connection, limit_of: Limits) -> list[str]:
         connection.execute(select(func.pg_advisory_xact_lock(_CLAIMING)))  # two that count at once would both claim
     running = select(jobs.c.model, func.count()).where(jobs.c.status == Status.IN_PROGRESS).group_by(jobs.c.model)
     return [model for model, count in connection.execute(running) if count >= (limit_of(model) or count + 1)]
-
-
-def _code(response: Mapping[str, Any]) -> str | None:
-    """Why a response failed or is incomplete, in one word."""
-    error, details = response["error"], response["incomplete_details"]
-    code: str | None = (error and error["code"]) or (details and details["reason"])
-    return code
 
 
 def _current(claim: Claim) -> ColumnElement[bool]:

@@ -1,15 +1,15 @@
-"""What a page about the whole system shows: queues, workers, the last hour. Of all owners at once, so only counts."""
+"""What a page about the whole system shows: queues, workers, the last hour. Of all owners at once, so no texts."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jobs.database import Database
@@ -23,8 +23,7 @@ QUEUES = ("default", FLEX)
 _MINUTES = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
+class Queue(NamedTuple):
     """A tier: how many of its jobs wait and run, since when the oldest waits and the tier is paused (Unix s)."""
 
     name: str
@@ -34,8 +33,7 @@ class Queue:
     paused_since: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
+class Worker(NamedTuple):
     """A worker process: when it began and last gave a sign of life (Unix s), and the ids of the jobs it runs."""
 
     id: str
@@ -44,8 +42,7 @@ class Worker:
     jobs: Sequence[str]
 
 
-@dataclass(slots=True)
-class Minute:
+class Minute(NamedTuple):
     """How many jobs were accepted and ended in the minute that begins `at` (Unix s), and the tokens of the latter."""
 
     at: float
@@ -64,29 +61,18 @@ class Census:
 
     def queues(self) -> list[Queue]:
         """Every queue, in the order in which they are served."""
-        counted = (
-            select(jobs.c.tier, jobs.c.status, func.count(), func.min(jobs.c.created_at))
-            .where(jobs.c.status.in_([Status.QUEUED, Status.IN_PROGRESS]))
-            .group_by(jobs.c.tier, jobs.c.status)
-        )
+        waits, runs = (jobs.c.status == status for status in (Status.QUEUED, Status.IN_PROGRESS))
+        counts = (func.count().filter(waits), func.min(jobs.c.created_at).filter(waits), func.count().filter(runs))
+        counted = select(jobs.c.tier, *counts).where(or_(waits, runs)).group_by(jobs.c.tier)
         with self._database.read() as connection:
-            found = {(tier, status): (count, oldest) for tier, status, count, oldest in connection.execute(counted)}
+            found = {tier: (depth, oldest, now) for tier, depth, oldest, now in connection.execute(counted)}
             since = {row.tier: row.since for row in connection.execute(select(paused))}
-        return [
-            Queue(
-                name,
-                *found.get((tier, Status.QUEUED), (0, None)),
-                running=found.get((tier, Status.IN_PROGRESS), (0, None))[0],
-                paused_since=since.get(tier),
-            )
-            for tier, name in enumerate(QUEUES)
-        ]
+        return [Queue(name, *found.get(tier, (0, None, 0)), since.get(tier)) for tier, name in enumerate(QUEUES)]
 
     def pause(self, name: str) -> None:
         """Let no job of this queue be begun; those that run go on. Again is no error. Raises InvalidRequest."""
-        row = {"tier": _tier(name), "since": time.time()}
         with suppress(IntegrityError), self._database.write() as connection:
-            connection.execute(insert(paused).values(row))
+            connection.execute(insert(paused).values(tier=_tier(name), since=time.time()))
 
     def resume(self, name: str) -> None:
         """Let this queue's jobs be begun again, within seconds. Again is no error. Raises InvalidRequest."""
@@ -110,25 +96,18 @@ class Census:
     def minutes(self, now: float) -> list[Minute]:
         """The hour up to the minute of `now` (Unix s), minute by minute."""
         begin = (now // 60 - _MINUTES + 1) * 60
-        hour = [Minute(begin + 60 * number) for number in range(_MINUTES)]
         accepted, ended = (((column - begin) // 60).label("minute") for column in (jobs.c.created_at, jobs.c.ended_at))
-        end = begin + 60 * _MINUTES
-        begun = select(accepted, func.count()).where(jobs.c.created_at >= begin, jobs.c.created_at < end)
-        over = select(ended, jobs.c.status, func.count(), func.coalesce(func.sum(jobs.c.tokens), 0))
-        over = over.where(jobs.c.ended_at >= begin, jobs.c.ended_at < end)
+        begun = select(accepted, func.count()).where(jobs.c.created_at >= begin)
+        over = select(ended, jobs.c.status, func.count(), func.sum(jobs.c.tokens)).where(jobs.c.ended_at >= begin)
+        found = Counter[tuple[int, str]]()
         with self._database.read() as connection:
             for minute, count in connection.execute(begun.group_by("minute")):
-                hour[int(minute)].accepted = count
+                found[minute, "accepted"] = count
             for minute, status, count, tokens in connection.execute(over.group_by("minute", jobs.c.status)):
-                one = hour[int(minute)]
-                one.tokens += tokens
-                if status == Status.COMPLETED:
-                    one.completed = count
-                elif status == Status.FAILED:
-                    one.failed = count
-                else:
-                    one.other += count
-        return hour
+                found[minute, status if status in Minute._fields else "other"] += count
+                found[minute, "tokens"] += tokens or 0
+        counted = [[found[number, name] for name in Minute._fields[1:]] for number in range(_MINUTES)]
+        return [Minute(begin + 60 * number, *counts) for number, counts in enumerate(counted)]
 
     def failures(self, since: float) -> dict[str, int]:
         """How many jobs have failed since then (Unix s), by the code of what went wrong."""

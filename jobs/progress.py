@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from jobs.fold import Item
@@ -27,11 +27,6 @@ def progress(items: Iterable[Item]) -> dict[str, Any]:
     done = sum(section["status"] == "completed" for section in sections)
     words = sum(section["words"] for section in sections)
     return {"done": done, "total": max(1, len(sections)), "words": words, "sections": sections}
-
-
-def in_short(far: Mapping[str, Any], curve: Mapping[str, Any]) -> dict[str, Any]:
-    """What a job's row has of its progress, and of the curve of its pace."""
-    return {**{name: far[name] for name in ("done", "total", "words")}, "curve": curve}
 
 
 def pace(written: int, wanted: int | None, seconds: float) -> dict[str, Any]:

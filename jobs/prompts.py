@@ -10,7 +10,7 @@ import pkgutil
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -30,7 +30,11 @@ PLANNED: Mapping[str, frozenset[str]] = {
     "section": frozenset({"title", "outline", "number", "section", "section_words", "brief", "source"}),
     "summary": frozenset({"title", "outline", "report", "summary_words"}),
 }
-_TEXT_TO_NUMBER: Mapping[str, type[int] | type[float]] = {"integer": int, "number": float}
+_FROM_TEXT: Mapping[str, Callable[[str], Any]] = {
+    "integer": int,
+    "number": float,
+    "boolean": {"true": True, "false": False}.__getitem__,
+}
 
 
 Language = Literal["en", "zh"]
@@ -134,7 +138,7 @@ class Prompt(BaseModel):
                 param=f"prompt.variables.{unknown[0]}",
             )
         values = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
-        values |= {name: _number(value, properties[name]) for name, value in variables.items()}
+        values |= {name: _read(value, properties[name]) for name, value in variables.items()}
         for error in Draft202012Validator(self.inputs).iter_errors(values):
             name = str(error.path[0]) if error.path else _missing(self.inputs, values)
             problem = error.message if error.path else "is required"
@@ -224,14 +228,14 @@ def language_of(text: str) -> Literal["en", "zh"]:
     return "zh" if _CJK.search(text) else "en"
 
 
-def _number(value: Any, schema: Mapping[str, Any]) -> Any:
+def _read(value: Any, schema: Mapping[str, Any]) -> Any:
     """Forms and command lines only have text: `"300"` for an integer becomes 300."""
-    convert = _TEXT_TO_NUMBER.get(schema.get("type", ""))
+    convert = _FROM_TEXT.get(schema.get("type", ""))
     if convert is None or not isinstance(value, str):
         return value
     try:
         return convert(value)
-    except ValueError:
+    except (ValueError, KeyError):
         return value
 
 

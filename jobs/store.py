@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, func, insert, or_, select, update
@@ -48,10 +48,17 @@ def searchable(text: str) -> str:
     return text.lower().replace("\0", " ")
 
 
+class Filter(TypedDict, total=False):
+    """Only jobs of a status, those of a prompt, those with `words` in their request or text, in any case."""
+
+    status: Status | None
+    prompt: str | None
+    words: str
+
+
 def _matching(
     owner: str, *, status: Status | None = None, prompt: str | None = None, words: str = ""
 ) -> ColumnElement[bool]:
-    """The owner's jobs; only those of a status and a prompt, and with `words` in request or text, in any case."""
     found = [jobs.c.owner == owner]
     if words:
         found.append(jobs.c.search.contains(searchable(words), autoescape=True))
@@ -135,21 +142,10 @@ class Store:
         return job_of(row)
 
     def page(
-        self,
-        owner: str,
-        *,
-        limit: int,
-        after: str | None = None,
-        newest_first: bool = True,
-        status: Status | None = None,
-        prompt: str | None = None,
-        words: str = "",
+        self, owner: str, *, limit: int, after: str | None = None, newest_first: bool = True, **only: Unpack[Filter]
     ) -> list[Job]:
-        """Up to `limit` jobs of the owner in order of age, beginning behind the job `after`.
-
-        Only those of a status and of a prompt, and those in whose request or text `words` occur in any case.
-        """
-        query = select_jobs().where(_matching(owner, status=status, prompt=prompt, words=words))
+        """Up to `limit` jobs of the owner that match, in order of age, beginning behind the job `after`."""
+        query = select_jobs().where(_matching(owner, **only))
         if after is not None:
             last = self.get(owner, after)
             older = jobs.c.created_at < last.created_at if newest_first else jobs.c.created_at > last.created_at
@@ -160,31 +156,24 @@ class Store:
         with self._database.read() as connection:
             return [job_of(row) for row in connection.execute(query).mappings()]
 
-    def counts(self, owner: str, *, prompt: str | None = None, words: str = "") -> dict[Status, int]:
-        """How many jobs `page` finds of each status."""
-        found = _matching(owner, prompt=prompt, words=words)
-        query = select(jobs.c.status, func.count()).where(found).group_by(jobs.c.status)
+    def counts(self, owner: str, **only: Unpack[Filter]) -> dict[Status, int]:
+        """How many jobs of the owner match, by status."""
+        query = select(jobs.c.status, func.count()).where(_matching(owner, **only)).group_by(jobs.c.status)
         with self._database.read() as connection:
             return dict.fromkeys(Status, 0) | {Status(status): count for status, count in connection.execute(query)}
 
-    def ids(
-        self,
-        owner: str,
-        *,
-        status: Status | None = None,
-        prompt: str | None = None,
-        words: str = "",
-        limit: int = 10_000,
-    ) -> list[str]:
-        """The ids of all jobs that `page` finds, the newest first."""
-        found = _matching(owner, status=status, prompt=prompt, words=words)
-        query = select(jobs.c.id).where(found).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+    def ids(self, owner: str, *, limit: int = 10_000, **only: Unpack[Filter]) -> list[str]:
+        """The ids of the owner's jobs that match, the newest first."""
+        query = select(jobs.c.id).where(_matching(owner, **only))
+        query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
-    def statuses(self, job_ids: Collection[str]) -> dict[str, Status]:
-        """The status of each of these jobs; those that are gone are left out. Not for owners: the relay's."""
+    def statuses(self, job_ids: Collection[str], owner: str | None = None) -> dict[str, Status]:
+        """The status of each of these jobs of an owner; without one, for the relay, of all. Who is gone is left out."""
         query = select(jobs.c.id, jobs.c.status).where(jobs.c.id.in_(job_ids))
+        if owner is not None:
+            query = query.where(jobs.c.owner == owner)
         with self._database.read() as connection:
             return {row.id: Status(row.status) for row in connection.execute(query)}
 

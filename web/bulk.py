@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request
@@ -55,29 +56,22 @@ class Bulk:
         return redirect(place_here(form.get("back", ""), "/jobs"), 303)
 
     def _meant(self, form: MultiDict[str, str], one: str) -> list[str]:
-        """The owner's jobs that a form means: one, all that its filter finds, or the ticked."""
-        if not one and form.get("scope") == "all":
-            chosen = Filter.of(form)
-            return self._site.store.ids(
-                g.owner, status=chosen.status, prompt=chosen.prompt, words=chosen.words, limit=_MOST
-            )
-        return [job_id for job_id in ([one] if one else form.getlist("job")[:_MOST_TICKS]) if self._is_own(job_id)]
-
-    def _is_own(self, job_id: str) -> bool:
-        try:
-            self._site.store.get(g.owner, job_id)
-        except JobNotFound:
-            return False
-        return True
+        """The jobs that a form means: one, all that its filter finds, or the ticked."""
+        if one or form.get("scope") != "all":
+            return [one] if one else form.getlist("job")[:_MOST_TICKS]
+        chosen = Filter.of(form)
+        return self._site.store.ids(
+            g.owner, status=chosen.status, prompt=chosen.prompt, words=chosen.words, limit=_MOST
+        )
 
     def _fitting(self, act: str, ids: Sequence[str]) -> list[str]:
-        """Those to which it can be done: only what runs is cancelled, only what has ended is written again."""
-        statuses = self._site.store.statuses(ids)
+        """The owner's to which it can be done: only what runs is cancelled, only what has ended is written again."""
+        statuses = self._site.store.statuses(ids, g.owner)  # invariant 8
         wanted = {"cancel": (False,), "retry": (True,), "delete": (False, True)}[act]
         return [job_id for job_id in ids if job_id in statuses and statuses[job_id].is_terminal in wanted]
 
     def _ask(self, act: str, fitting: Sequence[str], ids: Sequence[str]) -> str:
-        statuses = self._site.store.statuses(fitting)
+        statuses = self._site.store.statuses(fitting, g.owner)
         return render_template(
             "confirm.html",
             act=act,
@@ -94,21 +88,20 @@ class Bulk:
         """Do it to each, in short steps between which others are served; to how many it was done."""
         done = 0
         if act == "delete":
-            self._end(self._fitting("cancel", ids))
+            self._stop(ids)
         for job_id in ids:
-            try:
+            with suppress(InvalidRequest, JobNotFound):  # it has ended, or it was deleted meanwhile
                 self._acts[act](job_id)
                 done += 1
-            except (InvalidRequest, JobNotFound):  # it has ended, or it was deleted meanwhile
-                pass
             time.sleep(0)
         return done
 
-    def _end(self, ids: Sequence[str]) -> None:
-        """Cancel jobs, and wait for their end, but not for long: they are fenced out all the same."""
-        self._do("cancel", ids)
-        deadline = time.monotonic() + _END_SECONDS
-        while self._fitting("cancel", ids) and time.monotonic() < deadline:
+    def _stop(self, ids: Sequence[str]) -> None:
+        """Cancel those that run, and wait for their end, but not for long: they are fenced out all the same."""
+        statuses, deadline = self._site.store.statuses(ids, g.owner), time.monotonic() + _END_SECONDS
+        running = [job_id for job_id, status in statuses.items() if status is Status.IN_PROGRESS]
+        self._do("cancel", running)
+        while running and self._fitting("cancel", running) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
 
     def _cancel(self, job_id: str) -> None:

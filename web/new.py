@@ -77,7 +77,7 @@ class New:
             problem=str(error) if error else "",
             wrong=param.removeprefix("prompt.variables.") if param.startswith("prompt.") else _PREFIX + param,
             recent=[(job, title(job)) for job in site.store.page(g.owner, limit=_RECENT)],
-            **self._written(),
+            **({} if filled else self._written()),
         )
 
     def _written(self) -> dict[str, Any]:

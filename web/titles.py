@@ -8,6 +8,7 @@ import orjson
 
 from jobs.fold import text_of
 from jobs.record import Job
+from jobs.request import input_of
 
 _LENGTH = 80
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
@@ -28,4 +29,4 @@ def _heading(job: Job) -> str:
 
 
 def _asked(job: Job) -> str:
-    return next((message["content"] for message in reversed(job.request["input"])), "")
+    return next((message["content"] for message in reversed(input_of(job.request))), "")

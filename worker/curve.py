@@ -23,8 +23,8 @@ class Curve:
         with self._lock:
             slot = max(0, int(at / self._seconds))
             while slot >= _SLOTS:
-                pairs = [self._characters[begin : begin + 2] for begin in range(0, len(self._characters), 2)]
-                self._characters = [sum(pair) for pair in pairs]
+                before = self._characters
+                self._characters = [sum(before[begin : begin + 2]) for begin in range(0, len(before), 2)]
                 self._seconds *= 2
                 slot //= 2
             self._characters += [0] * (slot + 1 - len(self._characters))

@@ -133,9 +133,7 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
     while True:
         final = _final(recording, outcome)
         frame, transcript = recording.closing(final)
-        finish = persist(
-            partial(attempts.finish, recording.claim, final, transcript, recording.first_text_at), attempt.stop
-        )
+        finish = persist(partial(attempts.finish, recording.note(), final, transcript), attempt.stop)
         if finish is Finish.DONE:
             recording.end(frame)
             return

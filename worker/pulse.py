@@ -9,10 +9,10 @@ import threading
 import time
 from typing import Any
 
-import orjson
-
+from jobs.attempts import Note
 from jobs.event_log import CONTROL_CHANNEL
 from jobs.loops import repeat
+from worker.recording import Recording
 from worker.workshop import Workshop
 
 INTERVAL_SECONDS = 1.0
@@ -30,7 +30,7 @@ class Pulse:
         self._beaten_at = time.monotonic()
         self._strays: set[tuple[str, int]] = set()
         self._noted_at = time.monotonic()
-        self._noted: dict[str, bytes] = {}
+        self._noted: dict[Recording, Note] = {}
 
     def start(self) -> None:
         """Open the worker's row and begin to beat. Raises SQLAlchemyError when there is no database."""
@@ -52,8 +52,6 @@ class Pulse:
         for job_id, attempt in strays & self._strays:
             shop.attempts.give_up(job_id, attempt)
         self._strays = strays
-        if moments := shop.running.first_tokens():
-            shop.attempts.note_first_tokens(moments)
         if now - self._beaten_at >= shop.settings.lease_seconds / _BEATS_PER_LEASE:
             self._beaten_at = now
             if not shop.liveness.beat(shop.worker):
@@ -64,11 +62,10 @@ class Pulse:
         """Tell the rows of running jobs how far they are, where that has changed."""
         if (now := time.monotonic()) - self._noted_at < _NOTE_SECONDS:
             return
-        self._noted_at, before = now, self._noted
-        claims = {recording.claim.job.id: recording for recording in self._shop.publisher.recordings()}
-        self._noted = {job_id: orjson.dumps(recording.progress()) for job_id, recording in claims.items()}
-        if fresh := [(claims[it].claim, far) for it, far in self._noted.items() if before.get(it) != far]:
+        found = {recording: recording.note() for recording in self._shop.publisher.recordings()}
+        if fresh := [note for one, note in found.items() if self._noted.get(one) != note]:
             self._shop.attempts.note_progress(fresh)
+        self._noted, self._noted_at = found, now
 
     def _listen(self) -> None:
         """Wake the pulse for every message. While Redis is away, the next beat finds what there is to do."""

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from jobs import events, response, transcript
-from jobs.attempts import BLOCK, INDEX_BLOCK, Claim
+from jobs.attempts import BLOCK, INDEX_BLOCK, Claim, Note
 from jobs.event_log import Append
 from jobs.fold import Fold, Item, Part
-from jobs.progress import in_short, progress
+from jobs.progress import progress
 from worker.curve import Curve
 
 MAX_FRAMES = 500
@@ -78,7 +80,7 @@ class Recording:
             self._written, self._unsent = len(opening), opening if claim.attempt == 1 else []
         self._next = max(claim.first, events.number_of(history[-1]) + 1 if history else 0)
         self._index = max(self.fold.items, default=-1) + 1 if history else claim.first_index
-        self.first_text_at: float | None = None
+        self.first_text_at = claim.job.first_token_at
 
     # -- the job's side --------------------------------------------------------------------------------------
 
@@ -165,11 +167,12 @@ class Recording:
             self._number_pending()
             return replace(item, status=status, ended=ended).to_wire()
 
-    def progress(self) -> dict[str, Any]:
+    def note(self) -> Note:
         """How far the job is, as its row tells it."""
         with self._lock:
             far = progress(self.fold.items.values())
-        return in_short(far, self.curve.to_wire())
+        told = {"done": far["done"], "total": far["total"], "words": far["words"], "curve": self.curve.to_wire()}
+        return Note(self.claim, orjson.dumps(told).decode(), self.first_text_at)
 
     def snapshot(self) -> dict[str, Any]:
         """The response as it stands."""

@@ -15,7 +15,6 @@ class Running:
 
     def __init__(self) -> None:
         self._jobs: dict[str, tuple[int, Stop]] = {}
-        self._told: set[str] = set()
         self._draining = False
         self._changed = threading.Condition()
 
@@ -56,12 +55,6 @@ class Running:
             elif row.stop:
                 stop.wind_down()
         return {(job_id, row.attempt) for job_id, row in rows.items() if job_id not in self._jobs}
-
-    def first_tokens(self) -> dict[str, float]:
-        """When the first text came of those jobs of which this was not told before."""
-        fresh = {job_id: stop.first_token_at for job_id, (_, stop) in list(self._jobs.items()) if stop.first_token_at}
-        told, self._told = self._told, set(fresh)
-        return {job_id: at for job_id, at in fresh.items() if job_id not in told}
 
     def check_silence(self, now: float) -> None:
         """Shut the calls to models that have been silent for too long; `now` is monotonic."""

@@ -62,8 +62,6 @@ class Call:
         """
         if text or self._last is not None:
             self._last = time.monotonic()
-        if text and self._stop.first_token_at is None:
-            self._stop.first_token_at = time.time()
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Hook of the HTTP client: learn of each connection of this call, the moment it is there."""
@@ -118,7 +116,6 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason: Reason | None = None
-        self.first_token_at: float | None = None
         self._ends_at: float | None = None
         self._event = threading.Event()
         self._calls: set[Call] = set()

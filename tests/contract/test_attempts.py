@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
-import orjson
 import pytest
 
-from jobs.attempts import BLOCK, Checkpoint, Claim, Finish, Held, Replaced
+from jobs.attempts import BLOCK, Checkpoint, Claim, Finish, Held, Note, Replaced
 from jobs.record import TRANSITIONS, Status
-from jobs.response import ended
 from tests.support.rows import OWNER, Rows
 from tests.support.witness import assert_one_end, row_of
 from worker.answer import Kind
@@ -28,7 +28,7 @@ def writes(rows: Rows, claim: Claim) -> dict[str, Callable[[], object]]:
     return {
         "reserve": partial(rows.attempts.reserve, claim, 10**6, 10**6),
         "checkpoint": partial(rows.attempts.checkpoint, claim, FINISHED),
-        "note_progress": partial(rows.attempts.note_progress, [(claim, b"{}")]),
+        "note_progress": partial(rows.attempts.note_progress, [Note(claim, "{}", 1.0)]),
         "give_back": partial(rows.attempts.give_back, claim, 10**6),
         "give_up": partial(rows.attempts.give_up, claim.job.id, claim.attempt),
         **{status.value: partial(rows.finish, claim, status) for status in ENDS},
@@ -82,45 +82,43 @@ def test_invariant_4_stale_writes_refused_by_the_row(rows: Rows, by_whom: str) -
 def test_how_far_a_job_is_stands_in_its_row(rows: Rows) -> None:
     first, other = rows.claim(), rows.claim()
     noted = {"done": 0, "total": 1, "words": 2, "curve": {"slot_seconds": 2, "characters": [3, 4]}}
-    rows.attempts.note_progress([(first, b'{"done": 0}'), (other, b'{"done": 9}')])
-    rows.attempts.note_progress([(first, orjson.dumps(noted))])
-    assert rows.get(first.job.id).progress == noted
-    assert rows.get(other.job.id).progress == {"done": 9}
+    rows.attempts.note_progress([Note(first, "{}", None), Note(other, '{"done": 9}', 5.5)])
+    rows.attempts.note_progress([Note(first, json.dumps(noted), 4.5)])
+    for claim, progress, first_text_at in ((first, noted, 4.5), (other, {"done": 9}, 5.5)):
+        job = rows.get(claim.job.id)
+        assert (job.progress, job.first_token_at) == (progress, first_text_at)
     second = rows.rescue(first)
     recording = rows.record(second)
-    assert recording.curve.to_wire() == noted["curve"]
+    assert (recording.curve.to_wire(), recording.first_text_at) == (noted["curve"], 4.5)
     recording.begin()
     Section(recording, 0).write(Kind.TEXT, "Three words, 翠花")
     recording.heard(5)
     recording.abandon()
-    progress = recording.progress()
-    assert (progress["done"], progress["total"], progress["words"]) == (0, 1, 4)
-    assert sum(progress["curve"]["characters"]) == 12
-    far = {"progress": {**progress, "sections": []}, "curve": progress["curve"]}
-    final = ended(
-        recording.snapshot(),
-        Status.FAILED,
-        now=0,
-        text="",
-        penstock=far,
-        usage={"output_tokens": 7},
-        error={"code": "server_error", "message": "no"},
-    )
-    assert rows.attempts.finish(second, final, b"", None) is Finish.DONE
+    rows.finish(second, Status.INCOMPLETE, recording)
     job = rows.get(first.job.id)
-    assert (job.progress, job.words, job.tokens) == (progress, 4, 7)
-    assert row_of(rows.database, job.id).error == "server_error"
+    assert job.progress is not None
+    assert {name: job.progress[name] for name in ("done", "total", "words")} == {"done": 0, "total": 1, "words": 4}
+    assert sum(job.progress["curve"]["characters"]) == 12
+    assert (job.words, job.tokens, job.first_token_at) == (4, None, 4.5)
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"), [(Status.INCOMPLETE, "max_output_tokens"), (Status.COMPLETED, None), (Status.CANCELLED, None)]
+    ("status", "ending", "code"),
+    [
+        (Status.COMPLETED, {"usage": {"output_tokens": 7}}, None),
+        (Status.INCOMPLETE, {"reason": "max_output_tokens"}, "max_output_tokens"),
+        (Status.FAILED, {"error": {"code": "server_error", "message": "no"}}, "server_error"),
+        (Status.CANCELLED, {}, None),
+    ],
 )
-def test_why_a_job_is_not_whole_stands_in_its_row(rows: Rows, status: Status, reason: str | None) -> None:
+def test_what_became_of_a_job_stands_in_its_row(
+    rows: Rows, status: Status, ending: dict[str, Any], code: str | None
+) -> None:
     claim = rows.claim()
-    final = ended(rows.record(claim).snapshot(), status, now=0, text="", reason=reason)
-    assert rows.attempts.finish(claim, final, b"", None) is Finish.DONE
+    assert rows.finish(claim, status, **ending) is Finish.DONE
     job = rows.get(claim.job.id)
-    assert (job.words, job.tokens, row_of(rows.database, job.id).error) == (0, None, reason)
+    tokens = 7 if "usage" in ending else None
+    assert (job.words, job.tokens, row_of(rows.database, job.id).error) == (0, tokens, code)
 
 
 def test_a_checkpoint_is_for_the_next_attempt(rows: Rows) -> None:

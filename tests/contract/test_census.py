@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -54,8 +53,8 @@ def test_queues_tell_how_many_wait_and_since_when(rows: Rows, census: Census) ->
     waiting, _ = queue(rows, FLEX), queue(rows, FLEX)
     rows.claim(queue(rows, "default"))
     default, flex = census.queues()
-    assert default == replace(before[0], running=before[0].running + 1)
-    assert flex == replace(before[1], depth=2, oldest_at=waiting.created_at)
+    assert default == before[0]._replace(running=before[0].running + 1)
+    assert flex == before[1]._replace(depth=2, oldest_at=waiting.created_at)
 
 
 def test_workers_tell_when_they_beat_and_what_they_run(rows: Rows, census: Census) -> None:

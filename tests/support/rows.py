@@ -73,12 +73,14 @@ class Rows:
 
         return Recording(claim, list(history), reserve=reserve, wake=wake)
 
-    def finish(self, claim: Claim, status: Status = Status.COMPLETED, recording: Recording | None = None) -> Finish:
-        """End a job with what was written; the answer of the database."""
+    def finish(
+        self, claim: Claim, status: Status = Status.COMPLETED, recording: Recording | None = None, **ending: Any
+    ) -> Finish:
+        """End a job with what was written; the answer of the database. `ending` is what its response tells beside."""
         recording = recording or self.record(claim)
         base = recording.snapshot()
-        final = ended(base, status, now=time.time(), text=text_of(base))
-        return self.attempts.finish(claim, final, recording.closing(final)[1], recording.first_text_at)
+        final = ended(base, status, now=time.time(), text=text_of(base), **ending)
+        return self.attempts.finish(recording.note(), final, recording.closing(final)[1])
 
 
 def frames_of(recording: Recording) -> list[bytes]:

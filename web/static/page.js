@@ -31,7 +31,7 @@ localise(document);
 
 // This page as the server would show it now; null when the server does not answer.
 export async function now() {
-  const answer = await fetch(location.href).catch(() => null);
+  const answer = await fetch(location.href, { signal: AbortSignal.timeout(8000) }).catch(() => null);
   if (answer?.redirected) location.reload(); // signed out
   if (!answer?.ok || answer.redirected) return null;
   const page = new DOMParser().parseFromString(html(await answer.text()), "text/html");

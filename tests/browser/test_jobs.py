@@ -1,0 +1,104 @@
+"""The list of jobs in a real browser: it lives, nothing jumps, many are acted on at once."""
+
+from __future__ import annotations
+
+import re
+
+import openai
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.support.stack import Stack
+from tests.support.wire import create
+
+STILL = "[[demo rate=0 tokens=3]]"
+
+
+def row(page: Page, job_id: str) -> Locator:
+    return page.locator(f"#rows tr[id={job_id}]")
+
+
+def queue(site: Stack, topic: str, knobs: str = STILL) -> str:
+    """A job about a topic; its id."""
+    return str(create(site.url, prompt={"id": "story", "variables": {"topic": f"{topic} {knobs}"}})["id"])
+
+
+def test_the_list_lives_and_nothing_jumps_under_the_pointer(site: Stack, talk: openai.OpenAI, page: Page) -> None:
+    running = queue(site, "a long way", "[[demo rate=20 tokens=3000]]")
+    page.goto(f"{site.url}/jobs?q=way")
+    expect(row(page, running)).to_contain_text("in progress")
+    page.mouse.move(5, 5)
+    second = queue(site, "a short way")
+    expect(row(page, second)).to_contain_text("completed")  # by itself
+    assert page.locator("#rows tr").first.get_attribute("id") == second
+
+    row(page, running).get_by_role("checkbox").check()  # the pointer is over the list now
+    third = queue(site, "a third way")
+    shown = page.get_by_role("button", name="Show one new job")
+    expect(shown).to_be_visible()
+    expect(row(page, third)).to_have_count(0)
+    place = row(page, running).bounding_box()
+    talk.responses.cancel(running)
+    expect(row(page, running)).to_contain_text("cancelled")  # what it says goes on
+    assert row(page, running).bounding_box() == place
+    shown.click()
+    expect(row(page, third)).to_be_visible()
+    expect(shown).to_be_hidden()
+    expect(row(page, running).get_by_role("checkbox")).to_be_checked()
+
+
+def test_many_are_ticked_and_deleted_after_a_question(site: Stack, page: Page) -> None:
+    ids = [queue(site, f"heap {number}") for number in range(5)][::-1]
+    page.goto(f"{site.url}/jobs?q=heap")
+    row(page, ids[0]).get_by_role("checkbox").click()
+    row(page, ids[2]).get_by_role("checkbox").click(modifiers=["Shift"])
+    expect(page.locator("#ticked")).to_have_text("3 ticked")
+    page.locator(".bulk").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="Delete 3 jobs?")).to_be_visible()
+    page.get_by_role("link", name="No, go back").click()
+    expect(page.locator("#rows tr")).to_have_count(5)
+    page.get_by_role("checkbox", name="Tick all on this page").check()
+    expect(page.locator("#ticked")).to_have_text("5 ticked")
+    row(page, ids[1]).get_by_role("checkbox").uncheck()
+    page.locator(".bulk").get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_text("4 jobs were deleted.")).to_be_visible()
+    assert page.url == f"{site.url}/jobs?q=heap"
+    expect(page.locator("#rows tr")).to_have_count(1)
+    expect(row(page, ids[1])).to_be_visible()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_filters_are_links_and_everything_works_with_keys(
+    site: Stack, tabs: dict[bool, BrowserContext], script: bool
+) -> None:
+    page = tabs[script].new_page()
+    ids = [queue(site, f"keys {script} {number}") for number in range(3)][::-1]
+    page.goto(f"{site.url}/jobs")
+    search = page.get_by_role("searchbox")
+    search.fill(f"keys {script}")
+    search.press("Enter")
+    page.wait_for_url("**/jobs?q=keys*")
+    expect(page.locator("#rows tr")).to_have_count(3)
+    page.get_by_role("link", name=re.compile("^failed|^all")).first.press("Enter")
+    expect(page.locator("#rows tr")).to_have_count(3)
+    tick = row(page, ids[2]).get_by_role("checkbox")
+    tick.focus()
+    page.keyboard.press("Space")
+    expect(tick).to_be_checked()
+    page.get_by_label("Which jobs").select_option("all")
+    page.locator(".bulk").get_by_role("button", name="Delete").press("Enter")
+    expect(page.get_by_role("heading", name="Delete 3 jobs?")).to_be_visible()
+    page.get_by_role("button", name="Delete for good").press("Enter")
+    expect(page.locator("#rows tr")).to_have_count(0)
+    expect(page.get_by_text("No job is like that.")).to_be_visible()
+
+
+def test_a_server_that_is_away_is_said_and_comes_back(site: Stack, page: Page) -> None:
+    job_id = queue(site, "patience")
+    page.goto(f"{site.url}/jobs?q=patience")
+    site.webs[-1].kill()
+    expect(page.locator("#state")).to_contain_text("does not answer")
+    site.restart_web()
+    expect(page.locator("#state")).to_have_text("")
+    expect(row(page, job_id)).to_be_visible()

@@ -1,0 +1,114 @@
+"""What holds for every page: contrast in light and dark, no sideways scrolling on a phone, a focus that is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.support.stack import Stack
+from tests.support.wire import create
+
+PATHS = ("/", "/?prompt=", "/jobs", "/system", "/openapi", "/signin", "/jobs/resp_0")
+# Every text that is seen, with the contrast of its colour and what lies behind it, by the rule of WCAG.
+CONTRASTS = """
+() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const over = (colour, below) => {
+    canvas.clearRect(0, 0, 1, 1);
+    for (const one of [below, colour]) { canvas.fillStyle = one; canvas.fillRect(0, 0, 1, 1); }
+    return `rgb(${[...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).join(" ")})`;
+  };
+  const light = (colour) => {
+    const parts = colour.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255);
+    const [r, g, b] = parts.map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    const path = [];
+    for (let one = element; one; one = one.parentElement) path.unshift(getComputedStyle(one).backgroundColor);
+    return path.reduce((below, colour) => over(colour, below), "rgb(255 255 255)");
+  };
+  const found = [];
+  for (const element of document.body.querySelectorAll("*")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    const typed = element.matches("input, textarea") ? element.value || element.placeholder : "";
+    const text = own ? element.innerText : typed;
+    if (!text.trim() || !element.checkVisibility() || element.closest(".unseen, .skip, option, script")) continue;
+    const style = getComputedStyle(element, !own && !element.value ? "::placeholder" : null);
+    const back = behind(element);
+    const [a, b] = [light(over(style.color, back)), light(back)].sort((one, other) => other - one);
+    found.push([(a + 0.05) / (b + 0.05), `${element.tagName} ${element.className}: ${text.slice(0, 40)}`]);
+  }
+  return found;
+}
+"""
+
+
+OUTLINE = """
+() => {
+  const element = document.activeElement.closest(".tab") ?? document.activeElement;
+  return parseFloat(getComputedStyle(element).outlineWidth);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def jobs(site: Stack) -> None:
+    """One job of each look."""
+    create(site.url, prompt={"id": "report", "variables": {"topic": "bridges [[demo rate=30]]", "words": 3000}})
+    for knobs in ("rate=0 tokens=9", "status=401", "rate=20 tokens=4000"):
+        create(
+            site.url, prompt={"id": "story", "variables": {"topic": f"a pale colour {'long ' * 12}[[demo {knobs}]]"}}
+        )
+
+
+@pytest.fixture(params=["light", "dark"])
+def wide(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(color_scheme=request.param)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True, locale="zh-CN")
+    yield context.new_page()
+    context.close()
+
+
+def test_every_text_stands_out(site: Stack, jobs: None, wide: Page) -> None:
+    for path in PATHS:
+        wide.goto(f"{site.url}{path}")
+        wide.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        found = wide.evaluate(CONTRASTS)
+        assert len(found) > 3, path
+        assert [(path, *one) for one in found if one[0] < 4.5] == []
+
+
+def test_a_phone_scrolls_one_way_and_a_finger_hits(site: Stack, jobs: None, phone: Page) -> None:
+    for path in PATHS:
+        phone.goto(f"{site.url}{path}")
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 360, path
+        small = phone.evaluate(
+            """() => [...document.querySelectorAll("button, select, input:not([type=hidden])")]
+                .filter((one) => one.checkVisibility() && one.getBoundingClientRect().width)
+                .map((one) => one.closest(".tick label, .tab") ?? one)
+                .filter((one) => one.getBoundingClientRect().height < 43.5)
+                .map((one) => one.outerHTML.slice(0, 100))"""
+        )
+        assert small == [], path
+
+
+def test_a_focus_is_seen_wherever_it_is(site: Stack, jobs: None, wide: Page) -> None:
+    for path in ("/jobs", "/?prompt=", "/system"):
+        wide.goto(f"{site.url}{path}")
+        for _ in range(12):
+            wide.keyboard.press("Tab")
+            width = wide.evaluate(OUTLINE)
+            assert width >= 2, wide.evaluate("document.activeElement.outerHTML")
+    wide.goto(f"{site.url}/jobs")
+    wide.keyboard.press("Tab")
+    wide.keyboard.press("Enter")
+    assert wide.url.endswith("#main")  # over the navigation

@@ -1,0 +1,37 @@
+"""The page about the system in a real browser: it keeps itself up to date, and its buttons work."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.support.stack import Stack
+from tests.support.wire import create
+
+
+def test_it_keeps_itself_up_to_date(site: Stack, page: Page) -> None:
+    page.goto(f"{site.url}/system")
+    expect(page.locator("#running-value")).to_have_text("0")
+    page.get_by_text("The last hour as a table").click()
+    create(site.url, prompt={"id": "story", "variables": {"topic": "a mill [[demo rate=30 tokens=400]]"}})
+    expect(page.locator("#running-value")).to_have_text("1")
+    expect(page.locator("#workers").get_by_role("link", name="a mill")).to_be_visible()
+    expect(page.locator("#minutes")).to_be_visible()  # it is still open
+    expect(page.locator("#health")).to_contain_text("Redis")
+    expect(page.get_by_role("img", name="Tokens a minute")).to_be_visible()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_queue_is_paused_and_goes_on(site: Stack, tabs: dict[bool, BrowserContext], script: bool) -> None:
+    page = tabs[script].new_page()
+    page.goto(f"{site.url}/system")
+    page.get_by_role("button", name="Pause flex").click()
+    expect(page.locator(".notice")).to_contain_text("The queue flex is paused")
+    flex = page.locator("#queues tr").filter(has_text="flex")
+    expect(flex).to_contain_text("paused")
+    create(site.url, input=f"patient {script} [[demo rate=0 tokens=3]]", service_tier="flex")
+    page.reload()
+    expect(flex.locator("td").first).to_have_text("1")
+    page.get_by_role("button", name="Resume flex").click()
+    expect(page.locator(".notice")).to_contain_text("The queue flex goes on")
+    expect(flex).to_contain_text("open")
