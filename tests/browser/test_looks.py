@@ -33,7 +33,7 @@ CONTRASTS = """
   const found = [];
   for (const element of document.body.querySelectorAll("*")) {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    const typed = element.matches("input, textarea") ? element.value || element.placeholder : "";
+    const typed = element.matches("[type=text], [type=search], textarea") ? element.value || element.placeholder : "";
     const text = own ? element.innerText : typed;
     if (!text.trim() || !element.checkVisibility() || element.closest(".unseen, .skip, option, script")) continue;
     const style = getComputedStyle(element, !own && !element.value ? "::placeholder" : null);
@@ -90,7 +90,12 @@ def test_every_text_stands_out(site: Stack, jobs: None, wide: Page) -> None:
 def test_a_phone_scrolls_one_way_and_a_finger_hits(site: Stack, jobs: None, phone: Page) -> None:
     for path in PATHS:
         phone.goto(f"{site.url}{path}")
-        assert phone.evaluate("document.documentElement.scrollWidth") <= 360, path
+        wide = phone.evaluate(
+            """() => [...document.body.querySelectorAll("*")]
+                .filter((one) => document.documentElement.scrollWidth > 360 && one.getBoundingClientRect().right > 360)
+                .map((one) => one.outerHTML.slice(0, 100))"""
+        )
+        assert wide == [], path
         small = phone.evaluate(
             """() => [...document.querySelectorAll("button, select, input:not([type=hidden])")]
                 .filter((one) => one.checkVisibility() && one.getBoundingClientRect().width)

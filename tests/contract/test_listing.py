@@ -51,7 +51,7 @@ class Person:
         with self._database.write() as connection:
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
 
-    def list(self, path: str = "/jobs", **query: str) -> Markup:
+    def look(self, path: str = "/jobs", **query: str) -> Markup:
         answer = self.browser.get(path, params=query or None)
         assert answer.status_code == 200
         page = Markup(answer.text)
@@ -90,11 +90,11 @@ def counts(page: Markup) -> dict[str, int]:
 
 def notices(person: Person) -> list[str]:
     """What the next page says about what was done."""
-    return [one.text for one in person.list().all("p", **{"class": "notice"})]
+    return [one.text for one in person.look().all("p", **{"class": "notice"})]
 
 
 def test_an_empty_list_says_so(person: Person) -> None:
-    page = person.list()
+    page = person.look()
     assert shown(page) == []
     assert "There are no jobs yet." in page.all("p", id="none")[0].text
     assert counts(page) == {"all": 0}
@@ -103,34 +103,34 @@ def test_an_empty_list_says_so(person: Person) -> None:
 def test_filters_find_and_count(person: Person) -> None:
     tea, rain = person.queue("Tea & <i>milk</i>"), person.queue("Rain", "explainer")
     person.store.request_cancel(person.owner, rain)
-    page = person.list()
+    page = person.look()
     assert shown(page) == [rain, tea]
     assert counts(page) == {"all": 2, "queued": 1, "cancelled": 1}
     assert "Tea & <i>milk</i>" in [one.text for one in page.all("a", href=f"/jobs/{tea}")]
-    assert shown(person.list(status="queued")) == [tea]
-    assert shown(person.list(prompt="explainer")) == [rain]
-    assert counts(person.list(prompt="explainer")) == {"all": 1, "cancelled": 1}
-    page = person.list(q="MILK", status="cancelled")
+    assert shown(person.look(status="queued")) == [tea]
+    assert shown(person.look(prompt="explainer")) == [rain]
+    assert counts(person.look(prompt="explainer")) == {"all": 1, "cancelled": 1}
+    page = person.look(q="MILK", status="cancelled")
     assert shown(page) == []
     assert "No job is like that." in page.all("p", id="none")[0].text
     assert counts(page) == {"all": 1, "queued": 1, "cancelled": 0}
     # A count is a link that keeps the rest of the filter.
-    assert shown(person.list(next(one.attributes["href"] for one in page.all("a") if "queued" in one.text))) == [tea]
+    assert shown(person.look(next(one.attributes["href"] for one in page.all("a") if "queued" in one.text))) == [tea]
     answer = person.browser.get("/jobs", params={"status": "odd"})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "status")
 
 
 def test_pages_have_addresses_that_stay(person: Person) -> None:
     ids = [person.queue(f"number {number}") for number in range(65)][::-1]
-    first = person.list(q="number")
+    first = person.look(q="number")
     assert (shown(first), first.all("a", rel="prev")) == (ids[:30], [])
-    second = person.list(link(first, "next"))
+    second = person.look(link(first, "next"))
     assert shown(second) == ids[30:60]
     person.queue("number new")  # which moves nothing
-    assert shown(person.list(link(first, "next"))) == ids[30:60]
-    third = person.list(link(second, "next"))
+    assert shown(person.look(link(first, "next"))) == ids[30:60]
+    third = person.look(link(second, "next"))
     assert (shown(third), third.all("a", rel="next")) == (ids[60:], [])
-    assert shown(person.list(link(third, "prev"))) == ids[30:60]
+    assert shown(person.look(link(third, "prev"))) == ids[30:60]
     assert "q=number" in link(third, "prev")
     person.store.delete(person.owner, ids[29])  # behind which the second page begins
     answer = person.browser.get(link(first, "next"))
@@ -141,12 +141,12 @@ def test_a_row_tells_how_far_a_job_is(person: Person) -> None:
     job_id = person.queue("Far")
     progress = '{"done": 3, "total": 8, "words": 1234, "curve": {"slot_seconds": 1, "characters": []}}'
     person.put(job_id, status=Status.IN_PROGRESS, attempt=1, started_at=1.0, progress=progress)
-    page = person.list()
+    page = person.look()
     assert "3 of 8 sections" in page.all("tr", id=job_id)[0].text
     assert page.all("progress")[0].attributes["value"] == "0.375"
     assert "1,234" in [one.text for one in page.all("td")]
     person.store.request_cancel(person.owner, job_id)
-    assert "stopping" in person.list().all("tr", id=job_id)[0].text
+    assert "stopping" in person.look().all("tr", id=job_id)[0].text
     Chinese = Markup(person.browser.get("/jobs", headers={"Accept-Language": "zh"}).text)
     assert "3/8 节" in Chinese.all("tr", id=job_id)[0].text
 
@@ -213,7 +213,7 @@ def test_all_that_a_filter_finds_is_just_what_was_asked_about(person: Person) ->
     late = person.queue("batch late")  # came while it was being asked
     form = next(asked.fields(number) for number in range(9) if "confirmed" in asked.fields(number))
     assert person.act(**form).headers["Location"] == "/jobs?q=batch"
-    assert shown(person.list()) == [late, other]
+    assert shown(person.look()) == [late, other]
 
 
 def test_a_thousand_jobs_do_not_hold_up_the_others(person: Person) -> None:

@@ -4,6 +4,7 @@ import { _, html } from "./page.js";
 import { addCopies, copyOnClick, removeCopies } from "./copy.js";
 import { Live } from "./live.js";
 import { Reading } from "./reading.js";
+import { draw, isEnd, show, tell } from "./status.js";
 
 const article = document.getElementById("job");
 const { id, cursor } = article.dataset;
@@ -11,17 +12,6 @@ const part = (name) => document.getElementById(name);
 const output = part("output");
 const compact = article.matches(".compact");
 const reading = new Reading(output, compact ? output : document.scrollingElement, part("jump"));
-const title = document.title;
-const STATUS = {
-  queued: _("queued"),
-  in_progress: _("in progress"),
-  completed: _("completed"),
-  failed: _("failed"),
-  cancelled: _("cancelled"),
-  incomplete: _("incomplete"),
-};
-const COLOURS = { queued: "#8a949e", in_progress: "#0b6e99", completed: "#1f7a3f", failed: "#b3261e" };
-const TERMINAL = ["completed", "failed", "cancelled", "incomplete"];
 const changes = [];
 let state = null;
 let received = 0;
@@ -110,48 +100,12 @@ function arrange(items) {
 
 // ---- Where the job stands ----
 
-const seconds = () => state.elapsed + (Date.now() - received) / 1000;
-
-function time(span) {
-  const whole = Math.max(0, Math.round(span));
-  if (whole < 60) return _("{n} s", { n: whole });
-  if (whole < 3600) return _("{m} min {s} s", { m: Math.floor(whole / 60), s: whole % 60 });
-  return _("{h} h {m} min", { h: Math.floor(whole / 3600), m: Math.floor((whole % 3600) / 60) });
-}
-
-function facts() {
-  const { queue_position: before, oldest_wait_seconds: wait, attempt, total, done, words, tokens_per_second: speed } = state;
-  const silent = state.silent + (Date.now() - received) / 1000;
-  const said = [time(seconds())];
-  if (before === 0) said.unshift(_("next in the queue"));
-  if (before) said.unshift(_("{n} before it in the queue, the first for {time}", { n: before, time: time(wait) }));
-  if (attempt > 1) said.unshift(_("attempt {n}", { n: attempt }));
-  if (total > 1) said.push(_("{done} of {total} sections", { done, total }));
-  if (words) said.push(_("one word|{n} words", { n: words }));
-  if (speed) said.push(_("about {n} tokens/s", { n: Math.round(speed) }));
-  if (state.eta_seconds) said.push(_("about {time} left", { time: time(state.eta_seconds) }));
-  if (state.status === "in_progress" && silent >= 5) said.push(_("silent for {time}", { time: time(silent) }));
-  part("facts").replaceChildren(...said.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
-}
-
-function show(status) {
-  const pill = part("status");
-  pill.className = `status ${status}`;
-  if (pill.textContent !== STATUS[status]) pill.textContent = STATUS[status];
-  const sign = { queued: "○", in_progress: "◐", completed: "✓", failed: "✕" }[status] ?? "…";
-  if (!compact) document.title = `${sign} ${title}`;
-  const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="${COLOURS[status] ?? "#8a5a00"}"/></svg>`;
-  document.querySelector("link[rel=icon]").href = `data:image/svg+xml,${encodeURIComponent(icon)}`;
-}
-
 function stand(fresh) {
   [state, received] = [fresh, Date.now()];
   show(state.status);
-  facts();
+  tell(state, 0);
   if (state.stopping) stopping();
-  part("spark").toggleAttribute("hidden", !state.spark); // an SVG has no such property
-  part("spark").firstElementChild.setAttribute("d", state.spark);
-  scale();
+  draw(state.spark);
   later(() => arrange(state.items));
   for (const { section, type, status, words } of state.items) {
     const line = type === "message" && article.querySelector(`li[data-section="${section}"]`);
@@ -162,13 +116,7 @@ function stand(fresh) {
   const shape = state.items.map((item) => item.id + item.status).join() + state.attempt;
   if (shape !== structure && !compact) refresh();
   structure = shape;
-  if (TERMINAL.includes(state.status)) end(state.status);
-}
-
-// A path is as wide as it has points.
-function scale() {
-  const path = part("spark").firstElementChild.getAttribute("d");
-  part("spark").setAttribute("viewBox", `0 0 ${Math.max(1, path.split("L").length - 1)} 24`);
+  if (isEnd(state.status)) end(state.status);
 }
 
 async function parsed(address) {
@@ -226,7 +174,7 @@ async function end(status) {
   reading.following = false;
   reading.show(false);
   if (document.hidden && window.Notification?.permission === "granted" && notify) {
-    new Notification(title, { body: STATUS[status], tag: id });
+    new Notification(document.title, { tag: id });
   }
 }
 
@@ -292,15 +240,14 @@ function connection(what, left) {
 
 copyOnClick(article);
 prepare();
-scale();
 const stream = ended
   ? null
   : new Live(id, cursor, {
       block: (data) => later(() => block(data)),
       tail: (data) => later(() => tail(data)),
       state: stand,
-      status: (status) => (TERMINAL.includes(status) ? end(status) : show(status)),
-      tick: () => state && !ended && facts(),
+      status: (status) => (isEnd(status) ? end(status) : show(status)),
+      tick: () => state && !ended && tell(state, (Date.now() - received) / 1000),
       connection,
     });
 if (!ended) {

@@ -53,14 +53,18 @@ export class Reading {
     return this.#below() <= 48;
   }
 
-  // The blocks of text in the upper part of the window, with their places; the uppermost first.
+  // The finished blocks of text in the window, with their places: first the one where people read.
   #inView() {
     const { left, width } = this.text.getBoundingClientRect();
-    const found = new Map();
-    for (let y = 8; y < innerHeight * 0.8; y += 24) {
-      const block = document.elementFromPoint(left + width / 3, y)?.closest("#output section > *, #output .tail > *");
-      if (block && !found.has(block)) found.set(block, block.getBoundingClientRect().top);
+    const [eye, found] = [innerHeight * 0.3, []];
+    for (let step = 0; step < 0.6 * innerHeight; step += 24) {
+      for (const y of [eye + step, eye - step]) {
+        let block = document.elementFromPoint(left + width / 3, y)?.closest("#output section > *");
+        // What is being written is drawn again and again; it grows below what is finished.
+        if (block?.matches(".tail")) block = block.previousElementSibling ?? block.parentElement;
+        if (block) found.push([block, block.getBoundingClientRect().top]);
+      }
     }
-    return [...found];
+    return found;
   }
 }
