@@ -78,14 +78,18 @@ def compose(brief: Brief, seed: str, tokens: int | None = None) -> str:
 
 def compose_json(brief: Brief, seed: str, response_format: Mapping[str, Any]) -> str:
     """The JSON that a format asks for, its texts about the brief's topic."""
-    book = Phrasebook(brief.language, brief.topic, seed)
+    book, behind = Phrasebook(brief.language, brief.topic, seed), ""
 
     def say(path: str) -> str:
+        nonlocal behind
         if path == ".title":
             return brief.topic[:1].upper() + brief.topic[1:]
-        # An item of a list is a bold question and a sentence: one for a title, the other for all else.
-        question, sentence = book["item"].removeprefix("**").split("**", 1)
-        return question if path.endswith("title") else sentence.strip()
+        # An item of a list is a bold question and a sentence: a title, and what follows it.
+        if path.endswith("title"):
+            title, behind = book["item"].removeprefix("**").split("**", 1)
+            return title
+        sentence, behind = behind or book["item"].removeprefix("**").split("**", 1)[1], ""
+        return sentence.strip()
 
     form = response_format.get("json_schema", {})
     root = form.get("schema") or {"type": "object", "properties": {"answer": {"type": "string"}}}
