@@ -218,20 +218,19 @@ def test_a_hidden_tab_closes_its_stream_and_goes_on_when_shown(site: Stack, page
     page.clock.install()
     job = started(site, "out of sight [[demo rate=60 tokens=500]]")
     open_job(page, site, job)
-    expect_growth(page)
+    expect(page.locator("#output section > p").nth(1)).to_be_attached()
     page.evaluate(VISIBLE, "hidden")
     page.clock.run_for(7000)
     expect(connection(page)).to_have_text("paused")
-    before, asked = said(page), visits.count(f"{site.url}/v1/responses/{job}")
-    streams = [url for url in visits if "/live" in url]
-    wait_for(lambda: len(text_of(fetch(site.url, f"/v1/responses/{job}")[1])) > 2 * len(before) + 100)
-    page.clock.run_for(21_000)
-    wait_for(lambda: visits.count(f"{site.url}/v1/responses/{job}") > asked)
+    before, streams = said(page), [url for url in visits if "/live" in url]
+    wait_for(lambda: len(text_of(fetch(site.url, f"/v1/responses/{job}")[1])) > len(before) + 300)
+    with page.expect_request(f"{site.url}/v1/responses/{job}"):
+        page.clock.run_for(21_000)
     assert [url for url in visits if "/live" in url] == streams
     assert said(page) == before
-    page.evaluate(VISIBLE, "visible")
+    with page.expect_request(re.compile(r"/live\?after=\d+\.\d+$")):
+        page.evaluate(VISIBLE, "visible")
     expect(connection(page)).to_have_text("live")
-    wait_for(lambda: [url for url in visits if re.search(r"/live\?after=\d+\.\d+$", url)])
     page.clock.resume()
     expect_whole(page, site, job)
 

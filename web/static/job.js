@@ -102,6 +102,7 @@ function arrange(items) {
 
 function stand(fresh) {
   [state, received] = [fresh, Date.now()];
+  if (isEnd(state.status)) return end(state.status);
   show(state.status);
   tell(state, 0);
   if (state.stopping) stopping();
@@ -116,7 +117,6 @@ function stand(fresh) {
   const shape = state.items.map((item) => item.id + item.status).join() + state.attempt;
   if (shape !== structure && !compact) refresh();
   structure = shape;
-  if (isEnd(state.status)) end(state.status);
 }
 
 async function parsed(address) {
@@ -158,9 +158,11 @@ async function end(status) {
   if (ended) return;
   ended = true;
   stream.end("ended");
-  show(status);
   const fresh = await parsed(`/jobs/${id}`);
-  if (!fresh) return setTimeout(() => ((ended = false), end(status)), 3000);
+  if (!fresh) {
+    connection("reconnecting", 3);
+    return setTimeout(() => ((ended = false), end(status)), 3000);
+  }
   while (changes.length) flush();
   reading.keep(() => {
     removeCopies(output);
@@ -173,6 +175,7 @@ async function end(status) {
   });
   reading.following = false;
   reading.show(false);
+  show(status); // only now, when nothing is missing
   if (document.hidden && window.Notification?.permission === "granted" && notify) {
     new Notification(document.title, { tag: id });
   }

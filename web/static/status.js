@@ -6,7 +6,6 @@ const part = (name) => document.getElementById(name);
 const title = document.title;
 const compact = part("job").matches(".compact");
 const SIGNS = { queued: "○", in_progress: "◐", completed: "✓", failed: "✕" };
-const COLOURS = { queued: "#8a949e", in_progress: "#0b6e99", completed: "#1f7a3f", failed: "#b3261e" };
 const STATUS = {
   queued: _("queued"),
   in_progress: _("in progress"),
@@ -24,8 +23,7 @@ export function show(status) {
   if (pill.textContent !== STATUS[status]) pill.textContent = STATUS[status];
   if (compact) return;
   document.title = `${SIGNS[status] ?? "…"} ${title}`;
-  const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="${COLOURS[status] ?? "#8a5a00"}"/></svg>`;
-  document.querySelector("link[rel=icon]").href = `data:image/svg+xml,${encodeURIComponent(icon)}`;
+  document.querySelector("link[rel=icon]").href = `/static/icon-${status}.svg`;
 }
 
 // What the server's template facts.html says, so many seconds after it was told the state.
