@@ -29,11 +29,8 @@ class Bulk:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._acts: dict[str, Callable[[str], None]] = {
-            "cancel": self._cancel,
-            "retry": self._retry,
-            "delete": self._delete,
-        }
+        acts: dict[str, Callable[[str], None]] = {"cancel": self._cancel, "retry": self._retry, "delete": self._delete}
+        self._acts = acts
 
     def routes(self) -> Blueprint:
         """The handler at its address."""
@@ -116,12 +113,9 @@ class Bulk:
         self._site.outbox.deleted(job_id)
 
     def _report(self, act: str, done: int) -> None:
-        if not done:
-            said = _("There was nothing to do: no such job was ticked.")
-        elif act == "cancel":
-            said = _("One job is being stopped.|{n} jobs are being stopped.", n=done)
-        elif act == "retry":
-            said = _("One job is queued anew.|{n} jobs are queued anew.", n=done)
-        else:
-            said = _("One job was deleted.|{n} jobs were deleted.", n=done)
-        flash(said)
+        said = {
+            "cancel": _("One job is being stopped.|{n} jobs are being stopped.", n=done),
+            "retry": _("One job is queued anew.|{n} jobs are queued anew.", n=done),
+            "delete": _("One job was deleted.|{n} jobs were deleted.", n=done),
+        }
+        flash(said[act] if done else _("There was nothing to do: no such job was ticked."))

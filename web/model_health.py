@@ -39,8 +39,7 @@ class ModelServer:
     def look(self, wait: float) -> Answer | None:
         """The last answer; None when there is still none after `wait` seconds."""
         with self._lock:
-            due = time.monotonic() - self._asked_at >= _FRESH_SECONDS
-            if due:
+            if time.monotonic() - self._asked_at >= _FRESH_SECONDS:
                 self._asked_at = time.monotonic()
                 threading.Thread(target=self._ask, name="model health", daemon=True).start()
         self._answered.wait(wait)
