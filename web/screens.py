@@ -47,9 +47,10 @@ class Screens:
                 screen.left_at = time.monotonic()
 
     def viewers(self) -> tuple[int, int]:
-        """How many watch, and how many screens are fed."""
+        """How many watch, and how many screens are still fed."""
         with self._lock:
-            return sum(screen.viewers for screen in self._screens.values()), len(self._screens)
+            screens = self._screens.values()
+            return sum(screen.viewers for screen in screens), sum(not screen.over for screen in screens)
 
     def _feed(self, screen: Screen, job: Job) -> None:
         try:

@@ -18,6 +18,8 @@ Line = dict[str, Any]
 
 # The height of the drawing of a job's pace; it is as wide as the pace has slots.
 SPARK_HEIGHT = 24
+# A line of fewer points says nothing.
+_TELLING_SLOTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def line(index: int, wire: Mapping[str, Any], words: int) -> Line:
 
 def spark(counts: Sequence[int]) -> str:
     """What was written in each slot of time, as the path of a line in an SVG; empty when there is nothing to draw."""
-    if not counts:
+    if len(counts) < _TELLING_SLOTS:
         return ""
     highest = max(1, *counts)
     points = (f"{at} {SPARK_HEIGHT - 1 - (SPARK_HEIGHT - 2) * count / highest:.1f}" for at, count in enumerate(counts))

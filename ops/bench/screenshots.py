@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -60,18 +61,28 @@ def fill(running: Stack) -> dict[str, str]:
     ended = (done, forms, chinese, failed)
     with running.client() as client:
         wait_for(lambda: all(client.responses.retrieve(job).status in ("completed", "failed") for job in ended), 60)
-    live = create(url, model="demo+rate=9", prompt={"id": "report", "variables": report})["id"]
+    pages = {"report": done, "forms": forms, "zh": chinese, "failed": failed}
+    return {"jobs": "/jobs", "system": "/system", **{name: f"/jobs/{job}" for name, job in pages.items()}}
+
+
+def begin(running: Stack, look: str) -> dict[str, str]:
+    """A report and an explanation that are being written for the next half minute; the paths of the pages with them."""
+    topic = "潮汐能的未来" if look == "chinese" else "Tidal power in estuaries"
+    variables = {"topic": topic, "words": "1500", "sections": "6"}
+    live = create(running.url, model="demo+rate=9", prompt={"id": "report", "variables": variables})["id"]
     with running.client() as client:
-        wait_for(lambda: len(client.responses.retrieve(live).output_text) > 2500, 120)
-    create(url, model="demo+rate=12", prompt={"id": "explainer", "variables": {"topic": "penstocks"}})
-    pages = {"live": live, "report": done, "forms": forms, "zh": chinese, "failed": failed}
-    return {"new": "/", "jobs": "/jobs", "system": "/system", **{name: f"/jobs/{job}" for name, job in pages.items()}}
+        wait_for(lambda: len(client.responses.retrieve(live).output_text) > (700 if look == "chinese" else 2500), 120)
+    create(running.url, model="demo+rate=12", prompt={"id": "explainer", "variables": {"topic": "penstocks"}})
+    return {"live": f"/jobs/{live}", "new": "/"}
 
 
 def take(page: Page, name: str) -> None:
-    """One picture of what is in the window, and one of the whole page."""
+    """One picture of what is in the window, one of its top, and one of the whole page."""
     page.wait_for_timeout(1500)
     page.screenshot(path=FOLDER / f"{name}.png")
+    page.mouse.wheel(0, -100_000)
+    page.wait_for_timeout(500)
+    page.screenshot(path=FOLDER / f"{name}-top.png")
     page.screenshot(path=FOLDER / f"{name}-whole.png", full_page=True)
 
 
@@ -89,13 +100,14 @@ def main() -> None:
         paths = fill(running)
         for look, options in _LOOKS.items():
             context = browser.new_context(**options)
-            for name, path in paths.items():
+            for name, path in {**begin(running, look), **paths}.items():
                 page = context.new_page()
                 page.goto(f"{running.url}{path}")
                 take(page, f"{name}-{look}")
                 page.close()
             context.close()
-    print(f"{len(_LOOKS) * len(paths)} pages, two pictures of each, are in {FOLDER}")
+    shutil.copy(FOLDER / "live-light-top.png", FOLDER.parent / "docs" / "job.png")
+    print(f"three pictures of each page are in {FOLDER}, that of the README in docs")
 
 
 if __name__ == "__main__":
