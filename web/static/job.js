@@ -103,20 +103,24 @@ function arrange(items) {
 function stand(fresh) {
   [state, received] = [fresh, Date.now()];
   if (isEnd(state.status)) return end(state.status);
+  later(tellState);
+  const shape = state.items.map((item) => item.id + item.status).join() + state.attempt;
+  if (shape !== structure && !compact) refresh();
+  structure = shape;
+}
+
+function tellState() {
   show(state.status);
   tell(state, 0);
-  if (state.stopping) stopping();
   draw(state.spark);
-  later(() => arrange(state.items));
+  if (state.stopping) stopping();
+  arrange(state.items);
   for (const { section, type, status, words } of state.items) {
     const line = type === "message" && article.querySelector(`li[data-section="${section}"]`);
     if (!line) continue;
     line.className = status;
     if (words) line.querySelector("span").textContent = _("one word|{n} words", { n: words });
   }
-  const shape = state.items.map((item) => item.id + item.status).join() + state.attempt;
-  if (shape !== structure && !compact) refresh();
-  structure = shape;
 }
 
 async function parsed(address) {
@@ -172,10 +176,10 @@ async function end(status) {
     part("error").replaceWith(error);
     settle(fresh.getElementById("output"));
     addCopies(output);
+    show(status); // only now, when nothing is missing
   });
   reading.following = false;
   reading.show(false);
-  show(status); // only now, when nothing is missing
   if (document.hidden && window.Notification?.permission === "granted" && notify) {
     new Notification(document.title, { tag: id });
   }
@@ -237,8 +241,10 @@ const CONNECTION = {
 };
 
 function connection(what, left) {
-  part("connection").className = `connection ${what}`;
-  part("connection").textContent = CONNECTION[what](left);
+  reading.keep(() => {
+    part("connection").className = `connection ${what}`;
+    part("connection").textContent = CONNECTION[what](left);
+  });
 }
 
 copyOnClick(article);
@@ -250,7 +256,7 @@ const stream = ended
       tail: (data) => later(() => tail(data)),
       state: stand,
       status: (status) => (isEnd(status) ? end(status) : show(status)),
-      tick: () => state && !ended && tell(state, (Date.now() - received) / 1000),
+      tick: () => state && !ended && reading.keep(() => tell(state, (Date.now() - received) / 1000)),
       connection,
     });
 if (!ended) {
