@@ -187,16 +187,16 @@ async function end(status) {
 
 // Puts the final text in place of that which was written before the reader's eyes, block by block, where they differ.
 function settle(final) {
-  for (const old of output.querySelectorAll(".replaced")) old.remove();
-  const [before, after] = [[...output.children], [...final.children]];
-  if (before.map((section) => section.id).join() !== after.map((section) => section.id).join()) {
-    return output.replaceChildren(...after);
-  }
-  before.forEach((section, at) => {
-    section.className = after[at].className;
-    section.querySelector(":scope > .tail").remove();
-    mend(section, after[at]);
+  const sections = [...final.children];
+  for (const old of [...output.children]) if (!sections.some((section) => section.id === old.id)) old.remove();
+  sections.forEach((section, at) => {
+    const old = output.children[at];
+    if (old?.id !== section.id) return output.insertBefore(section, old ?? null);
+    old.className = section.className;
+    old.querySelector(":scope > .tail").remove();
+    mend(old, section);
   });
+  while (output.children.length > sections.length) output.lastElementChild.remove();
 }
 
 // ---- What can be done ----
