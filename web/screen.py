@@ -87,10 +87,9 @@ class Screen:
             self.number = event["sequence_number"]
             if "response" in event:
                 self._attempts = event["response"]["penstock"].get("attempts", [])
-            if "delta" in event:
+            if "delta" in event or "response" in event:
                 self._written_at = time.monotonic()
-            else:
-                self._turns += 1
+            self._turns += "delta" not in event
 
     def _add(self, index: int, html: str) -> None:
         name = f"{index}.{self._counts[index]}"

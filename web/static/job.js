@@ -103,20 +103,24 @@ function arrange(items) {
 function stand(fresh) {
   [state, received] = [fresh, Date.now()];
   if (isEnd(state.status)) return end(state.status);
+  later(tellState);
+  const shape = state.items.map((item) => item.id + item.status).join() + state.attempt;
+  if (shape !== structure && !compact) refresh();
+  structure = shape;
+}
+
+function tellState() {
   show(state.status);
   tell(state, 0);
-  if (state.stopping) stopping();
   draw(state.spark);
-  later(() => arrange(state.items));
+  if (state.stopping) stopping();
+  arrange(state.items);
   for (const { section, type, status, words } of state.items) {
     const line = type === "message" && article.querySelector(`li[data-section="${section}"]`);
     if (!line) continue;
     line.className = status;
     if (words) line.querySelector("span").textContent = _("one word|{n} words", { n: words });
   }
-  const shape = state.items.map((item) => item.id + item.status).join() + state.attempt;
-  if (shape !== structure && !compact) refresh();
-  structure = shape;
 }
 
 async function parsed(address) {
@@ -172,10 +176,10 @@ async function end(status) {
     part("error").replaceWith(error);
     settle(fresh.getElementById("output"));
     addCopies(output);
+    show(status); // only now, when nothing is missing
   });
   reading.following = false;
   reading.show(false);
-  show(status); // only now, when nothing is missing
   if (document.hidden && window.Notification?.permission === "granted" && notify) {
     new Notification(document.title, { tag: id });
   }
@@ -183,16 +187,16 @@ async function end(status) {
 
 // Puts the final text in place of that which was written before the reader's eyes, block by block, where they differ.
 function settle(final) {
-  for (const old of output.querySelectorAll(".replaced")) old.remove();
-  const [before, after] = [[...output.children], [...final.children]];
-  if (before.map((section) => section.id).join() !== after.map((section) => section.id).join()) {
-    return output.replaceChildren(...after);
-  }
-  before.forEach((section, at) => {
-    section.className = after[at].className;
-    section.querySelector(":scope > .tail").remove();
-    mend(section, after[at]);
+  const sections = [...final.children];
+  for (const old of [...output.children]) if (!sections.some((section) => section.id === old.id)) old.remove();
+  sections.forEach((section, at) => {
+    const old = output.children[at];
+    if (old?.id !== section.id) return output.insertBefore(section, old ?? null);
+    old.className = section.className;
+    old.querySelector(":scope > .tail").remove();
+    mend(old, section);
   });
+  while (output.children.length > sections.length) output.lastElementChild.remove();
 }
 
 // ---- What can be done ----
@@ -237,8 +241,10 @@ const CONNECTION = {
 };
 
 function connection(what, left) {
-  part("connection").className = `connection ${what}`;
-  part("connection").textContent = CONNECTION[what](left);
+  reading.keep(() => {
+    part("connection").className = `connection ${what}`;
+    part("connection").textContent = CONNECTION[what](left);
+  });
 }
 
 copyOnClick(article);
@@ -250,7 +256,7 @@ const stream = ended
       tail: (data) => later(() => tail(data)),
       state: stand,
       status: (status) => (isEnd(status) ? end(status) : show(status)),
-      tick: () => state && !ended && tell(state, (Date.now() - received) / 1000),
+      tick: () => state && !ended && reading.keep(() => tell(state, (Date.now() - received) / 1000)),
       connection,
     });
 if (!ended) {

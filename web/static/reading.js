@@ -28,9 +28,9 @@ export class Reading {
 
   // Change the page, and let the reader see the same as before: the end, or the lines that were in view.
   keep(change) {
-    const seen = this.following || this.box === this.text ? [] : this.#inView();
+    const seen = this.box === this.text ? [] : this.#inView();
     change();
-    if (this.following) return this.toEnd();
+    if (this.following && this.#below() + 24 > 0) return this.toEnd();
     const still = seen.find(([element]) => element.isConnected);
     if (still) this.box.scrollTop += still[0].getBoundingClientRect().top - still[1];
     this.#last = this.box.scrollTop;
