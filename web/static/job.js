@@ -66,7 +66,7 @@ function place(item, before) {
     }
     const end = document.createElement(message ? "div" : "span");
     end.className = "tail";
-    inner.append(end);
+    inner.append(message ? "\n" : "", end); // as the server's template begins
     if (before) before.after(found);
     else part(message ? "output" : "thoughts").prepend(found);
   }
