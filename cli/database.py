@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from importlib.resources import files
-from pathlib import Path
 
 import click
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy.exc import SQLAlchemyError
 
 from cli.data_directory import load_settings, make
 from cli.exit_codes import DONE, FAILED, NOT_FOUND, Stop
 from jobs.audit import audit
-from jobs.database import Database, connect, upgrade
-from jobs.errors import BadSetting
+from jobs.database import Database
 from jobs.keys import Keys
-from jobs.settings import Settings
+from jobs.versions import revisions, upgrade
 
 
 def _newest() -> Database:
@@ -25,24 +19,6 @@ def _newest() -> Database:
     make(settings.data)
     upgrade(settings)
     return Database(settings.database)
-
-
-def revisions(settings: Settings) -> tuple[str | None, str | None]:
-    """The version of the database, None when there is none yet, and the newest. Changes nothing.
-
-    Raises BadSetting when the database cannot be reached.
-    """
-    newest = ScriptDirectory(str(files("jobs") / "migrations")).get_current_head()
-    engine = connect(settings.database)
-    if engine.name == "sqlite" and not Path(engine.url.database or "").exists():
-        return None, newest  # to connect would make the file
-    try:
-        with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision(), newest
-    except SQLAlchemyError as error:
-        raise BadSetting(f"cannot open the database {engine.url!r}: {str(error).splitlines()[0]}") from error
-    finally:
-        engine.dispose()
 
 
 @click.group()

@@ -16,11 +16,11 @@ import openai
 import redis
 
 from cli.data_directory import load_settings
-from cli.database import revisions
 from cli.exit_codes import DONE, FAILED
 from cli.redis_server import answers
 from jobs.model_server import offered_models, resolve_model
 from jobs.settings import Settings, is_local
+from jobs.versions import revisions
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 Findings = Iterator[tuple[str, str]]

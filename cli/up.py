@@ -18,10 +18,10 @@ from cli.listening import Door, listen, refuse_open_door
 from cli.processes import DEMO_MODEL, WEB, WORKER
 from cli.redis_server import FAKE, RedisServer, answers
 from cli.supervisor import Child, ChildFailed, Supervisor
-from jobs.database import upgrade
 from jobs.liveness import declare_dead
 from jobs.model_server import resolve_model
 from jobs.settings import Settings, child_environment
+from jobs.versions import upgrade
 
 _WEAK_REDIS = """no Redis server found: using one in Python, which is slow and forgets all when it ends; \
 install redis-server (apt install redis-server, brew install redis)"""

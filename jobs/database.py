@@ -1,25 +1,18 @@
-"""The database: its engine, short transactions, migrations. SQLite by default, PostgreSQL by URL."""
+"""The database: its engine and short transactions. SQLite by default, PostgreSQL by URL."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from jobs.errors import BadSetting
-from jobs.settings import Settings
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_SECONDS = 10
 
 
@@ -79,39 +72,3 @@ def reason(error: SQLAlchemyError) -> str:
     if isinstance(error, OperationalError | InterfaceError):
         return str(error.orig).partition("\n")[0]
     return type(error).__name__
-
-
-def upgrade(settings: Settings) -> None:
-    """Bring the database to the newest version; a SQLite file is copied beside itself before it is changed.
-
-    Raises BadSetting when the database cannot be reached.
-    """
-    url = settings.database
-    engine = connect(url)
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    try:
-        with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-        newest = ScriptDirectory.from_config(config).get_current_head()
-        if current == newest:
-            return
-        if current is not None:
-            _back_up(url, current)
-        with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except Exception as error:
-        reason = "; ".join(str(getattr(error, "orig", None) or error).split("\n"))
-        raise BadSetting(f"cannot open the database {make_url(url).render_as_string()}: {reason}") from error
-    finally:
-        engine.dispose()
-
-
-def _back_up(url: str, revision: str) -> None:
-    path = make_url(url).database if url.startswith("sqlite") else None
-    if path is None:
-        return
-    # Not a copy of the file: part of the data may still be in the write-ahead log beside it.
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(f"{path}.{revision}.bak")) as copy:
-        source.backup(copy)

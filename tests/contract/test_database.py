@@ -15,10 +15,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
-from jobs.database import Database, connect, upgrade
+from jobs.database import Database, connect
 from jobs.errors import BadSetting
 from jobs.schema import metadata
 from jobs.settings import Settings
+from jobs.versions import upgrade
 from tests.support.rows import Rows
 
 

@@ -59,7 +59,19 @@ CAN_BE_MET: dict[str, dict[str, Any]] = {
         "store": {"enum": [None, True]},
     },
     "TextFormat": {"type": {"enum": ["text", "json_object"]}},
-    "Form": {"prompt": {"enum": ["story", "explainer"]}, "topic": {"type": "string", "pattern": "^[a-z]{3,9}$"}},
+    "Form": {
+        "prompt": {"enum": ["story", "explainer"]},
+        "topic": {"type": "string", "pattern": "^[a-z]{3,9}$"},
+        "request.model": {"const": ""},
+        "request.input": {"type": "string", "pattern": "^[a-z ]{0,9}$"},
+        "request.instructions": {"type": "string", "pattern": "^[a-z ]{0,9}$"},
+        "request.previous_response_id": {"const": ""},
+        "request.temperature": {"enum": ["", "0", "0.7", "2"]},
+        "request.top_p": {"enum": ["", "0.5"]},
+        "request.max_output_tokens": {"enum": ["", "1", "2000"]},
+        "request.reasoning.effort": {"enum": ["", "low", "high"]},
+        "request.service_tier": {"enum": ["", "flex"]},
+    },
 }
 
 
@@ -234,7 +246,7 @@ class Loads(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
-        assert tag != "script"
+        assert tag != "script" or "src" in found
         self.ids += [found["id"]] if "id" in found else []
         if "href" in found:
             (self.links if tag == "a" else self.loaded).append(found["href"])

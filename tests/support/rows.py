@@ -11,13 +11,14 @@ from typing import Any
 from jobs import events
 from jobs import request as creation
 from jobs.attempts import Attempts, Claim, Finish
-from jobs.database import Database, upgrade
+from jobs.database import Database
 from jobs.fold import text_of
 from jobs.prompts import Prompts
 from jobs.record import Job, Status
 from jobs.response import ended
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.versions import upgrade
 from worker.recording import Recording
 
 OWNER = "owner"

@@ -21,11 +21,12 @@ from sqlalchemy import select
 
 from cli.listening import Door, listen
 from cli.processes import DEMO_MODEL, WEB, WORKER
-from jobs.database import Database, upgrade
+from jobs.database import Database
 from jobs.liveness import Liveness
 from jobs.record import Status
 from jobs.schema import jobs
 from jobs.settings import Settings
+from jobs.versions import upgrade
 from tests.support.process import Process
 from tests.support.redis_server import RedisServer
 from tests.support.up import clean_environment
