@@ -27,7 +27,7 @@ function later(change) {
 function flush() {
   const start = performance.now();
   reading.keep(() => {
-    while (changes.length && performance.now() - start < 12) changes.shift()();
+    while (changes.length && performance.now() - start < 8) changes.shift()();
     addCopies(output);
   });
   if (changes.length) requestAnimationFrame(flush);

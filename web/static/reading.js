@@ -1,5 +1,8 @@
 // Where the reader is in a text that grows: at its end, which is followed, or at a place that must not move.
 
+// Blocks whose places are noted before a change: the first of them that is still there afterwards counts.
+const ANCHORS = 6;
+
 export class Reading {
   following = false;
   #last = 0;
@@ -56,15 +59,15 @@ export class Reading {
   // The finished blocks of text in the window, with their places: first the one where people read.
   #inView() {
     const { left, width } = this.text.getBoundingClientRect();
-    const [eye, found] = [innerHeight * 0.3, []];
-    for (let step = 0; step < 0.6 * innerHeight; step += 24) {
+    const [eye, found] = [innerHeight * 0.3, new Map()];
+    for (let step = 0; step < 0.6 * innerHeight && found.size < ANCHORS; step += 24) {
       for (const y of [eye + step, eye - step]) {
         let block = document.elementFromPoint(left + width / 3, y)?.closest("#output section > *");
         // What is being written is drawn again and again; it grows below what is finished.
         if (block?.matches(".tail")) block = block.previousElementSibling ?? block.parentElement;
-        if (block) found.push([block, block.getBoundingClientRect().top]);
+        if (block && !found.has(block)) found.set(block, block.getBoundingClientRect().top);
       }
     }
-    return found;
+    return [...found];
   }
 }
