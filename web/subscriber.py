@@ -76,7 +76,8 @@ class Subscriber:
 
     def _subscribe(self) -> None:
         """Follow every topic until the connection breaks."""
-        connection: Any = self._pool.make_connection()
+        # Not made by the pool: it counts what it has ever made, and after a hundred makes no more.
+        connection: Any = self._pool.connection_class(**self._pool.connection_kwargs)
         try:
             connection.connect()
             with self._lock:
