@@ -8,7 +8,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.support.alone import Turns
+from tests.support.exclusive import Turns
 from tests.support.stack import Stack, stack
 
 _turns = Turns()

@@ -7,17 +7,18 @@ import secrets
 from flask import Flask, Response, g, request
 
 from jobs.settings import Settings
-from web import errors, guard, openapi
-from web.bulk import Bulk
-from web.frame import Frame
-from web.health import Health
-from web.listing import Listing
-from web.new import New
-from web.pages import Pages
-from web.responses import Responses
-from web.signin import SignIn, set_up_cookies
-from web.site import Site
-from web.system import System
+from web import errors, auth
+from web.api import openapi
+from web.pages.bulk import Bulk
+from web.pages.layout import Frame
+from web.api.health import Health
+from web.pages.jobs import Listing
+from web.pages.home import New
+from web.pages.job import Pages
+from web.api.responses import Responses
+from web.pages.signin import SignIn, set_up_cookies
+from web.context import Site
+from web.pages.system import System
 
 # The second wall behind text that is only ever set as text.
 _POLICY = (  # invariant 9
@@ -45,9 +46,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     def check() -> None:
         if request.endpoint in _OPEN_TO_ALL:
             return
-        guard.check_origin(request, settings)
+        auth.check_origin(request, settings)
         if request.endpoint not in _SIGNED_OUT:
-            g.owner = guard.owner_of(request, settings, site.keys)
+            g.owner = auth.owner_of(request, settings, site.keys)
 
     @app.after_request
     def finish(response: Response) -> Response:

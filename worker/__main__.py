@@ -15,13 +15,13 @@ import logging
 import openai.resources.chat.completions.completions  # noqa: F401  (two greenlets that import it at once hang)
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.database import reason
+from jobs.storage.database import reason
 from jobs.errors import PenstockError
-from jobs.prompts import Prompts
-from jobs.queue import Queue
+from jobs.requests.prompts import Prompts
+from jobs.transport.queue import Queue
 from jobs.settings import Settings
 from worker.process import WorkerProcess
-from worker.workshop import Workshop
+from worker.context import Workshop
 
 
 def main(arguments: list[str]) -> None:

@@ -9,20 +9,21 @@ from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from jobs import parts, response
-from jobs.attempts import Claim, Finish, Replaced
-from jobs.fold import text_of
-from jobs.loops import log_error
-from jobs.progress import progress
-from jobs.record import Status
-from worker import structure, takeover
-from worker.ask import ask_of
-from worker.recording import Recording
-from worker.report import write_report
-from worker.section import Section
-from worker.stop import Reason, Stop, Stopped
-from worker.workshop import Workshop
-from worker.writing import STOPPED, Attempt, Outcome, persist, write_section
+from jobs.protocol import headings, response
+from jobs.storage.attempts import Claim, Finish, Replaced
+from jobs.protocol.fold import text_of
+from jobs.background import log_error
+from jobs.protocol.progress import progress
+from jobs.job import Status
+from worker.model.chat_model import structured
+from worker.writing.write_section import resume
+from worker.model.request import ask_of
+from worker.publishing.recording import Recording
+from worker.writing.report import write_report
+from worker.writing.section import Section
+from worker.model.cancellation import Reason, Stop, Stopped
+from worker.context import Workshop
+from worker.writing.write_section import STOPPED, Attempt, Outcome, persist, write_section
 
 _SETTLE_SECONDS = 2.0
 
@@ -76,7 +77,7 @@ def _record(claim: Claim, stop: Stop, shop: Workshop) -> Recording:
             return False
         return True
 
-    found = takeover.history(claim, shop.log, stop)
+    found = resume.history(claim, shop.log, stop)
     recording = Recording(claim, found, reserve=reserve, wake=shop.publisher.wake)
     shop.publisher.add(
         recording, replaced=partial(stop.request, Reason.REPLACED), is_current=partial(shop.attempts.is_current, claim)
@@ -90,7 +91,7 @@ def _outcome(attempt: Attempt) -> Outcome:
         outcome = _write(attempt)
         if outcome.status is Status.COMPLETED:
             recording = attempt.recording
-            recording.notes |= structure.noted(attempt.claim.job.request, text_of(recording.snapshot()))
+            recording.notes |= structured.noted(attempt.claim.job.request, text_of(recording.snapshot()))
         return outcome
     except Stopped:
         if attempt.stop.reason is Reason.ENOUGH:
@@ -111,7 +112,7 @@ def _write(attempt: Attempt) -> Outcome:
     job = claim.job
     recording.begin()
     for finished in claim.checkpoints:
-        takeover.restore(recording, finished)
+        resume.restore(recording, finished)
     planned = job.request["prompt"] and job.request["prompt"]["plan"]
     if claim.checkpoints and not planned:
         return Outcome(Status.COMPLETED, usage=claim.checkpoints[0].usage)
@@ -168,7 +169,7 @@ def _final(recording: Recording, outcome: Outcome, stopping: float | None) -> di
             "progress": progress(recording.fold.items.values()),
             "curve": recording.curve.to_wire(),
             "timing": timing,
-            **parts.noted(job.request, text, whole=outcome.status is Status.COMPLETED),
+            **headings.noted(job.request, text, whole=outcome.status is Status.COMPLETED),
             **recording.notes,
         },
     )

@@ -8,11 +8,11 @@ import threading
 
 from celery.signals import worker_shutting_down
 
-from jobs.queue import GENERATE
+from jobs.transport.queue import GENERATE
 from worker.generate import generate
-from worker.pulse import Pulse
-from worker.rescue import Rescue
-from worker.workshop import Workshop
+from worker.supervision.heartbeat import Pulse
+from worker.supervision.rescue import Rescue
+from worker.context import Workshop
 
 _log = logging.getLogger(__name__)
 

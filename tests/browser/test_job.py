@@ -9,7 +9,7 @@ import openai
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from jobs.fold import text_of
+from jobs.protocol.fold import text_of
 from tests.support.markdown_texts import HOSTILE
 from tests.support.stack import Stack, wait_for
 from tests.support.wire import create, fetch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs import events
+from jobs.protocol import events
 from tests.support import environments
 from tests.support.environments import Parts
 from tests.support.stack import Stack

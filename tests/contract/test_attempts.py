@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from jobs.attempts import BLOCK, Checkpoint, Claim, Finish, Held, Note, Replaced
-from jobs.record import TRANSITIONS, Status
-from tests.support.rows import OWNER, Rows
-from tests.support.witness import assert_one_end, row_of
-from worker.answer import Kind
-from worker.section import Section
+from jobs.storage.attempts import BLOCK, Checkpoint, Claim, Finish, Held, Note, Replaced
+from jobs.job import TRANSITIONS, Status
+from tests.support.job_factory import OWNER, Rows
+from tests.support.assertions import assert_one_end, row_of
+from worker.model.chunks import Kind
+from worker.writing.section import Section
 
 RACERS = 8
 ENDS = [status for status in Status if status.is_terminal]

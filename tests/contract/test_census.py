@@ -10,18 +10,18 @@ from itertools import count
 import pytest
 from sqlalchemy import update
 
-from jobs.census import Census, Minute
+from jobs.storage.statistics import Census, Minute
 from jobs.errors import InvalidRequest
-from jobs.liveness import Liveness
-from jobs.queue import Queue
-from jobs.record import Job, Status
-from jobs.request import FLEX
-from jobs.response import SERVER_ERROR
-from jobs.schema import jobs
-from tests.support.rows import OWNER, Rows, accepted
+from jobs.storage.workers import Liveness
+from jobs.transport.queue import Queue
+from jobs.job import Job, Status
+from jobs.requests.generation import FLEX
+from jobs.protocol.response import SERVER_ERROR
+from jobs.storage.schema import jobs
+from tests.support.job_factory import OWNER, Rows, accepted
 from tests.support.stack import Stack, wait_for
 from tests.support.wire import create
-from tests.support.witness import follow, row_of
+from tests.support.assertions import follow, row_of
 
 # Hours of long ago, one for each test: the database is shared.
 HOURS = count(10**9 - 10**9 % 3600, 3600)

@@ -7,11 +7,11 @@ from typing import Any
 import openai
 import pytest
 
-from jobs.conversation import MAX_TURNS, history
+from web.actions.conversation import MAX_TURNS, history
 from jobs.errors import InvalidRequest
-from jobs.record import Job
-from jobs.request import messages_of
-from tests.support.rows import OWNER, Rows, accepted
+from jobs.job import Job
+from jobs.requests.generation import messages_of
+from tests.support.job_factory import OWNER, Rows, accepted
 from tests.support.stack import Stack
 
 

@@ -15,12 +15,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
-from jobs.database import Database, connect
+from jobs.storage.database import Database, connect
 from jobs.errors import BadSetting
-from jobs.schema import metadata
+from jobs.storage.schema import metadata
 from jobs.settings import Settings
-from jobs.versions import upgrade
-from tests.support.rows import Rows
+from jobs.storage.migrate import upgrade
+from tests.support.job_factory import Rows
 
 
 def test_the_migrations_make_what_the_tables_say_and_do_so_once(database: Database, rows: Rows) -> None:

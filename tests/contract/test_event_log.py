@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import redis
 
-from jobs import events
-from jobs.event_log import ENDED_MS, LIVE_MS, PAGE, Answer, Append, EventLog, Verdict, channel
-from jobs.ids import new_job_id
+from jobs.protocol import events
+from jobs.transport.event_log import ENDED_MS, LIVE_MS, PAGE, Answer, Append, EventLog, Verdict, channel
+from jobs.protocol.ids import new_job_id
 
 MARK = 1000  # where a later attempt's numbers begin
 

@@ -16,17 +16,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from jobs import events
-from jobs.attempts import Claim
-from jobs.event_log import Answer, Append, EventLog, Verdict, channel
-from tests.support.rows import Rows, frames_of, sqlite
-from web.relay import Relay
-from web.topic import Topic
-from worker import publisher, takeover
-from worker.answer import Kind
-from worker.publisher import Publisher
-from worker.section import Section
-from worker.stop import Stop
+from jobs.protocol import events
+from jobs.storage.attempts import Claim
+from jobs.transport.event_log import Answer, Append, EventLog, Verdict, channel
+from tests.support.job_factory import Rows, frames_of, sqlite
+from web.relay.follow import Relay
+from web.relay.topic import Topic
+from worker.publishing import publisher
+from worker.writing.write_section import resume
+from worker.model.chunks import Kind
+from worker.publishing.publisher import Publisher
+from worker.writing.section import Section
+from worker.model.cancellation import Stop
 
 FATES = ("heard", "heard", "heard", "unheard", "held back")
 
@@ -154,7 +155,7 @@ class Interleavings(RuleBasedStateMachine):
     def take_over(self, reached: bool) -> None:
         """The database gives the job to attempt 2; without Redis it begins from the row."""
         claim = self.rows.rescue(self.claim)
-        history = takeover.history(claim, self.log, Stop()) if reached else []
+        history = resume.history(claim, self.log, Stop()) if reached else []
         self.attempts.append(Attempt(self.rows, self.redis, claim, history))
 
     # -- what Redis does

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from jobs.keys import Keys
+from jobs.storage.api_keys import Keys
 from tests.support.stack import Stack, stack, wait_for
 from tests.support.wire import create, fetch, request
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from jobs import events
+from jobs.protocol import events
 from tests.support.stack import Stack
 from tests.support.wire import create, fetch, raw_stream, request
-from tests.support.witness import assert_one_end
+from tests.support.assertions import assert_one_end
 
 SIZE = 2_000_000
 # The model says it again and again. It comes in one chunk, as from servers that send several tokens at once:

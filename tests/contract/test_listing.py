@@ -11,15 +11,15 @@ import httpx2
 import pytest
 from sqlalchemy import update
 
-from jobs.keys import Keys
-from jobs.record import Status
-from jobs.schema import jobs
-from jobs.store import Store
+from jobs.storage.api_keys import Keys
+from jobs.job import Status
+from jobs.storage.schema import jobs
+from jobs.storage.store import Store
 from tests.support.markup import Markup
-from tests.support.rows import accepted
+from tests.support.job_factory import accepted
 from tests.support.stack import Stack, stack, wait_for
 from tests.support.wire import create
-from web.guard import LOCAL_OWNER
+from web.auth import LOCAL_OWNER
 
 PRICES = '{"demo": {"input": 2, "output": 5, "currency": "EUR"}}'
 

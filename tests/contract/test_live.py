@@ -12,17 +12,17 @@ from typing import Any, NamedTuple
 import openai
 import pytest
 
-from jobs import events
-from jobs.keys import Keys
-from jobs.record import Job, Status
-from jobs.store import Store
+from jobs.protocol import events
+from jobs.storage.api_keys import Keys
+from jobs.job import Job, Status
+from jobs.storage.store import Store
 from tests.support.allowed_html import words_of
 from tests.support.markdown_texts import HOSTILE
 from tests.support.stack import Stack, stack
 from tests.support.wire import assert_refused, blocks, create, fetch, request
-from web.screen import Picture, Screen
-from web.site import Site
-from web.standing import Standing
+from web.live.live_page import Picture, Screen
+from web.context import Site
+from web.live.job_state import Standing
 
 EMPTY: dict[str, Any] = dict.fromkeys(field.name for field in fields(Job))
 JOB = Job(**{**EMPTY, "status": Status.IN_PROGRESS, "created_at": 0.0, "attempt": 1, "request": {"prompt": None}})

@@ -12,11 +12,11 @@ from typing import Any
 import openai
 import pytest
 
-from jobs import events
+from jobs.protocol import events
 from tests.support.stack import DemoModel, Stack, Viewer, stack, wait_for
 from tests.support.up import running
 from tests.support.wire import assert_refused, create, fetch
-from tests.support.witness import assert_one_end, follow, row_of
+from tests.support.assertions import assert_one_end, follow, row_of
 
 # The default server has these; those below are another's.
 SPARE, LOCKED, SILENT = "demo+rate=0+seed=spare", "demo+status=401", "demo+rate=0+first=600"

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from jobs.record import Job
-from jobs.store import Store
+from jobs.job import Job
+from jobs.storage.store import Store
 from tests.support.markup import Markup
 from tests.support.stack import Stack, stack
 from tests.support.wire import create
-from web.guard import LOCAL_OWNER
+from web.auth import LOCAL_OWNER
 
 TEAM = """
 id = "letter"

@@ -9,8 +9,8 @@ from typing import Any
 import openai
 import pytest
 
-from jobs import events
-from jobs.fold import fold
+from jobs.protocol import events
+from jobs.protocol.fold import fold
 from tests.support.stack import Stack, Viewer, wait_for
 from tests.support.wire import raw_stream
 

@@ -24,16 +24,17 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from jobs import events, request, response
-from jobs.census import QUEUES, Census
-from jobs.ids import new_job_id
-from jobs.prompts import Prompts
-from jobs.record import Status
+from jobs.protocol import events, response
+from jobs.requests import generation
+from jobs.storage.statistics import QUEUES, Census
+from jobs.protocol.ids import new_job_id
+from jobs.requests.prompts import Prompts
+from jobs.job import Status
 from tests.support.stack import Stack, stack
 from tests.support.up import ROOT, clean_environment
 from tests.support.wire import create, fetch
 from tests.support.wire import request as ask
-from web.openapi import describe
+from web.api.openapi import describe
 
 # In a process of its own: an application starts threads.
 LIST_ROUTES = """
@@ -62,15 +63,15 @@ CAN_BE_MET: dict[str, dict[str, Any]] = {
     "Form": {
         "prompt": {"enum": ["story", "explainer"]},
         "topic": {"type": "string", "pattern": "^[a-z]{3,9}$"},
-        "request.model": {"const": ""},
-        "request.input": {"type": "string", "pattern": "^[a-z ]{0,9}$"},
-        "request.instructions": {"type": "string", "pattern": "^[a-z ]{0,9}$"},
-        "request.previous_response_id": {"const": ""},
-        "request.temperature": {"enum": ["", "0", "0.7", "2"]},
-        "request.top_p": {"enum": ["", "0.5"]},
-        "request.max_output_tokens": {"enum": ["", "1", "2000"]},
-        "request.reasoning.effort": {"enum": ["", "low", "high"]},
-        "request.service_tier": {"enum": ["", "flex"]},
+        "generation.model": {"const": ""},
+        "generation.input": {"type": "string", "pattern": "^[a-z ]{0,9}$"},
+        "generation.instructions": {"type": "string", "pattern": "^[a-z ]{0,9}$"},
+        "generation.previous_response_id": {"const": ""},
+        "generation.temperature": {"enum": ["", "0", "0.7", "2"]},
+        "generation.top_p": {"enum": ["", "0.5"]},
+        "generation.max_output_tokens": {"enum": ["", "1", "2000"]},
+        "generation.reasoning.effort": {"enum": ["", "low", "high"]},
+        "generation.service_tier": {"enum": ["", "flex"]},
     },
 }
 
@@ -150,14 +151,14 @@ def test_no_name_stands_for_two_schemas() -> None:
     written = set(
         re.findall(r"^\[components\.schemas\.(\w+)\]$", (ROOT / "web/openapi.toml").read_text(), re.MULTILINE)
     )
-    models = set(request.CreateRequest.model_json_schema()["$defs"])
+    models = set(generation.CreateRequest.model_json_schema()["$defs"])
     assert ours == written | models | {"CreateRequest"}
     assert not written & (models | {"CreateRequest"})
 
 
 def test_the_fields_of_a_response_are_those_that_are_built() -> None:
-    asked = request.parse(b'{"input": "x"}')
-    built = response.initial(new_job_id(), 0, request.accept(asked, Prompts(None), default_model="demo", allowed=()))
+    asked = generation.parse(b'{"input": "x"}')
+    built = response.initial(new_job_id(), 0, generation.accept(asked, Prompts(None), default_model="demo", allowed=()))
     schema = describe()["components"]["schemas"]["Response"]
     assert set(schema["required"]) == set(schema["properties"]) == set(built)
 

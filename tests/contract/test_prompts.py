@@ -14,17 +14,17 @@ from typing import Any
 import openai
 import pytest
 
-from cli.processes import WORKER
-from jobs.attempts import Attempts, Checkpoint, Claim
-from jobs.ids import item_id
-from jobs.parameters import Parameters
-from jobs.parts import noted
-from jobs.prompts import Prompt
-from jobs.store import Store
+from cli.launch.processes import WORKER
+from jobs.storage.attempts import Attempts, Checkpoint, Claim
+from jobs.protocol.ids import item_id
+from jobs.requests.parameters import Parameters
+from jobs.protocol.headings import noted
+from jobs.requests.prompts import Prompt
+from jobs.storage.store import Store
 from tests.support.stack import Stack, Viewer, stack
 from tests.support.up import ROOT, clean_environment
 from tests.support.wire import create, fetch
-from tests.support.witness import assert_in_order, assert_one_end, follow, row_of
+from tests.support.assertions import assert_in_order, assert_one_end, follow, row_of
 
 EXAMPLES = ROOT / "examples"
 SECRET = "the patient's name"

@@ -10,11 +10,11 @@ from typing import Any
 import openai
 import pytest
 
-from jobs import events
-from jobs.fold import fold
+from jobs.protocol import events
+from jobs.protocol.fold import fold
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import fetch, raw_stream
-from tests.support.witness import assert_in_order, assert_one_end, row_of
+from tests.support.assertions import assert_in_order, assert_one_end, row_of
 
 # What a test wants to happen to the sections stands in a prompt of its own: `faults` in that of section {{number}}.
 PROMPT = """

@@ -11,9 +11,9 @@ from urllib.parse import quote, urlsplit
 import openai
 import pytest
 
-from jobs.record import Status
-from jobs.store import Store
-from tests.support.rows import OWNER, Rows, accepted
+from jobs.job import Status
+from jobs.storage.store import Store
+from tests.support.job_factory import OWNER, Rows, accepted
 from tests.support.stack import Stack, wait_for
 from tests.support.wire import assert_refused, create, fetch, request
 

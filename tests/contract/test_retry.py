@@ -7,17 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 import pytest
 
-from jobs import events
-from jobs.attempts import Checkpoint
+from jobs.protocol import events
+from jobs.storage.attempts import Checkpoint
 from jobs.errors import InvalidRequest, JobNotFound
-from jobs.record import Job, Status
-from jobs.retry import retry
-from tests.support.rows import OWNER, Rows, accepted
+from jobs.job import Job, Status
+from web.actions.retry import retry
+from tests.support.job_factory import OWNER, Rows, accepted
 from tests.support.stack import Stack, wait_for
 from tests.support.wire import assert_refused, create, fetch
-from worker import takeover
-from worker.answer import Kind
-from worker.section import Section
+from worker.writing.write_section import resume
+from worker.model.chunks import Kind
+from worker.writing.section import Section
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def test_invariant_5_finished_items_stay_across_a_retry(rows: Rows, half_done: J
     assert [checkpoint.section for checkpoint in claim.checkpoints] == [0]
     recording = rows.record(claim)
     for checkpoint in claim.checkpoints:
-        takeover.restore(recording, checkpoint)
-        takeover.restore(recording, checkpoint)  # an attempt that finds it restored leaves it alone
+        resume.restore(recording, checkpoint)
+        resume.restore(recording, checkpoint)  # an attempt that finds it restored leaves it alone
     carried = [item for checkpoint in claim.checkpoints for item in checkpoint.items]
     assert [item["penstock"] for item in carried] == [{"section": 0}] * 2  # its times are those of another job
     output = recording.snapshot()["output"]

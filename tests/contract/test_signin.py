@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
-from jobs.keys import Keys
+from jobs.storage.api_keys import Keys
 from tests.support.stack import Stack, stack
 from tests.support.wire import create
 

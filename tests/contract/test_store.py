@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from jobs import events
-from jobs.attempts import Checkpoint, Finish, Held, Replaced
+from jobs.protocol import events
+from jobs.storage.attempts import Checkpoint, Finish, Held, Replaced
 from jobs.errors import InvalidRequest, JobNotFound
-from jobs.fold import fold
-from jobs.ids import new_job_id
-from jobs.record import Status
-from jobs.store import SEND_GRACE_SECONDS
-from jobs.transcript import read
-from tests.support.rows import OWNER, Rows, accepted
-from tests.support.witness import assert_one_end, row_of
+from jobs.protocol.fold import fold
+from jobs.protocol.ids import new_job_id
+from jobs.job import Status
+from jobs.storage.store import SEND_GRACE_SECONDS
+from jobs.protocol.transcript import read
+from tests.support.job_factory import OWNER, Rows, accepted
+from tests.support.assertions import assert_one_end, row_of
 
 RACERS, ALL = 8, 10**6
 

@@ -10,13 +10,13 @@ import httpx2
 import pytest
 from sqlalchemy import insert, update
 
-from jobs.census import Census
-from jobs.keys import Keys
-from jobs.record import Status
-from jobs.schema import jobs, workers
-from jobs.store import Store
+from jobs.storage.statistics import Census
+from jobs.storage.api_keys import Keys
+from jobs.job import Status
+from jobs.storage.schema import jobs, workers
+from jobs.storage.store import Store
 from tests.support.markup import Markup
-from tests.support.rows import accepted
+from tests.support.job_factory import accepted
 from tests.support.stack import Stack, stack, wait_for
 from tests.support.wire import create
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from jobs.attempts import Claim, Limits
-from jobs.record import Job
-from tests.support.rows import Rows, accepted
+from jobs.storage.attempts import Claim, Limits
+from jobs.job import Job
+from tests.support.job_factory import Rows, accepted
 from tests.support.stack import Stack, wait_for
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import openai
 import pytest
 
-from jobs import events
+from jobs.protocol import events
 from tests.support.stack import Stack, Viewer, wait_for
 from tests.support.wire import (
     assert_refused,
@@ -25,7 +25,7 @@ from tests.support.wire import (
     raw_stream,
     request,
 )
-from tests.support.witness import follow, text_in
+from tests.support.assertions import follow, text_in
 
 HOSTILE = (
     "lines\u2028and\u2029and\u0085and\rand\r\nand\n\nends",

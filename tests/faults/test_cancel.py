@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 import pytest
 
-from jobs.attempts import Attempts
+from jobs.storage.attempts import Attempts
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import blocks, create, fetch, request
-from tests.support.witness import assert_one_end, row_of, text_in
+from tests.support.assertions import assert_one_end, row_of, text_in
 
 # Twice what is promised: the machine has other things to do.
 ROUND_TRIP = 2 * 1.0

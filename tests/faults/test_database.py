@@ -14,15 +14,15 @@ import openai
 import psutil
 import pytest
 
-from cli.processes import WORKER
-from jobs.record import Status
-from tests.support.obstruction import locked
+from cli.launch.processes import WORKER
+from jobs.job import Status
+from tests.support.sqlite_faults import locked
 from tests.support.postgres import find_programs, postgres
 from tests.support.proxy import Proxy
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.up import ROOT, clean_environment
 from tests.support.wire import create, fetch
-from tests.support.witness import assert_in_order, assert_one_end, row_of
+from tests.support.assertions import assert_in_order, assert_one_end, row_of
 
 LEASE_SECONDS = 2
 

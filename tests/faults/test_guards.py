@@ -13,15 +13,15 @@ from typing import Any
 import openai
 import pytest
 
-from jobs import events
-from jobs.attempts import Attempts
-from jobs.event_log import EventLog
-from jobs.schema import checkpoints
-from tests.support.obstruction import endless, is_locked, locked
+from jobs.protocol import events
+from jobs.storage.attempts import Attempts
+from jobs.transport.event_log import EventLog
+from jobs.storage.schema import checkpoints
+from tests.support.sqlite_faults import endless, is_locked, locked
 from tests.support.process import Process
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import create, event_source, raw_stream
-from tests.support.witness import assert_in_order, assert_one_end, row_of, text_in
+from tests.support.assertions import assert_in_order, assert_one_end, row_of, text_in
 
 # Who is not told of an end looks for it after two seconds of silence.
 TOLD_SECONDS = 1.0

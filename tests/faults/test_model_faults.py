@@ -12,10 +12,10 @@ from typing import Any
 import openai
 import pytest
 
-from jobs import events
+from jobs.protocol import events
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import create, request
-from tests.support.witness import assert_one_end, follow, text_in, types_in
+from tests.support.assertions import assert_one_end, follow, text_in, types_in
 
 MODEL = "demo+rate=0+first=0"
 WHOLE = 40

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.stack import Stack, stack, wait_for
 from tests.support.wire import create, fetch, request
-from tests.support.witness import follow, row_of
+from tests.support.assertions import follow, row_of
 
 MARKER = "Xanadu4711"
 

@@ -16,17 +16,17 @@ import openai
 import psutil
 import pytest
 
-from jobs import events
-from jobs.attempts import Attempts
-from jobs.event_log import EventLog, channel
-from jobs.ids import item_id
-from jobs.record import Status
-from jobs.store import Store
+from jobs.protocol import events
+from jobs.storage.attempts import Attempts
+from jobs.transport.event_log import EventLog, channel
+from jobs.protocol.ids import item_id
+from jobs.job import Status
+from jobs.storage.store import Store
 from tests.support.process import Process
-from tests.support.rows import Rows, accepted
+from tests.support.job_factory import Rows, accepted
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import blocks, create, fetch, raw_stream, request
-from tests.support.witness import assert_in_order, assert_one_end
+from tests.support.assertions import assert_in_order, assert_one_end
 
 # Twice what is promised: the machine has other things to do.
 FREED_SECONDS = 2 * 20

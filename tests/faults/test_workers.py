@@ -11,18 +11,18 @@ import openai
 import pytest
 from sqlalchemy import update
 
-from jobs import events
-from jobs.attempts import Attempts, Checkpoint, Claim
-from jobs.ids import item_id
-from jobs.prompts import Prompts
-from jobs.queue import Queue
-from jobs.record import Job, Status
-from jobs.request import CreateRequest, accept
-from jobs.schema import jobs, transcripts
-from jobs.store import Store
+from jobs.protocol import events
+from jobs.storage.attempts import Attempts, Checkpoint, Claim
+from jobs.protocol.ids import item_id
+from jobs.requests.prompts import Prompts
+from jobs.transport.queue import Queue
+from jobs.job import Job, Status
+from jobs.requests.generation import CreateRequest, accept
+from jobs.storage.schema import jobs, transcripts
+from jobs.storage.store import Store
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import create
-from tests.support.witness import assert_in_order, assert_one_end, follow, row_of, text_in
+from tests.support.assertions import assert_in_order, assert_one_end, follow, row_of, text_in
 
 MODEL = "demo+rate=0+first=0"
 

@@ -13,8 +13,8 @@ from urllib.request import urlopen
 import pytest
 from click.testing import Result
 
-from cli.listening import listen
-from jobs.fold import fold, text_of
+from cli.launch.listening import listen
+from jobs.protocol.fold import fold, text_of
 from tests.support.stack import Stack
 from tests.support.up import COMMAND, ROOT, ask, clean_environment, command, eventually
 

@@ -10,10 +10,10 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
-from jobs import events, transcript
-from jobs.audit import audit
-from jobs.schema import jobs, transcripts
-from jobs.transcript import TranscriptWriter
+from jobs.protocol import events, transcript
+from jobs.storage.audit import audit
+from jobs.storage.schema import jobs, transcripts
+from jobs.protocol.transcript import TranscriptWriter
 from tests.support.stack import Stack, stack
 from tests.support.up import ask, command, eventually
 

@@ -16,7 +16,7 @@ import pytest
 import redis
 import yaml  # type: ignore[import-untyped]
 
-from cli.redis_server import FAKE, find_program
+from cli.launch.redis_server import FAKE, find_program
 from jobs.settings import Settings
 from tests.support.process import Process
 from tests.support.stack import DemoModel, wait_for

@@ -19,7 +19,7 @@ from tests.support.redis_server import RedisServer
 from tests.support.up import COMMAND, ROOT, Up, clean_environment, command, eventually, living, running
 
 LONG = "[[demo rate=40 tokens=160]] 一条渠"
-NO_REDIS = "import cli.redis_server as r; r.find_program = lambda: r.FAKE; from cli.main import main; main()"
+NO_REDIS = "import cli.launch.redis_server as r; r.find_program = lambda: r.FAKE; from cli.main import main; main()"
 
 
 def get(url: str) -> tuple[int, Any]:

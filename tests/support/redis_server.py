@@ -7,7 +7,7 @@ import subprocess
 import time
 from typing import Self
 
-from cli import redis_server
+from cli.launch import redis_server
 
 _START_SECONDS = 60
 

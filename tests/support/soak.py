@@ -22,12 +22,12 @@ from typing import Any
 
 import psutil
 
-from jobs import events
-from jobs.liveness import Liveness
-from jobs.store import Store
+from jobs.protocol import events
+from jobs.storage.workers import Liveness
+from jobs.storage.store import Store
 from tests.support.process import Process
 from tests.support.stack import Stack, stack, wait_for
-from tests.support.tasks import PROMPT, PROMPT_NAME, Task
+from tests.support.soak_jobs import PROMPT, PROMPT_NAME, Task
 from tests.support.wire import blocks, fetch, request
 
 WORKERS, WEBS, JOBS, VIEWERS = 3, 2, 30, 2

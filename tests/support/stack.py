@@ -19,14 +19,14 @@ import openai
 import redis
 from sqlalchemy import select
 
-from cli.listening import Door, listen
-from cli.processes import DEMO_MODEL, WEB, WORKER
-from jobs.database import Database
-from jobs.liveness import Liveness
-from jobs.record import Status
-from jobs.schema import jobs
+from cli.launch.listening import Door, listen
+from cli.launch.processes import DEMO_MODEL, WEB, WORKER
+from jobs.storage.database import Database
+from jobs.storage.workers import Liveness
+from jobs.job import Status
+from jobs.storage.schema import jobs
 from jobs.settings import Settings
-from jobs.versions import upgrade
+from jobs.storage.migrate import upgrade
 from tests.support.process import Process
 from tests.support.redis_server import RedisServer
 from tests.support.up import clean_environment

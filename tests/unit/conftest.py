@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from jobs.event_log import EventLog
+from jobs.transport.event_log import EventLog
 from tests.support.redis_server import RedisServer
-from tests.support.rows import Rows, sqlite
+from tests.support.job_factory import Rows, sqlite
 
 
 @pytest.fixture(scope="session")

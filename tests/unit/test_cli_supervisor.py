@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.supervisor import Child, ChildFailed, Supervisor
+from cli.launch.supervisor import Child, ChildFailed, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAUNCHER = """
 import signal, sys
 from pathlib import Path
-from cli.supervisor import Child, Supervisor
+from cli.launch.supervisor import Child, Supervisor
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 with Supervisor() as supervisor:
     for number, script in enumerate(sys.argv[2:]):

@@ -22,8 +22,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import cli.main
-from jobs import events
-from jobs.fold import fold
+from jobs.protocol import events
+from jobs.protocol.fold import fold
 from tests.support.up import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]

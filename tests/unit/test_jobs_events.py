@@ -7,8 +7,8 @@ import zlib
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobs import events
-from jobs.transcript import TranscriptWriter, read
+from jobs.protocol import events
+from jobs.protocol.transcript import TranscriptWriter, read
 
 KINDS = st.sampled_from([events.TEXT_DELTA, events.ITEM_DONE, *sorted(events.TERMINAL)])
 LIKE_A_FRAME = ["event: response.completed\ndata: {}\n\n", '"sequence_number":99,', ": x\n\nid: 7\nretry: 0\n\n"]

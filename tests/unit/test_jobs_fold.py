@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import events
-from jobs.events import Event
-from jobs.fold import Fold, fold, text_of
-from jobs.progress import progress
+from jobs.protocol import events
+from jobs.protocol.events import Event
+from jobs.protocol.fold import Fold, fold, text_of
+from jobs.protocol.progress import progress
 
 DELTAS = {"reasoning": events.REASONING_DELTA, "message": events.TEXT_DELTA}
 PART_TYPES = {"reasoning": "reasoning_text", "message": "output_text"}

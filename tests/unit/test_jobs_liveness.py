@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from jobs.liveness import Liveness, Observer, declare_dead
+from jobs.storage.workers import Liveness, Observer, declare_dead
 from jobs.settings import Settings
-from tests.support.rows import Rows, sqlite
+from tests.support.job_factory import Rows, sqlite
 from tests.support.stack import wait_for
 
 LEASE = 0.3

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.parts import noted, parts_of
+from jobs.protocol.headings import noted, parts_of
 
 HEADINGS = {"core": "[Core idea]", "example": "[Example]", "end": "【总结】"}
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import request as creation
+from jobs.requests import generation as creation
 from jobs.errors import BadSetting, InvalidRequest
-from jobs.prompts import Prompt, Prompts, language_of, read_prompt
+from jobs.requests.prompts import Prompt, Prompts, language_of, read_prompt
 
 STORY = Prompts(None).get("story", None)
 FILE = """

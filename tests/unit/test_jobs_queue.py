@@ -8,10 +8,10 @@ from pathlib import Path
 
 import redis
 
-from jobs.queue import GENERATE, Queue
+from jobs.transport.queue import GENERATE, Queue
 from jobs.settings import Settings
 from tests.support.redis_server import RedisServer
-from tests.support.rows import OWNER, Rows, accepted
+from tests.support.job_factory import OWNER, Rows, accepted
 
 
 def test_invariant_10_ids_only_in_the_queue(rows: Rows, tmp_path: Path) -> None:

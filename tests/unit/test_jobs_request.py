@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs import request as creation
+from jobs.requests import generation as creation
 from jobs.errors import InvalidRequest
-from jobs.prompts import Prompts
-from tests.support.rows import accepted
+from jobs.requests.prompts import Prompts
+from tests.support.job_factory import accepted
 
 
 @given(st.text(min_size=1), st.none() | st.text(min_size=1))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.fold import Item, Part
-from jobs.words import words_in
+from jobs.protocol.fold import Item, Part
+from jobs.protocol.word_count import words_in
 
 # What makes borders: letters, marks on them, Chinese of both planes, digits, and what is no part of any word.
 LETTERS = st.sampled_from("aé\u0301_1中𠀀豈，. -'\n\0")

@@ -14,8 +14,8 @@ from markdown_it.parser_block import ParserBlock
 
 from tests.support.allowed_html import words_of
 from tests.support.markdown_texts import BOLD, EXPECTED, FORMULAS, HOSTILE
-from web.blocks import Blocks, Cutter, render
-from web.markdown import Document
+from web.markdown.blocks import Blocks, Cutter, render
+from web.markdown.renderer import Document
 
 LIMIT = 8_000  # a longer block is cut
 

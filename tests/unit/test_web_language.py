@@ -12,12 +12,12 @@ import pytest
 from flask import Flask
 from jinja2 import Environment, nodes
 
-from jobs.prompts import BUILT_IN, read_prompt
-from jobs.record import Status
+from jobs.requests.prompts import BUILT_IN, read_prompt
+from jobs.job import Status
 from tests.support.up import ROOT
-from web.frame import place_here
-from web.language import IN_SCRIPT, _, script_words, texts
-from web.times import age, duration
+from web.pages.layout import place_here
+from web.pages.i18n import IN_SCRIPT, _, script_words, texts
+from web.pages.dates import age, duration
 
 WEB = ROOT / "web"
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.support.allowed_html import words_of
 from tests.support.markdown_texts import BOLD, EXPECTED, FORMULAS, HOSTILE, NO_FORMULAS
-from web import wall
-from web.blocks import Blocks, render
+from web.markdown.renderer import sanitizer
+from web.markdown.blocks import Blocks, render
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -73,9 +73,9 @@ def test_hostile_text_at_every_moment_of_its_coming(text: str) -> None:
 
 @pytest.mark.parametrize("html", HOSTILE)
 def test_the_wall_stands_alone(html: str) -> None:
-    words_of(wall.clean(html))
+    words_of(sanitizer.clean(html))
     words_of(
-        wall.clean(f'<a style="x" onclick="y" target="z" href="{html}" id="{html}">{html}<input name="key" {html}>')
+        sanitizer.clean(f'<a style="x" onclick="y" target="z" href="{html}" id="{html}">{html}<input name="key" {html}>')
     )
 
 

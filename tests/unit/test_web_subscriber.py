@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import redis
 
-from jobs.event_log import EventLog
-from jobs.store import Store
-from tests.support.rows import sqlite
-from web.subscriber import Subscriber
+from jobs.transport.event_log import EventLog
+from jobs.storage.store import Store
+from tests.support.job_factory import sqlite
+from web.relay.subscriber import Subscriber
 
 
 def test_a_subscription_is_tried_again_as_often_as_it_fails(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 
-from worker.answer import Answer, Kind, Thought
+from worker.model.chunks import Answer, Kind, Thought
 
 TEXTS = {
     "<think>why</think>because": ("why", "because"),

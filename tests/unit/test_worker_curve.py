@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.curve import Curve
+from worker.publishing.rate_histogram import Curve
 
 SLOTS = 60
 HEARD = st.lists(st.tuples(st.integers(0, 50), st.floats(-1, 20_000) | st.floats(0, 70)), max_size=40)

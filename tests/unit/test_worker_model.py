@@ -17,13 +17,13 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 
 from jobs.settings import Settings
-from tests.support.rows import accepted
+from tests.support.job_factory import accepted
 from tests.support.stack import DemoModel
-from worker import chains
-from worker.answer import Answer, Kind
-from worker.ask import ask_of
-from worker.faults import fault_of
-from worker.model import ChatModel, Models, chat_model, http_client
+from worker.model.chat_model import call
+from worker.model.chunks import Answer, Kind
+from worker.model.request import ask_of
+from worker.model.errors import fault_of
+from worker.model.chat_model import ChatModel, Models, chat_model, http_client
 
 REASONING = {"field": "+think=5", "other-field": "+think=5+field=reasoning", "tags": "+think=5+field=tag"}
 SCRIPTS = {"plain": "", **REASONING, "no-usage": "+nousage", "bytes": "+bytes", "cut": "+filter=3", "error": "+error=3"}
@@ -64,7 +64,7 @@ def ask(settings: Settings, script: str, **options: Any) -> tuple[Answer, str, s
     """An answer as a generation reads it, its reasoning and its text."""
     asked = ask_of(accepted(model=f"demo+rate=0{script}", input="Explain tides", **options))
     answer, said = Answer(), dict.fromkeys(Kind, "")
-    for kind, text in filter(None, answer.pieces(chains.stream(Models(settings), asked))):
+    for kind, text in filter(None, answer.pieces(call.stream(Models(settings), asked))):
         said[kind] += text
     return answer, said[Kind.REASONING], said[Kind.TEXT]
 
@@ -130,7 +130,7 @@ def strict(*arguments: Any) -> Iterator[Strict]:
 
 def said(models: Models, **body: Any) -> str:
     """The text of an answer."""
-    return "".join(str(chunk.content) for chunk in chains.stream(models, ask_of(accepted(**body))))
+    return "".join(str(chunk.content) for chunk in call.stream(models, ask_of(accepted(**body))))
 
 
 @pytest.mark.parametrize("habit", [*REASONING.values(), "+think=5+nostream", "+think=5+nooptions"])
@@ -216,7 +216,7 @@ def test_a_limit_is_kept(settings: Settings) -> None:
 def test_a_server_that_is_not_to_stream_is_asked_for_the_whole(refuses: str) -> None:
     with strict(refuses) as server:
         models = Models(server.settings.model_copy(update={"stream": False}))
-        chunks = list(chains.stream(models, ask_of(accepted(max_output_tokens=4))))
+        chunks = list(call.stream(models, ask_of(accepted(max_output_tokens=4))))
     assert [chunk.content for chunk in chunks] == ["Yes"]
     assert [body.get("stream") for body in server.bodies] == [False] * (2 if refuses else 1)
 

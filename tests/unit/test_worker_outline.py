@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from worker.outline import Chapter, Outline, schema_of, written_so_far
+from worker.writing.outline import Chapter, Outline, schema_of, written_so_far
 
 FOUND: dict[str, Any] = {
     "title": "Tides",

@@ -11,14 +11,14 @@ import pytest
 import redis
 from sqlalchemy.exc import OperationalError
 
-from jobs.event_log import ENDED_MS, EventLog, channel
+from jobs.transport.event_log import ENDED_MS, EventLog, channel
 from tests.support.redis_server import RedisServer
-from tests.support.rows import Rows, frames_of
+from tests.support.job_factory import Rows, frames_of
 from tests.support.stack import wait_for
-from worker.answer import Kind
-from worker.publisher import Publisher
-from worker.recording import MAX_FRAMES, Recording
-from worker.section import Section
+from worker.model.chunks import Kind
+from worker.publishing.publisher import Publisher
+from worker.publishing.recording import MAX_FRAMES, Recording
+from worker.writing.section import Section
 
 SECONDS = 10
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from jobs import events
-from jobs.attempts import BLOCK, Claim
-from jobs.event_log import Append, EventLog, Verdict
-from jobs.fold import fold
-from jobs.transcript import read
-from tests.support.rows import Rows, events_of, frames_of
-from worker.recording import MAX_FRAMES, Recording
+from jobs.protocol import events
+from jobs.storage.attempts import BLOCK, Claim
+from jobs.transport.event_log import Append, EventLog, Verdict
+from jobs.protocol.fold import fold
+from jobs.protocol.transcript import read
+from tests.support.job_factory import Rows, events_of, frames_of
+from worker.publishing.recording import MAX_FRAMES, Recording
 
 
 def begun(recording: Recording, text: str = "") -> Recording:

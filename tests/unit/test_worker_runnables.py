@@ -20,18 +20,18 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
 from pydantic import BaseModel, SecretStr
 
-from jobs.queue import Queue
+from jobs.transport.queue import Queue
 from jobs.settings import Settings
-from tests.support.rows import accepted
+from tests.support.job_factory import accepted
 from tests.support.stack import DemoModel
 from tests.support.up import ROOT
-from worker import runnables
-from worker.answer import Answer, Kind, Piece
-from worker.ask import ask_of
-from worker.faults import Fault
-from worker.model import ChatModel
-from worker.stop import Patience, Reason, Stop, Stopped, current_call
-from worker.workshop import Workshop
+from worker.model.chat_model import runnables
+from worker.model.chunks import Answer, Kind, Piece
+from worker.model.request import ask_of
+from worker.model.errors import Fault
+from worker.model.chat_model import ChatModel
+from worker.model.cancellation import Patience, Reason, Stop, Stopped, current_call
+from worker.context import Workshop
 
 Chain = Runnable[Any, Any]
 ASK = ChatPromptTemplate([("user", "{topic}")])

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import events
-from jobs.attempts import Checkpoint
-from jobs.fold import fold
-from tests.support.rows import Rows, events_of, frames_of
-from worker.answer import Kind
-from worker.recording import Recording
-from worker.section import Section
+from jobs.protocol import events
+from jobs.storage.attempts import Checkpoint
+from jobs.protocol.fold import fold
+from tests.support.job_factory import Rows, events_of, frames_of
+from worker.model.chunks import Kind
+from worker.publishing.recording import Recording
+from worker.writing.section import Section
 
 Said = Sequence[tuple[Kind, str]]
 Items = Sequence[Mapping[str, Any]]

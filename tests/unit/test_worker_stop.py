@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 
-from cli.listening import Door, listen
+from cli.launch.listening import Door, listen
 from jobs.settings import Settings
-from worker.faults import Fault
-from worker.model import http_client
-from worker.stop import Call, Patience, Reason, Stop, Stopped
+from worker.model.errors import Fault
+from worker.model.chat_model import http_client
+from worker.model.cancellation import Call, Patience, Reason, Stop, Stopped
 
 PATIENCE = Patience(first=10, gap=5, total=100)
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.faults import Fault
-from worker.structure import noted
+from worker.model.errors import Fault
+from worker.model.structured import noted
 
 JSON = st.recursive(
     st.none()

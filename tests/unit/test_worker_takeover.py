@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 import redis
 
-from jobs import events
-from jobs.attempts import Checkpoint
-from jobs.event_log import EventLog, Verdict
-from jobs.fold import fold
-from tests.support.rows import Rows, events_of, frames_of
-from worker import takeover
-from worker.answer import Kind
-from worker.recording import Recording
-from worker.section import Section
-from worker.stop import Reason, Stop, Stopped
+from jobs.protocol import events
+from jobs.storage.attempts import Checkpoint
+from jobs.transport.event_log import EventLog, Verdict
+from jobs.protocol.fold import fold
+from tests.support.job_factory import Rows, events_of, frames_of
+from worker.writing.write_section import resume
+from worker.model.chunks import Kind
+from worker.publishing.recording import Recording
+from worker.writing.section import Section
+from worker.model.cancellation import Reason, Stop, Stopped
 
 # The log of the section below has so many frames; a crash may have cut it anywhere behind the opening.
 FRAMES = 17
@@ -44,7 +44,7 @@ def test_invariant_5_finished_items_stay_wherever_the_log_broke_off(rows: Rows, 
     assert [set(item["penstock"]) for item in checkpoint.items] == [{"section", "started", "ended"}] * 2
     second = rows.record(replace(claim, job=replace(claim.job, created_at=0.0)), frames_of(first)[:left])
     second.begin()
-    takeover.restore(second, checkpoint)
+    resume.restore(second, checkpoint)
 
     told = events_of(second)
     output = fold(told)["output"]
@@ -61,11 +61,11 @@ def test_invariant_5_finished_items_stay_wherever_the_log_broke_off(rows: Rows, 
 
 def test_a_later_attempt_takes_the_log_and_nobody_else_may_append(rows: Rows, log: EventLog) -> None:
     first = finished(rows)
-    assert takeover.history(first.claim, log, Stop()) == []
+    assert resume.history(first.claim, log, Stop()) == []
     batch = first.batch()
     assert batch
     assert log.append([batch])[0].verdict is Verdict.OK
-    assert takeover.history(rows.rescue(first.claim), log, Stop()) == frames_of(first)
+    assert resume.history(rows.rescue(first.claim), log, Stop()) == frames_of(first)
     assert log.append([batch])[0].verdict is Verdict.STALE
 
 
@@ -73,4 +73,4 @@ def test_waiting_for_redis_ends_when_the_job_has_to_stop(rows: Rows) -> None:
     stop = Stop()
     stop.request(Reason.DRAIN)
     with redis.Redis.from_url("unix:///nowhere/redis.sock") as client, pytest.raises(Stopped):
-        takeover.history(rows.rescue(rows.claim()), EventLog(client), stop)
+        resume.history(rows.rescue(rows.claim()), EventLog(client), stop)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from jobs.attempts import Claim
-from jobs.queue import Queue
+from jobs.storage.attempts import Claim
+from jobs.transport.queue import Queue
 from jobs.settings import Settings
-from tests.support.rows import Rows, sqlite
-from worker.stop import Stop
-from worker.workshop import Workshop
-from worker.writing import Attempt
+from tests.support.job_factory import Rows, sqlite
+from worker.model.cancellation import Stop
+from worker.context import Workshop
+from worker.writing.write_section import Attempt
 
 
 @pytest.fixture

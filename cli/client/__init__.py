@@ -1,0 +1,1 @@
+"""The client commands: they talk to a server over HTTP."""

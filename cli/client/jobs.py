@@ -1,0 +1,160 @@
+"""`penstock submit`, `retry`, `list`, `show` and `cancel`: making jobs, and looking at those that there are."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import partial
+from typing import Any, BinaryIO, TextIO
+
+import click
+from openai import omit
+from openai.types.responses import Response
+
+from cli.exit_codes import Stop
+from cli.client.output import as_json, print_json, print_text, progress_bar
+from cli.client.rows import read_rows
+from cli.client.server import Job, Server, asks_server, only_once, wire
+from cli.client.watch import View, follow, job_id, timeout
+from jobs.protocol.fold import text_of
+from jobs.job import Status
+
+follows = click.option("--follow", "follows", is_flag=True, help="Print its text as it is written, or --json events.")
+
+
+@click.command()
+@click.argument("prompt", required=False)
+@click.argument("variables", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--input", "text", help="Text to send; `-` reads it from stdin.")
+@click.option("--file", "files", type=click.File(encoding="utf-8"), multiple=True, help="A file with text to send.")
+@click.option("--each", "table", type=click.File("rb"), help="A job for each row of this CSV file; `-` is stdin.")
+@click.option("--model", help="The model, when it is not to be the server's own choice.")
+@click.option("--idempotency-key", "key", help="The same key again makes no second job; with --each, KEY-ROW.")
+@follows
+@as_json
+@timeout
+@asks_server
+def submit(
+    server: Server,
+    *,
+    prompt: str | None,
+    variables: tuple[str, ...],
+    text: str | None,
+    files: tuple[TextIO, ...],
+    table: BinaryIO | None,
+    model: str | None,
+    key: str | None,
+    **view: Any,
+) -> None:
+    """Queue a job and print its id, or with --follow its text.
+
+    PROMPT is a prompt's id: `penstock submit story topic=penguins`. Without one the text of --input, --file
+    or stdin is sent as it is. With --each, line 1 of the file names the variables, and NAME=VALUE is for all rows.
+    """
+    if prompt and "=" in prompt:
+        raise Stop(f"{prompt!r} is a variable, and comes after the id of a prompt")
+    if key and not (key.isascii() and key.isprintable()):
+        raise Stop("--idempotency-key goes into a header: use ASCII characters only")
+    create: Callable[..., Response] = partial(server.openai.responses.create, background=True, model=model or omit)
+    shared, shown = _variables(variables), View(**view)
+    if table is None:
+        asked = {"id": prompt, "variables": shared} if prompt else omit
+        words = _input(prompt, text, files) or omit
+        _print_new(server, wire(create(prompt=asked, input=words, extra_headers=only_once(key))), shown)
+        return
+    if not prompt or text is not None or files or shown.follows:
+        raise Stop("--each needs the id of a prompt, and goes without --input, --file and --follow")
+    rows = read_rows(table)
+    with progress_bar() as bar:
+        for number, (place, row) in enumerate(bar.track(rows, description="submitting"), 1):
+            asked = {"id": prompt, "variables": {**row, **shared}}
+            with server.errors_explained(f"{place}: "):
+                created = create(prompt=asked, extra_headers=only_once(key and f"{key}-{number}"))
+            print_json(wire(created)) if shown.as_json else click.echo(created.id)
+
+
+def _print_new(server: Server, job: Job, view: View) -> None:
+    click.echo(f"{server.url}/jobs/{job['id']}", err=True)
+    if view.follows:
+        follow(server, job, view)
+    print_json(job) if view.as_json else click.echo(job["id"])
+
+
+def _variables(words: Iterable[str]) -> dict[str, str]:
+    for word in words:
+        if "=" not in word:
+            raise Stop(f"{word!r} is not a variable: write name=value")
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
+
+
+def _input(prompt: str | None, text: str | None, files: Iterable[TextIO]) -> str:
+    texts = [file.read() for file in files]
+    if text is not None:
+        texts.insert(0, sys.stdin.read() if text == "-" else text)
+    if not texts and not prompt:
+        if sys.stdin.isatty():
+            raise Stop("nothing to do: name a prompt, or give --input, --file or text on stdin")
+        texts = [sys.stdin.read()]
+    return "\n\n".join(texts)
+
+
+@click.command()
+@job_id
+@follows
+@as_json
+@timeout
+@asks_server
+def retry(server: Server, *, job_id: str, **view: Any) -> None:
+    """Queue an ended job again, as a new one that keeps what was finished, and print the new one's id.
+
+    ID may be the start of one, or `last`.
+    """
+    _print_new(server, server.retry(job_id), View(**view))
+
+
+@click.command("list")
+@click.option("-q", "--query", metavar="TEXT", help="Only those with this text.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
+@click.option("--status", type=click.Choice(list(Status)), help="Only those.")
+@as_json
+@asks_server
+def list_jobs(server: Server, *, query: str | None, limit: int, status: str | None, as_json: bool) -> None:
+    """List the newest jobs, newest first."""
+    for job in server.jobs(limit, status, query):
+        print_json(job) if as_json else click.echo(_line(job))
+
+
+def _line(job: Job) -> str:
+    prompt = job.get("prompt") or {}
+    asked = " ".join(f"{name}={value}" for name, value in (prompt.get("variables") or {}).items())
+    created = datetime.fromtimestamp(job["created_at"]).astimezone()
+    what = f"{prompt['id']} {asked}" if prompt else job["model"]
+    return f"{job['id']}  {job['status']:<11}  {created:%Y-%m-%d %H:%M}  {what}"
+
+
+@click.command()
+@job_id
+@click.option("--format", "form", type=click.Choice(["md", "json"]), default="md", help="The text, or the job whole.")
+@click.option("-o", "--output", type=click.File("wb", lazy=True), help="Write to this file instead.")
+@asks_server
+def show(server: Server, job_id: str, form: str, output: BinaryIO | None) -> None:
+    """Print what a job has written so far. ID may be the start of one, or `last`."""
+    job = server.get(job_id)
+    content = text_of(job) if form == "md" else json.dumps(job, ensure_ascii=False, indent=2) + "\n"
+    output.write(content.encode()) if output else print_text(content)
+    if job["status"] != "completed":
+        click.echo(f"this job is {job['status']}", err=True)
+
+
+@click.command()
+@job_id
+@as_json
+@asks_server
+def cancel(server: Server, job_id: str, as_json: bool) -> None:
+    """Cancel a job; what it has written is kept. ID may be the start of one, or `last`."""
+    job = wire(server.openai.responses.cancel(server.full_id(job_id)))
+    if as_json:
+        print_json(job)
+    click.echo(f"{job['id']} is {job['status']}", err=True)

@@ -1,0 +1,106 @@
+"""The Penstock server that the client commands talk to, through the official OpenAI client, unchanged."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import click
+import openai
+from openai.pagination import SyncCursorPage
+
+from cli.exit_codes import AUTH, NOT_FOUND, UNREACHABLE, USAGE, Stop
+from jobs.protocol.ids import is_job_id
+from jobs.settings import is_local
+
+Job = dict[str, Any]  # a response object, as it is on the wire
+
+_CODES = {401: AUTH, 403: AUTH, 404: NOT_FOUND, 429: UNREACHABLE}
+_OLDEST_PREFIX = 1000  # jobs looked through for the start of an id
+
+
+class _Response(openai.BaseModel):
+    """A job; all fields but its id are kept as they came."""
+
+    id: str
+
+
+def wire(model: openai.BaseModel) -> dict[str, Any]:
+    """What the client has parsed, as it came: also where the client's types are narrower than the answer."""
+    return model.to_dict(warnings=False)
+
+
+def only_once(key: str | None = None) -> dict[str, str]:
+    """Headers of a call that makes a job: the client sends again what got no answer, and with a key that is safe."""
+    return {"Idempotency-Key": key or uuid.uuid4().hex}
+
+
+class Server:
+    """One server, for the life of one command."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.url = url.rstrip("/")
+        # A proxy that is set for the world outside would be asked for the server next to us.
+        transport = openai.DefaultHttpxClient(trust_env=not is_local(url))
+        self.openai = openai.OpenAI(base_url=f"{self.url}/v1", api_key=api_key, max_retries=1, http_client=transport)
+
+    def jobs(self, most: int, status: str | None = None, text: str | None = None) -> Iterator[Job]:
+        """The newest jobs, newest first, `most` at most; of this status, with this text in them."""
+        query = {"limit": min(most, 100), "status": status or openai.omit, "q": text or openai.omit}
+        page = SyncCursorPage[_Response]
+        found = self.openai.get_api_list("/responses", page=page, model=_Response, options={"params": query})
+        return map(wire, islice(found, most))
+
+    def retry(self, given: str) -> Job:
+        """A new job for the ended one that a person means."""
+        path = f"/responses/{self.full_id(given)}/retry"
+        return wire(self.openai.post(path, cast_to=_Response, options={"headers": only_once()}))
+
+    def get(self, given: str) -> Job:
+        """The job that a person means by an id, the start of one, or `last`. Raises Stop if there is none."""
+        return wire(self.openai.responses.retrieve(self.full_id(given)))
+
+    def full_id(self, given: str) -> str:
+        """The id that a person means. Raises Stop unless it is exactly one."""
+        if is_job_id(given):
+            return given
+        start = ("",) if given == "last" else (given, f"resp_{given}")
+        recent = self.jobs(1 if given == "last" else _OLDEST_PREFIX)
+        found = [str(job["id"]) for job in recent if job["id"].startswith(start)]
+        if not found:
+            raise Stop(f"no job is called {given!r}: see `penstock list`", NOT_FOUND)
+        if len(found) > 1:
+            names = ", ".join(found[:3])
+            raise Stop(f"{given!r} begins the id of {len(found)} jobs ({names} ...): give more of it")
+        return found[0]
+
+    @contextmanager
+    def errors_explained(self, where: str = "") -> Iterator[None]:
+        """Make what the client raises a Stop: one line, which begins with `where`, and an exit code."""
+        try:
+            yield
+        except openai.APIConnectionError as error:
+            remedy = "start one with `penstock up`, or name another with --url or PENSTOCK_URL"
+            raise Stop(f"{where}no server answers at {self.url}: {remedy}", UNREACHABLE) from error
+        except openai.APIStatusError as error:
+            words = error.body.get("message") if isinstance(error.body, dict) else None
+            code = _CODES.get(error.status_code, UNREACHABLE if error.status_code >= 500 else USAGE)
+            raise Stop(f"{where}{words or error.message}", code) from error
+
+
+def asks_server(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its options --url and --api-key, pass it a Server, and turn errors into exit codes."""
+
+    @click.option("--url", envvar="PENSTOCK_URL", default="http://127.0.0.1:8000", help="The server's address.")
+    @click.option("--api-key", envvar="PENSTOCK_API_KEY", default="any", help="Your key (or PENSTOCK_API_KEY).")
+    @functools.wraps(command)
+    def wrapped(*, url: str, api_key: str, **arguments: object) -> None:
+        server = Server(url, api_key)
+        with server.openai, server.errors_explained():
+            command(server, **arguments)
+
+    return wrapped

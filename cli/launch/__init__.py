@@ -1,0 +1,1 @@
+"""`penstock up` and the processes it starts."""

@@ -1,0 +1,51 @@
+"""The single processes of a deployment. Each command becomes its process: no parent stays behind."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from cli.launch.data_directory import load_settings, make
+from cli.launch.listening import refuse_open_door
+from jobs.settings import Settings, child_environment
+
+WEB = (sys.executable, "-m", "gunicorn", "-c", "python:web.gunicorn", "web.app:create_app()", "--bind")
+WORKER = (sys.executable, "-m", "worker")
+DEMO_MODEL = (sys.executable, "-m", "demo_model")
+
+_passes_on = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--fd", type=int, help="Serve on this inherited socket instead.")
+def web(host: str, port: int, fd: int | None) -> None:
+    """Run one web server: the API and the pages."""
+    settings = load_settings()
+    if fd is None:
+        refuse_open_door(host, settings.auth)
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    _become([*WEB, address if fd is None else f"fd://{fd}"], settings)
+
+
+@click.command(context_settings=_passes_on)
+@click.argument("celery_arguments", nargs=-1, type=click.UNPROCESSED)
+def worker(celery_arguments: tuple[str, ...]) -> None:
+    """Run one worker. CELERY_ARGUMENTS are passed on to `celery worker`."""
+    _become([*WORKER, *celery_arguments], load_settings())
+
+
+@click.command(context_settings=_passes_on)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def demo_model(arguments: tuple[str, ...]) -> None:
+    """Run the offline demo model. ARGUMENTS are passed on to it."""
+    _become([*DEMO_MODEL, *arguments], load_settings())
+
+
+def _become(argv: list[str], settings: Settings) -> NoReturn:
+    make(settings.data)
+    os.execve(argv[0], argv, child_environment(PENSTOCK_DATA=str(settings.data)))  # noqa: S606 - no shell wanted

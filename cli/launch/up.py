@@ -1,0 +1,185 @@
+"""`penstock up`: everything on this machine, kept alive until a signal ends it."""
+
+from __future__ import annotations
+
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import httpx2
+
+from cli.launch.data_directory import hold, load_settings, make
+from cli.exit_codes import DONE, FAILED, INTERRUPTED, UNREACHABLE, Stop
+from cli.launch.interrupts import Interrupts
+from cli.launch.listening import Door, listen, refuse_open_door
+from cli.launch.processes import DEMO_MODEL, WEB, WORKER
+from cli.launch.redis_server import FAKE, RedisServer, answers
+from cli.launch.supervisor import Child, ChildFailed, Supervisor
+from jobs.storage.workers import declare_dead
+from jobs.model_server import resolve_model
+from jobs.settings import Settings, child_environment
+from jobs.storage.migrate import upgrade
+
+_WEAK_REDIS = """no Redis server found: using one in Python, which is slow and forgets all when it ends; \
+install redis-server (apt install redis-server, brew install redis)"""
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 takes any that is free.")
+@click.option("--data", type=click.Path(path_type=Path), help="Data directory  [default: .penstock].")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
+@click.option("--demo", is_flag=True, help="Use the offline demo model, whatever model server is set.")
+def up(*, host: str, port: int, data: Path | None, workers: int, demo: bool) -> None:
+    """Run everything on this machine: a private Redis, the workers and the web server.
+
+    Without OPENAI_API_KEY, OPENAI_BASE_URL and servers in penstock.toml it also runs the offline demo model. Ctrl-C
+    ends it in order.
+    """
+    settings = load_settings(data)
+    demo = demo or settings.demo or not (settings.names_a_model_server or settings.servers)
+    settings = settings.model_copy(update={"demo": demo})
+    refuse_open_door(host, settings.auth)
+    with (
+        Interrupts(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as interrupts,
+        hold(settings.data),
+        listen(host, port) as door,
+        Supervisor() as supervisor,
+    ):
+        code = DONE  # a signal is how it is meant to end: no process manager shall call that a failure
+        try:
+            settings = _start(settings, door, workers, supervisor)
+            _announce(settings, door)
+            supervisor.keep(partial(_declare_dead, settings))
+        except KeyboardInterrupt:
+            interrupts.take()
+            patience = f"running jobs have {settings.drain_seconds:g} s, then they wait for the next start"
+            click.echo(f"\nstopping: {patience}; once more to end at once", err=True)
+        except ChildFailed as failure:
+            code = FAILED
+            click.echo(f"{failure.tail}Error: {failure}", err=True)
+        try:
+            supervisor.stop()
+        except KeyboardInterrupt:  # leaving the supervisor kills what still runs
+            interrupts.take()
+            code = INTERRUPTED
+    raise click.exceptions.Exit(code)
+
+
+def _declare_dead(settings: Settings, worker: str) -> None:
+    try:
+        declare_dead(settings, worker)
+    except Exception as error:  # noqa: BLE001 - whatever keeps the row from being written, its lease ends anyway
+        click.echo(f"{worker} could not be declared dead: {error}", err=True)
+
+
+def _announce(settings: Settings, door: Door) -> None:
+    model = settings.model
+    if settings.demo:
+        model += ": the offline demo model (set OPENAI_BASE_URL or OPENAI_API_KEY to use a real one)"
+    click.echo(f"Penstock is running.\n  model  {model}\n  data   {settings.data}", err=True)
+    click.echo(f"  logs   {settings.data / 'logs'}\n  stop   Ctrl-C", err=True)
+    if settings.demo and settings.auth == "off":
+        _queue_first_job(door)
+    click.echo(door.url)
+
+
+def _queue_first_job(door: Door) -> None:
+    """A report when there is no job at all, so that the page of a new user opens on text being written."""
+    status, page = _ask(door, "/v1/responses?limit=1")
+    if status != 200 or page["data"]:
+        return
+    # Not the locale module: it falls back to C when the locale that is asked for is not installed.
+    languages = map(child_environment().get, ("LC_ALL", "LC_MESSAGES", "LANG"))
+    chinese = next(filter(None, languages), "").startswith("zh")
+    variables = {"topic": "人工智能" if chinese else "artificial intelligence", "words": "900"}
+    request = {"prompt": {"id": "report", "variables": variables}, "background": True}
+    status, response = _ask(door, "/v1/responses", request)
+    if status == 200:
+        click.echo(f"  now being written: {door.url}/jobs/{response['id']}", err=True)
+
+
+def _start(settings: Settings, door: Door, workers: int, supervisor: Supervisor) -> Settings:
+    """Start it all and wait until it answers. Returns the settings that the children have.
+
+    Raises ChildFailed, Stop or BadSetting.
+    """
+    make(settings.data / "logs")
+    if settings.demo:
+        settings = _start_demo_model(settings, supervisor)
+    else:
+        settings = settings.model_copy(update={"model": resolve_model(settings)})
+    if "redis_url" not in settings.model_fields_set:
+        settings = _start_redis(settings, supervisor)
+    elif not answers(settings.redis_url):
+        parts = urlsplit(settings.redis_url)
+        place = parts.netloc.rpartition("@")[2] or parts.path  # never the whole: it may hold a password
+        raise Stop(f"no Redis answers at {place}: start it, or unset PENSTOCK_REDIS_URL", UNREACHABLE)
+    upgrade(settings)
+    _start_workers_and_web(settings, door, workers, supervisor)
+    return settings
+
+
+def _ask(door: Door, path: str, body: object = None) -> tuple[int, Any]:
+    """GET `path`, or POST `body` to it: the status and the JSON, or (0, None) when no whole answer came."""
+    method = "GET" if body is None else "POST"
+    try:
+        answer = httpx2.request(method, f"{door.url}{path}", json=body, trust_env=False, timeout=5)
+        return answer.status_code, answer.json()
+    except (httpx2.HTTPError, ValueError):
+        return 0, None
+
+
+def _start_demo_model(settings: Settings, supervisor: Supervisor) -> Settings:
+    door = supervisor.enter_context(listen("127.0.0.1", 0))
+    server = {"openai_base_url": f"{door.url}/v1", "openai_api_key": "demo"}
+    settings = settings.model_copy(update={**server, "model": "demo", "models": ()})
+    child = _child(settings, "demo", [*DEMO_MODEL, "--fd", str(door.fd)], fds=(door.fd,))
+    supervisor.start(child)
+    supervisor.wait_until(lambda: _ask(door, "/healthz")[0] == 200, child)
+    return settings
+
+
+def _start_redis(settings: Settings, supervisor: Supervisor) -> Settings:
+    directory = settings.data / "redis"
+    make(directory)
+    server = RedisServer(directory)
+    supervisor.callback(server.close)
+    if server.program == FAKE:
+        click.echo(_WEAK_REDIS, err=True)
+    settings = settings.model_copy(update={"redis_url": server.url})
+    # The database is the truth of a job: a Redis that starts empty loses no accepted job, no finished text.
+    remedy = f"; if Redis cannot read its data, move {directory} away: no job is lost"
+    child = _child(settings, "redis", server.argv, fds=server.fds, grace=10, remedy=remedy)
+    supervisor.start(child)
+    supervisor.wait_until(lambda: answers(server.url), child)
+    return settings
+
+
+def _start_workers_and_web(settings: Settings, door: Door, count: int, supervisor: Supervisor) -> None:
+    grace = settings.drain_seconds + 10
+    workers = [_child(settings, f"up-{number}", [*WORKER], grace=grace) for number in range(1, count + 1)]
+    # Viewers hold their connections open, and here no other web process takes them over: do not wait for them.
+    web = _child(settings, "web", [*WEB, f"fd://{door.fd}", "--graceful-timeout", "2"], fds=(door.fd,))
+    supervisor.start(*workers)
+    supervisor.start(web)
+    # Two steps, so that whoever is late is the one whose log is shown.
+    supervisor.wait_until(lambda: _ask(door, "/readyz")[0] > 0, web)
+    supervisor.wait_until(lambda: _ask(door, "/readyz")[0] == 200, workers[0])
+
+
+def _child(settings: Settings, name: str, argv: list[str], **options: Any) -> Child:
+    # What makes it load the same settings as ours; the rest it reads where we read it.
+    environment = {
+        "PENSTOCK_DATA": str(settings.data),
+        "PENSTOCK_REDIS_URL": settings.redis_url,
+        "PENSTOCK_MODEL": settings.model,
+        "PENSTOCK_MODELS": ",".join(settings.models),
+        "PENSTOCK_DEMO": str(settings.demo),
+        "OPENAI_BASE_URL": settings.openai_base_url,
+        "OPENAI_API_KEY": settings.openai_api_key,
+    }
+    return Child(name, argv, environment, settings.data / "logs" / f"{name}.log", **options)

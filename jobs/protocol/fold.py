@@ -1,0 +1,177 @@
+"""The one reader of events: `fold(events)` is the response that they describe. Pure.
+
+GET of a running job, an attempt that takes over, progress, the worker's own terminal response and
+`fold(transcript) == stored` all go through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs.protocol import events
+from jobs.protocol.events import Event
+from jobs.protocol.word_count import words_added
+
+Response = dict[str, Any]
+
+# What an item's `penstock` object tells of it, where there is anything to tell.
+_PLACE = ("title", "replaces", "reason", "started", "ended")
+
+
+@dataclass(slots=True)
+class Part:
+    """One content part of an item: its type on the wire and its text, in pieces as they came."""
+
+    type: str
+    pieces: list[str] = field(default_factory=list)
+    done: bool = False
+
+    @property
+    def text(self) -> str:
+        """The whole text; joining also compacts the pieces."""
+        self.pieces = ["".join(self.pieces)]
+        return self.pieces[0]
+
+    def to_wire(self) -> dict[str, Any]:
+        """The part as events and responses carry it."""
+        if self.type == "output_text":
+            return {"type": self.type, "text": self.text, "annotations": [], "logprobs": []}
+        return {"type": self.type, "text": self.text}
+
+
+@dataclass(slots=True)
+class Item:
+    """One output item as far as it is written.
+
+    `started` and `ended` are seconds since the job was accepted, from its first text on; None when that is to come,
+    or another job's past. `reason` says why it `replaces` another.
+    """
+
+    id: str
+    type: str
+    index: int
+    section: int
+    replaces: str | None = None
+    title: str | None = None
+    reason: str | None = None
+    started: float | None = None
+    ended: float | None = None
+    status: str = "in_progress"
+    parts: list[Part] = field(default_factory=list)
+    words: int = 0
+    _in_word: bool = False
+
+    @property
+    def has_text(self) -> bool:
+        """Whether anything was written into it."""
+        return any(piece for part in self.parts for piece in part.pieces)
+
+    def add(self, part: Part, text: str) -> None:
+        """Add text to the part that is being written; its words are counted as they come, each once."""
+        part.pieces.append(text)
+        more, self._in_word = words_added(text, inside=self._in_word)
+        self.words += more
+
+    def to_wire(self) -> dict[str, Any]:
+        """The item as events and responses carry it."""
+        known = {name: getattr(self, name) for name in _PLACE}
+        place = {"section": self.section} | {name: value for name, value in known.items() if value is not None}
+        wire: dict[str, Any] = {"id": self.id, "type": self.type, "status": self.status}
+        parts = [part.to_wire() for part in self.parts]
+        if self.type == "message":
+            return {**wire, "role": "assistant", "content": parts, "penstock": place}
+        summary = [part for part in parts if part["type"] == "summary_text"]
+        return {
+            **wire,
+            "summary": summary,
+            "content": [part for part in parts if part not in summary],
+            "penstock": place,
+        }
+
+
+class Fold:
+    """The state that a sequence of events has led to; `feed` takes the next one."""
+
+    def __init__(self) -> None:
+        self.items: dict[int, Item] = {}
+        self.ended = False
+        self._response: Response = {}
+
+    def feed(self, event: Event) -> None:
+        """Take in one event; the types that carry nothing new (`.done` of a text) change nothing."""
+        kind = event["type"]
+        if kind in (events.TEXT_DELTA, events.REASONING_DELTA, events.SUMMARY_DELTA):
+            self.items[event["output_index"]].add(self._part(event), event["delta"])
+        elif "response" in event:
+            self._response = event["response"]
+            self.ended = kind in events.TERMINAL
+        elif kind == events.ITEM_ADDED:
+            self._open(event)
+        elif kind == events.ITEM_DONE:
+            item, wire = self.items[event["output_index"]], event["item"]
+            item.status, item.ended = wire["status"], wire["penstock"].get("ended")
+        elif kind in (events.PART_ADDED, events.SUMMARY_ADDED):
+            item = self.items[event["output_index"]]
+            item.parts.append(Part(event["part"]["type"]))
+            # That of an item which was there before it was begun.
+            item.started = event.get("penstock", {}).get("started", item.started)
+        elif kind in (events.PART_DONE, events.SUMMARY_DONE):
+            self._part(event).done = True
+
+    def _open(self, event: Event) -> None:
+        wire, index = event["item"], event["output_index"]
+        place = wire["penstock"]
+        known = {name: place.get(name) for name in _PLACE}
+        self.items[index] = Item(wire["id"], wire["type"], index, place["section"], **known, status=wire["status"])
+
+    def _part(self, event: Event) -> Part:
+        # No item has parts of both kinds.
+        number = event["content_index"] if "content_index" in event else event["summary_index"]
+        return self.items[event["output_index"]].parts[number]
+
+    def output(self) -> list[dict[str, Any]]:
+        """The items that count, in reading order: of each section the last run that wrote text."""
+        sections: dict[int, list[Item]] = {}
+        for item in self.items.values():
+            sections.setdefault(item.section, []).append(item)
+        return [item.to_wire() for number in sorted(sections) for item in _last_run(sections[number]) if item.has_text]
+
+    def response(self) -> Response:
+        """The response at this point: the last snapshot that an event carried, with all output so far."""
+        return {**self._response, "output": self.output()}
+
+
+def fold(stream: Iterable[Event]) -> Response:
+    """The response that a job's events, from number 0 on, describe."""
+    state = Fold()
+    for event in stream:
+        state.feed(event)
+    return state.response()
+
+
+def text_of(response: Mapping[str, Any]) -> str:
+    """What the SDKs call `output_text`: every output text of every message, joined with nothing between."""
+    return "".join(
+        part["text"]
+        for item in response["output"]
+        if item["type"] == "message"
+        for part in item["content"]
+        if part["type"] == "output_text"
+    )
+
+
+def _last_run(items: list[Item]) -> list[Item]:
+    """The items of a section's last run with answer text, or with any text if no run got that far.
+
+    A run begins with an item that replaces one of the run before it.
+    """
+    runs: list[list[Item]] = [[]]
+    for item in sorted(items, key=lambda item: item.index):
+        if item.replaces in {earlier.id for earlier in runs[-1]}:
+            runs.append([])
+        runs[-1].append(item)
+    answered = [run for run in runs if any(item.type == "message" and item.has_text for item in run)]
+    written = [run for run in runs if any(item.has_text for item in run)]
+    return (answered or written or runs)[-1]

@@ -1,0 +1,43 @@
+"""How far a job is: its sections, what is written of each, and when the rest may be there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from jobs.protocol.fold import Item
+
+_TELLING_WORDS = 30
+
+
+def progress(items: Iterable[Item]) -> dict[str, Any]:
+    """Of a job's items: how many sections are done, of how many; and each with its title, status, words and times."""
+    answers = {item.section: item for item in sorted(items, key=lambda item: item.index) if item.type == "message"}
+    sections: list[dict[str, Any]] = [
+        {
+            "section": number,
+            "title": item.title,
+            "status": item.status if item.has_text or item.status != "in_progress" else "queued",
+            "words": item.words,
+            "started": item.started,
+            "ended": item.ended,
+        }
+        for number, item in sorted(answers.items())
+    ]
+    done = sum(section["status"] == "completed" for section in sections)
+    words = sum(section["words"] for section in sections)
+    return {"done": done, "total": max(1, len(sections)), "words": words, "sections": sections}
+
+
+def pace(written: int, wanted: int | None, seconds: float) -> dict[str, Any]:
+    """How fast a job that has written so many words in so many seconds is, and when the rest may be there.
+
+    Tokens are estimated: four for three words. There is no telling the time when nobody said how long the text is
+    to be, or little is written of it.
+    """
+    speed = written / seconds if seconds > 0 else 0.0
+    known = wanted is not None and written >= _TELLING_WORDS and speed > 0
+    return {
+        "tokens_per_second": round(speed * 4 / 3, 1),
+        "eta_seconds": round(max(0, wanted - written) / speed) if known and wanted is not None else None,
+    }

@@ -1,0 +1,120 @@
+"""The response object, whole: every field that the strict clients and Open Responses ask for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.protocol import events
+from jobs.job import Job, Status
+from jobs.requests.generation import KEPT
+
+# OpenAI's closed list of codes has one for whatever is not the caller's fault.
+SERVER_ERROR = "server_error"
+# Why another attempt was needed.
+_LOST, _SENT_HOME = "the worker was lost", "the worker was stopped"
+# Fields that have to be there: without a value until the end or for ever, and as the request had them.
+_EMPTY = ("completed_at", "error", "incomplete_details", "usage", "max_tool_calls")
+_AS_ASKED = ("model", "background", "store", "metadata", "service_tier", *KEPT)
+# What strict clients want a value for, where none was asked for.
+_DEFAULTS = {
+    "temperature": 1,
+    "top_p": 1,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "text": {"format": {"type": "text"}},
+    "truncation": "disabled",
+    "tools": [],
+    "tool_choice": "none",
+    "parallel_tool_calls": False,
+    "top_logprobs": 0,
+}
+
+
+def initial(job_id: str, created_at: float, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The response of a job that has just been accepted: queued, with no output."""
+    prompt, retry_of = request["prompt"], request.get("retry_of")
+    asked = {name: request[name] for name in _AS_ASKED}
+    return {
+        "id": job_id,
+        "object": "response",
+        "created_at": int(created_at),
+        "status": Status.QUEUED,
+        "output": [],
+        **dict.fromkeys(_EMPTY),
+        **{
+            name: value if (value := asked.get(name)) is not None else _DEFAULTS.get(name) for name in _DEFAULTS | asked
+        },
+        "prompt": prompt and _prompt(prompt),
+        "penstock": {"attempt": 0, **({"retry_of": retry_of} if retry_of else {})},
+    }
+
+
+def _prompt(prompt: Mapping[str, Any]) -> dict[str, Any]:
+    # The clients' type for a variable is text.
+    variables = {name: str(value) for name, value in prompt["variables"].items()}
+    return {"id": prompt["id"], "version": prompt["version"], "variables": variables}
+
+
+def opening(job_id: str, created_at: float, request: Mapping[str, Any]) -> bytes:
+    """Frames 0 and 1, as they stand in the row from the start: nothing in them can drift."""
+    queued = {"response": initial(job_id, created_at, request)}
+    return events.frame(events.CREATED, 0, queued) + events.frame(events.QUEUED, 1, queued)
+
+
+def started(base: Mapping[str, Any], job: Job, seconds: float) -> dict[str, Any]:
+    """The response as an attempt begins to work on it, so many seconds after it was accepted.
+
+    `attempts` tells of this one and of those before it, as far as their log is there: when each began, and why it was
+    needed.
+    """
+    before = base["penstock"].get("attempts", [])
+    lost = sum(one["reason"] == _LOST for one in before)
+    reason = None if job.attempt == 1 else _LOST if job.lost > lost else _SENT_HOME
+    attempts = [*before, {"attempt": job.attempt, "started": seconds, "reason": reason}]
+    penstock = {**base["penstock"], "attempt": job.attempt, "attempts": attempts}
+    return {**base, "status": Status.IN_PROGRESS, "output": [], "penstock": penstock}
+
+
+def ended(
+    base: Mapping[str, Any],
+    status: Status,
+    *,
+    now: float,
+    text: str,
+    error: Mapping[str, str] | None = None,
+    reason: str | None = None,
+    usage: Mapping[str, Any] | None = None,
+    penstock: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The terminal response: built once, stored, sent and served verbatim.
+
+    `text` is its output text, `reason` why it is incomplete, `error` {code, message} why it failed.
+    """
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {
+        **base,
+        "status": status,
+        "completed_at": int(now) if status is Status.COMPLETED else None,
+        "error": error,
+        "incomplete_details": {"reason": reason} if reason else None,
+        "usage": usage,
+        "penstock": {**base["penstock"], **(penstock or {}), "sha256": digest},
+    }
+
+
+def terminal_kind(status: Status) -> str:
+    """The one terminal event: a cancelled job ends as incomplete, because no client knows a third."""
+    return {Status.COMPLETED: events.COMPLETED, Status.FAILED: events.FAILED}.get(status, events.INCOMPLETE)
+
+
+def usage(counts: Mapping[str, int]) -> dict[str, Any]:
+    """Token counts in the shape of the wire."""
+    return {
+        "input_tokens": counts["input_tokens"],
+        "input_tokens_details": {"cached_tokens": counts["cached_tokens"], "cache_write_tokens": 0},
+        "output_tokens": counts["output_tokens"],
+        "output_tokens_details": {"reasoning_tokens": counts["reasoning_tokens"]},
+        "total_tokens": counts["input_tokens"] + counts["output_tokens"],
+    }

@@ -1,0 +1,1 @@
+"""What may be asked for: the body of a create, prompts and their variables."""

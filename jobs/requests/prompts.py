@@ -1,0 +1,221 @@
+"""Prompts: named, versioned templates with variables, one TOML file each; a user's beats a built-in one.
+
+`{{name}}` is substituted and nothing else: no expressions, no attributes, so that a text can never run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pkgutil
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from jsonschema import Draft202012Validator, SchemaError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+
+from jobs.requests import source_text
+from jobs.errors import BadSetting, InvalidRequest
+from jobs.requests.parameters import Parameters, Text, TextFormat
+
+BUILT_IN = Path(__file__).parent / "prompt_files"
+_VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+# What the messages of each step may name beside the inputs.
+PLANNED: Mapping[str, frozenset[str]] = {
+    "messages": frozenset({"sources"}),
+    "section": frozenset({"title", "outline", "number", "section", "section_words", "brief", "source"}),
+    "summary": frozenset({"title", "outline", "report", "summary_words"}),
+}
+_FROM_TEXT: Mapping[str, Callable[[str], Any]] = {
+    "integer": int,
+    "number": float,
+    "boolean": {"true": True, "false": False}.__getitem__,
+}
+
+
+Language = Literal["en", "zh"]
+T = TypeVar("T")
+
+
+class Message(BaseModel, frozen=True, extra="forbid"):
+    """One message of a conversation, as the model gets it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+def _with_properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(schema.get("properties"), Mapping):
+        raise ValueError("needs a table `properties`, which names the variables")  # noqa: TRY004  (pydantic's way)
+    return schema
+
+
+class Prompt(BaseModel, frozen=True, extra="forbid"):
+    """One prompt file. `inputs` is a JSON schema of the variables; messages come per language.
+
+    One with `section` messages is a plan: `messages` ask for an outline, `section` for each of its sections, and
+    `summary`, if there are any, for what comes last. They may name what PLANNED lists as well. One with a `runnable`
+    is run by the user's own code. `model`, `parameters` and `output` are for requests that do not say otherwise,
+    `parts` are the headings under which the text has its parts.
+    """
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64)
+    version: str
+    title: Mapping[str, str]
+    description: Mapping[str, str]
+    inputs: Annotated[Mapping[str, Any], AfterValidator(_with_properties)]
+    messages: Mapping[Language, Sequence[Message]] = {}
+    section: Mapping[Language, Sequence[Message]] = {}
+    summary: Mapping[Language, Sequence[Message]] = {}
+    runnable: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
+    model: Text | None = None
+    parameters: Parameters = Parameters()
+    output: TextFormat | None = None
+    parts: Mapping[str, Annotated[Mapping[Language, Text], Field(min_length=1)]] = {}
+    digest: str
+    path: Path = Field(exclude=True)
+
+    @model_validator(mode="after")
+    def _can_be_run(self) -> Self:
+        if not self.messages and (self.section or not self.runnable):
+            raise ValueError("there are no messages: write [[messages.en]], or name a `runnable` that does without")
+        if self.section and (self.runnable or self.output):
+            raise ValueError("sections are text that `section` asks for: leave out `runnable` and `output`")
+        for step, planned in PLANNED.items():
+            texts = [message.content for messages in getattr(self, step).values() for message in messages]
+            for name in sorted({*_VARIABLE.findall("\n".join(texts))} - {*self.inputs["properties"]} - planned):
+                raise ValueError(f"{{{{{name}}}}} is not among its inputs; add [inputs.properties.{name}]")
+        return self
+
+    def render(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """What a job keeps of this prompt: `variables` with defaults filled in, `messages`, `plan`, and whose they are.
+
+        Raises InvalidRequest that names the variable at fault.
+        """
+        values = self._checked(variables)
+        language, overview = values["language"], source_text.overview(source_text.split(str(values.get("source", ""))))
+        said = {step: _of(language, told) if told else [] for step, told in self.model_dump(include={*PLANNED}).items()}
+        return {
+            **self.model_dump(include={"id", "version", "digest", "runnable"}),
+            "variables": values,
+            "messages": fill(said.pop("messages"), {**values, "sources": overview}),
+            "plan": said if self.section else None,
+            "parts": {name: _of(language, headings) for name, headings in self.parts.items()},
+        }
+
+    def import_runnable(self) -> None:
+        """Import what `runnable` names, with the file's folder on sys.path; nothing if the prompt has none.
+
+        This runs the user's code: for the worker, and for whoever checks the file. Raises BadSetting, one line.
+        """
+        if self.runnable is None:
+            return
+        # At the end: a file there must not take the place of an installed module.
+        sys.path += {str(self.path.parent.absolute())}.difference(sys.path)
+        try:
+            found = pkgutil.resolve_name(self.runnable)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever their code raises)
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+        else:
+            if callable(found) or hasattr(found, "stream"):
+                return
+            reason = f"a {type(found).__name__} is no Runnable, and no function that makes one"
+        remedy = "write module:attribute; the module lies beside the prompt file, or is installed"
+        raise BadSetting(f"prompt file {self.path}: runnable {self.runnable}: {reason} ({remedy})")
+
+    def _checked(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        properties = self.inputs["properties"]
+        if unknown := sorted(set(variables) - set(properties)):
+            raise InvalidRequest(
+                f"Prompt '{self.id}' has no variable '{unknown[0]}'; it has {', '.join(properties)}.",
+                param=f"prompt.variables.{unknown[0]}",
+            )
+        values = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
+        values |= {name: _read(value, properties[name]) for name, value in variables.items()}
+        for error in Draft202012Validator(self.inputs).iter_errors(values):
+            name = str(error.path[0]) if error.path else _missing(self.inputs, values)
+            problem = error.message if error.path else "is required"
+            raise InvalidRequest(f"Prompt '{self.id}', variable '{name}': {problem}", param=f"prompt.variables.{name}")
+        if not values.get("language"):
+            values["language"] = language_of(str(values.get("topic", "")))
+        return values
+
+
+class Prompts:
+    """All prompts known to this process, by id."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """Read the built-in prompts, then those in `folder`. Raises BadSetting that names a bad file."""
+        if folder is not None and not folder.is_dir():
+            raise BadSetting(f"PENSTOCK_PROMPTS: {folder} is not a directory")
+        files = [*sorted(BUILT_IN.glob("*.toml")), *(sorted(folder.glob("*.toml")) if folder else [])]
+        self._prompts = {prompt.id: prompt for prompt in map(read_prompt, files)}
+
+    def __iter__(self) -> Iterator[Prompt]:
+        return iter(self._prompts.values())
+
+    def get(self, prompt_id: str, version: str | None) -> Prompt:
+        """The prompt of this id. Raises InvalidRequest when there is none, or only another version."""
+        prompt = self._prompts.get(prompt_id)
+        if prompt is None:
+            known = ", ".join(sorted(self._prompts))
+            raise InvalidRequest(f"There is no prompt '{prompt_id}'; there are {known}.", param="prompt.id")
+        if version not in (None, prompt.version):
+            raise InvalidRequest(
+                f"Prompt '{prompt_id}' has version {prompt.version}, not {version}.", param="prompt.version"
+            )
+        return prompt
+
+
+def read_prompt(path: Path) -> Prompt:
+    """One prompt file. Raises BadSetting, one line that names the file and what is wrong with it."""
+    try:
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        found = {**tomllib.loads(content.decode()), "digest": digest, "path": path}
+        prompt = Prompt.model_validate(found, extra="forbid")
+        Draft202012Validator.check_schema(prompt.inputs)
+        return prompt
+    except SchemaError as error:
+        raise BadSetting(f"prompt file {path}: inputs: {error.message}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        words = [*filter(None, [".".join(map(str, problem["loc"]))]), problem["msg"].removeprefix("Value error, ")]
+        raise BadSetting(f"prompt file {path}: {': '.join(words)}") from error
+    except (OSError, ValueError) as error:
+        raise BadSetting(f"prompt file {path}: {error}") from error
+
+
+def fill(messages: Sequence[Mapping[str, str]], values: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Messages with every `{{name}}` replaced by its value, or by nothing."""
+    return [
+        {**message, "content": _VARIABLE.sub(lambda match: str(values.get(match[1], "")), message["content"])}
+        for message in messages
+    ]
+
+
+def _of(language: Language, table: Mapping[Language, T]) -> T:
+    """What a table has for a language, or for another when it has nothing for this."""
+    return table.get(language) or next(iter(table.values()))
+
+
+def language_of(text: str) -> Literal["en", "zh"]:
+    """The language to write in about this topic."""
+    return "zh" if _CJK.search(text) else "en"
+
+
+def _read(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Forms and command lines only have text: `"300"` for an integer becomes 300."""
+    if isinstance(value, str) and (convert := _FROM_TEXT.get(schema.get("type", ""))):
+        with suppress(ValueError, KeyError):
+            return convert(value)
+    return value
+
+
+def _missing(schema: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    return next((name for name in schema.get("required", []) if name not in values), "?")

@@ -1,0 +1,1 @@
+"""The database: tables, transactions, migrations, and what web and worker do to rows."""

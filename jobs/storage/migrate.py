@@ -1,0 +1,85 @@
+"""The versions of the database: the one that it has, the newest, and the way there.
+
+Apart from jobs/storage/database.py, because only commands go this way and what it takes is slow to import.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
+
+from jobs.storage.database import connect
+from jobs.errors import BadSetting
+from jobs.settings import Settings
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def revisions(settings: Settings) -> tuple[str | None, str | None]:
+    """The version of the database, None when there is none yet, and the newest. Changes nothing.
+
+    Raises BadSetting when the database cannot be reached.
+    """
+    engine = connect(settings.database)
+    if engine.name == "sqlite" and not Path(engine.url.database or "").exists():
+        return None, _newest()  # to connect would make the file
+    try:
+        return _current(engine), _newest()
+    except Exception as error:
+        raise _unreachable(settings, error) from error
+    finally:
+        engine.dispose()
+
+
+def upgrade(settings: Settings) -> None:
+    """Bring the database to the newest version; a SQLite file is copied beside itself before it is changed.
+
+    Raises BadSetting when the database cannot be reached.
+    """
+    engine = connect(settings.database)
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    try:
+        current = _current(engine)
+        if current == _newest():
+            return
+        if current is not None:
+            _back_up(settings.database, current)
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except Exception as error:
+        raise _unreachable(settings, error) from error
+    finally:
+        engine.dispose()
+
+
+def _newest() -> str | None:
+    return ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+
+
+def _current(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def _unreachable(settings: Settings, error: Exception) -> BadSetting:
+    reason = "; ".join(str(getattr(error, "orig", None) or error).split("\n"))
+    return BadSetting(f"cannot open the database {make_url(settings.database).render_as_string()}: {reason}")
+
+
+def _back_up(url: str, revision: str) -> None:
+    path = make_url(url).database if url.startswith("sqlite") else None
+    if path is None:
+        return
+    # Not a copy of the file: part of the data may still be in the write-ahead log beside it.
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(f"{path}.{revision}.bak")) as copy:
+        source.backup(copy)

@@ -1,0 +1,52 @@
+"""`/healthz`, `/readyz` and `/v1/models`: is it alive, can it work, with which models."""
+
+from __future__ import annotations
+
+import redis
+from flask import Blueprint, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.storage.workers import Liveness
+from web.api import render
+from web.context import Site
+
+
+class Health:
+    """The handlers that say how the site is."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def routes(self) -> Blueprint:
+        """The handlers at their addresses."""
+        pages = Blueprint("health", __name__)
+        pages.get("/healthz")(self.healthz)
+        pages.get("/readyz")(self.readyz)
+        pages.get("/v1/models")(self.models)
+        return pages
+
+    def healthz(self) -> Response:
+        """This process answers."""
+        return render.json({"ok": True})
+
+    def readyz(self) -> Response:
+        """Whether a job would run: 200 or 503."""
+        state = {"database": True, "redis": True, "workers": 0}
+        try:
+            rows = Liveness(self._site.database).rows()
+            state["workers"] = sum(counter >= 0 and not dead for _, counter, dead in rows)
+        except SQLAlchemyError:
+            state["database"] = False
+        try:
+            self._site.redis.ping()
+        except redis.RedisError:
+            state["redis"] = False
+        response = render.json(state)
+        response.status_code = 200 if all(state.values()) else 503
+        return response
+
+    def models(self) -> Response:
+        """The models that a request may name."""
+        names = self._site.models.names()
+        known = [{"id": name, "object": "model", "created": 0, "owned_by": "penstock"} for name in names]
+        return render.json({"object": "list", "data": known})

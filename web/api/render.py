@@ -1,0 +1,138 @@
+"""Jobs as JSON: an ended one verbatim as it was stored, a running one folded from its log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import orjson
+import redis
+from flask import Response
+
+from jobs.protocol import events, headings
+from jobs.errors import InvalidRequest
+from jobs.protocol.fold import Fold, text_of
+from jobs.protocol.progress import pace, progress
+from jobs.job import Job, Status
+from jobs.requests.generation import input_of, wanted_words
+from web.context import Site
+
+_MAX_LIMIT = 100
+
+
+def json(value: Any) -> Response:
+    """A JSON answer."""
+    return Response(orjson.dumps(value), mimetype="application/json")
+
+
+def response(site: Site, job: Job) -> Response:
+    """A job as the response that it is at this moment, with its times in the header."""
+    answer = json(_folded(site, job)) if job.response is None else Response(job.response, mimetype="application/json")
+    now = job.ended_at or time.time()
+    moments = {"queue": job.started_at or now, "first_token": job.first_token_at, "total": now}
+    times = [f"{name};dur={1000 * (at - job.created_at):.0f}" for name, at in moments.items() if at is not None]
+    answer.headers["Server-Timing"] = ", ".join(times)
+    return answer
+
+
+def current(site: Site, job: Job) -> dict[str, Any]:
+    """The response of a job at this moment."""
+    if job.response is None:
+        return _folded(site, job)
+    found: dict[str, Any] = orjson.loads(job.response)
+    return found
+
+
+def _folded(site: Site, job: Job) -> dict[str, Any]:
+    """The response of a job that has not ended: what its log says; without Redis, what its row says."""
+    state = Fold()
+    for frame in events.split(job.opening):
+        state.feed(events.event_of(frame))
+    if job.attempt:
+        with suppress(redis.RedisError):
+            for page in site.log.read(job.id, after=1):
+                for _, frame in page:
+                    state.feed(events.event_of(frame))
+    found = {**state.response(), "status": job.status}
+    moving: dict[str, Any] = {"attempt": job.attempt, "progress": (far := progress(state.items.values()))}
+    if job.progress is not None:
+        moving["curve"] = job.progress["curve"]
+    if job.status is Status.QUEUED:
+        moving["queue_position"], oldest = site.store.queue_position(job)
+        moving["oldest_wait_seconds"] = round(time.time() - oldest, 1)
+    if job.first_token_at is not None:
+        moving["time_to_first_token"] = round(job.first_token_at - job.created_at, 3)
+        moving |= pace(far["words"], wanted_words(job.request), time.time() - job.first_token_at)
+    moving |= headings.noted(job.request, text_of(found), whole=False)
+    return {**found, "penstock": {**found["penstock"], **moving}}
+
+
+def page(site: Site, owner: str, arguments: Mapping[str, str]) -> Response:
+    """A page of an owner's jobs, without their texts: `limit`, `after`, `order`, `status`, `prompt`, `q`."""
+    status = arguments.get("status")
+    if status is not None and status not in set(Status):
+        raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
+    limit, newest_first = _paging(arguments)
+    jobs = site.store.page(
+        owner,
+        limit=limit + 1,
+        after=arguments.get("after"),
+        newest_first=newest_first,
+        status=Status(status) if status else None,
+        prompt=arguments.get("prompt"),
+        words=arguments.get("q", ""),
+    )
+    return _listing([brief(job) for job in jobs], limit)
+
+
+def input_items(job: Job, arguments: Mapping[str, str]) -> Response:
+    """A page of the messages that a job was asked: `limit`, `after`, `order`."""
+    limit, newest_first = _paging(arguments)
+    items = [_input_item(job.id, number, message) for number, message in enumerate(input_of(job.request))]
+    if newest_first:
+        items.reverse()
+    if (after := arguments.get("after")) is not None:
+        ids = [item["id"] for item in items]
+        if after not in ids:
+            raise InvalidRequest(f"This response has no input item '{after}'.", param="after")
+        items = items[ids.index(after) + 1 :]
+    return _listing(items, limit)
+
+
+def _input_item(job_id: str, number: int, message: Mapping[str, str]) -> dict[str, Any]:
+    answered = message["role"] == "assistant"
+    part = {"type": "output_text", "annotations": []} if answered else {"type": "input_text"}
+    return {
+        "id": f"msg_{job_id.removeprefix('resp_')}_in_{number}",
+        "type": "message",
+        "status": "completed",
+        "role": message["role"],
+        "content": [{**part, "text": message["content"]}],
+    }
+
+
+def _listing(found: Sequence[Mapping[str, Any]], limit: int) -> Response:
+    """A page of at most `limit` of what was found; one more says that there are others."""
+    data = found[:limit]
+    ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
+    return json({"object": "list", "data": data, **ends, "has_more": len(found) > limit})
+
+
+def brief(job: Job) -> dict[str, Any]:
+    """A job in a list: its response without the output."""
+    if job.response is not None:
+        return {**orjson.loads(job.response), "output": []}
+    queued = events.event_of(events.split(job.opening)[0])["response"]
+    return {**queued, "status": job.status, "penstock": {**queued["penstock"], "attempt": job.attempt}}
+
+
+def _paging(arguments: Mapping[str, str]) -> tuple[int, bool]:
+    """How many at most, and whether the newest come first."""
+    order, limit = arguments.get("order", "desc"), arguments.get("limit", "20")
+    if order not in ("asc", "desc"):
+        raise InvalidRequest("'order' must be asc or desc.", param="order")
+    if not (limit.isascii() and limit.isdigit()) or not 1 <= int(limit[:9]) <= _MAX_LIMIT:
+        raise InvalidRequest(f"'limit' must be a number from 1 to {_MAX_LIMIT}.", param="limit")
+    return int(limit), order == "desc"

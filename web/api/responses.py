@@ -1,0 +1,180 @@
+"""`/v1/responses`: the Responses API in background mode, and what we add to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+
+from jobs.protocol import events
+from jobs.requests import generation as creation
+from jobs.errors import InvalidRequest, JobNotFound
+from jobs.job import Job, Status
+from web.actions.retry import retry
+from web.relay.follow import sse
+from web.api import render
+from web.relay.disconnect import on_departure
+from web.actions.cancel import cancel, delete
+from web.context import Site
+
+_CANCEL_SECONDS = 2.0
+_MAX_DIGITS = 15
+_MAX_KEY = 255
+
+
+class Responses:
+    """The handlers of `/v1/responses`."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def routes(self) -> Blueprint:
+        """The handlers at their addresses."""
+        api = Blueprint("responses", __name__, url_prefix="/v1/responses")
+        api.post("")(self.create)
+        api.get("")(self.page)
+        api.get("/<job_id>")(self.retrieve)
+        api.delete("/<job_id>")(self.delete)
+        api.get("/<job_id>/input_items")(self.input_items)
+        api.post("/<job_id>/cancel")(self.cancel)
+        api.post("/<job_id>/retry")(self.retry)
+        return api
+
+    def create(self) -> Response:
+        """Accept a job, and answer with it, with its stream, or with its end."""
+        site, asked = self._site, creation.parse(request.get_data())
+        kept = site.kept(g.owner, asked)
+        job = site.store.accept(g.owner, kept, **_sending())
+        frames = site.relay.follow(job)
+        first = next(frames, b"")  # subscribes, so that the worker's first frame already finds a listener
+        site.outbox.job(job.id)
+        if asked.background and not asked.stream:
+            return render.response(site, job)
+        stream = _attached(site, job, first, frames, request.environ)
+        answer = stream if asked.stream else _awaited(site, job, stream)
+        if not kept["store"]:
+            answer = _forgotten(site, job, answer)
+        return sse.openai(answer) if asked.stream else Response(answer, mimetype="application/json")
+
+    def page(self) -> Response:
+        """The owner's jobs."""
+        return render.page(self._site, g.owner, request.args)
+
+    def input_items(self, job_id: str) -> Response:
+        """What a job was asked, message by message."""
+        return render.input_items(self._site.store.get(g.owner, job_id), request.args)
+
+    def retrieve(self, job_id: str) -> Response:
+        """A job as it is, or its stream in the framing that is asked for."""
+        site = self._site
+        job = site.store.get(g.owner, job_id)
+        if _flag("stream"):
+            return sse.openai(site.relay.follow(job, _cursor("starting_after")))
+        if "text/event-stream" in request.headers.get("Accept", ""):
+            return _event_source(site, job)
+        return render.response(site, job)
+
+    def delete(self, job_id: str) -> Response:
+        """Cancel a job if it runs, and remove it."""
+        delete(self._site, g.owner, job_id)
+        return render.json({"id": job_id, "object": "response.deleted", "deleted": True})
+
+    def cancel(self, job_id: str) -> Response:
+        """End a job, at once or when its sentences end, and keep what it has written; once more is no error."""
+        job, wish = self._site.store.get(g.owner, job_id), creation.parse_cancel(request.get_data())
+        if job.status.is_terminal and job.status is not Status.CANCELLED:
+            raise InvalidRequest(f"Cannot cancel a {job.status} response.")
+        return render.response(self._site, cancel(self._site, job, _CANCEL_SECONDS, graceful=wish.graceful))
+
+    def retry(self, job_id: str) -> Response:
+        """Queue an ended job anew."""
+        job = retry(self._site.store, g.owner, job_id, **_sending())
+        self._site.outbox.job(job.id)
+        return render.response(self._site, job)
+
+
+def _attached(
+    site: Site, job: Job, first: bytes, frames: Iterator[bytes], environ: Mapping[str, Any]
+) -> Iterator[bytes]:
+    """A created job's stream. Without `background`, leaving it early cancels the job."""
+    if job.request["background"]:
+        yield first
+        yield from frames
+        return
+    ended, leave = False, partial(cancel, site, job, 0)
+    try:
+        with on_departure(environ, leave):
+            yield first
+            for piece in frames:
+                ended = ended or events.is_terminal(piece)
+                yield piece
+    finally:
+        if not ended:
+            leave()
+
+
+def _awaited(site: Site, job: Job, stream: Iterator[bytes]) -> Iterator[bytes]:
+    """The response once it has ended. Spaces before it keep the connection, and tell when it is gone."""
+    for piece in stream:
+        if not piece:
+            yield b" "
+    yield site.store.get(job.owner, job.id).response or b"{}"
+
+
+def _forgotten(site: Site, job: Job, answer: Iterator[bytes]) -> Iterator[bytes]:
+    """With `store: false`, the answer is all that is ever given."""
+    try:
+        yield from answer
+    finally:
+        with suppress(JobNotFound):
+            site.store.delete(job.owner, job.id)
+        site.outbox.deleted(job.id)
+
+
+def _event_source(site: Site, job: Job) -> Response:
+    """A browser's stream from the last id it saw; 204, which ends it for good, when nothing is left."""
+    seen = request.headers.get("Last-Event-ID")
+    after = _number(seen, "Last-Event-ID") if seen else _cursor("starting_after")
+    frames = site.relay.follow(job, after)
+    if not job.status.is_terminal:
+        return sse.event_source(frames)
+    rest = next(frames, None)
+    return Response(status=204) if rest is None else sse.event_source(_resumed(rest, frames))
+
+
+def _resumed(first: bytes, frames: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from frames
+
+
+def _sending() -> dict[str, Any]:
+    """How the client sends this request: under a key of its own, or for the how manieth time again."""
+    key, again = request.headers.get("Idempotency-Key", "").strip(), request.headers.get("x-stainless-retry-count", "")
+    if len(key) > _MAX_KEY:
+        raise InvalidRequest(f"An Idempotency-Key has at most {_MAX_KEY} characters.", param="Idempotency-Key")
+    return {"idempotency_key": key or None, "retried": int(again) if re.fullmatch("[0-9]{1,3}", again) else 0}
+
+
+def _flag(name: str) -> bool:
+    value = request.args.get(name, "false").lower()
+    if value not in ("true", "false", "1", "0"):
+        raise InvalidRequest(f"'{name}' must be true or false.", param=name)
+    return value in ("true", "1")
+
+
+def _cursor(name: str) -> int:
+    """The number after which a stream begins; -1, which is before the first, when none is given."""
+    given = request.args.getlist(name)
+    if len(given) > 1:
+        raise InvalidRequest(f"'{name}' is given twice.", param=name)
+    return _number(given[0], name) if given else -1
+
+
+def _number(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise InvalidRequest(f"'{name}' must be a sequence number: 0, 1, 2, ...", param=name)
+    return int(text)

@@ -1,0 +1,76 @@
+"""What a web process works with: built once, after the fork, and handed to every route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from web.actions import conversation
+from jobs.requests import generation as creation
+from jobs.storage.database import Database
+from jobs.transport.event_log import EventLog
+from jobs.storage.api_keys import Keys
+from jobs.requests.prompts import Prompts
+from jobs.transport.queue import Queue
+from jobs.settings import Settings
+from jobs.storage.store import Store
+from web.model_choice import ModelChoice
+from web.model_health import model_servers
+from web.wakeups import Outbox
+from web.live.rendered_item import Passage, weight
+from web.relay.follow import Relay
+from web.live.live_pages import Screens
+from web.live.lru_cache import Shelf
+from web.relay.subscriber import Subscriber
+
+_REDIS_SECONDS = 2.0
+_CONNECTIONS = 16
+# Of the HTML of jobs that have ended.
+_SHELF_BYTES = 16 << 20
+# Above the interval of the subscription's own pings, so that only a dead link is silent for so long.
+_SUBSCRIPTION_SECONDS = 20.0
+
+
+class Site:
+    """The parts behind the routes."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Builds the parts and starts their threads. Raises BadSetting."""
+        url = settings.redis_url
+        self.settings = settings
+        self.prompts = Prompts(settings.prompts)
+        self.models = ModelChoice(settings)
+        self.model_servers = model_servers(settings)
+        self.database = Database(settings.database)
+        self.store = Store(self.database)
+        self.keys = Keys(self.database)
+        # Of bounded size: when all viewers have to look at their logs at once, each would open a connection for good.
+        pool = redis.BlockingConnectionPool.from_url(
+            url,
+            max_connections=_CONNECTIONS,
+            timeout=_REDIS_SECONDS,
+            socket_timeout=_REDIS_SECONDS,
+            socket_connect_timeout=_REDIS_SECONDS,
+            # A pooled connection that has gone stale is worth a second try; a server that is silent is not.
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+        )
+        self.redis = redis.Redis(connection_pool=pool)
+        self.log = EventLog(self.redis)
+        listening = redis.Redis.from_url(url, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS)
+        subscriber = Subscriber(listening, self.log, self.store)
+        subscriber.start()
+        self.relay = Relay(subscriber, self.log, self.store)
+        self.screens = Screens(self.relay, self.store)
+        self.shelf: Shelf[list[Passage]] = Shelf(_SHELF_BYTES, weight)
+        self.outbox = Outbox(Queue(settings, socket_seconds=3), self.log, self.store)
+        self.outbox.start()
+
+    def kept(self, owner: str, asked: creation.CreateRequest) -> dict[str, Any]:
+        """What a new job of the owner keeps of a request. Raises InvalidRequest."""
+        model = creation.named_model(asked, self.prompts) or self.models.default()
+        before = asked.previous_response_id
+        said = conversation.history(self.store, owner, before) if before else []
+        return creation.accept(asked, self.prompts, default_model=model, allowed=self.settings.models, history=said)

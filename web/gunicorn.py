@@ -1,0 +1,42 @@
+"""gunicorn's configuration for the web process: `gunicorn -c python:web.gunicorn "web.app:create_app()"`.
+
+The address is always given with `--bind`; more processes with `--workers` or WEB_CONCURRENCY.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+# A viewer holds its connection for the whole of a generation: one greenlet each, not one thread.
+worker_class = "gevent"
+worker_connections = 2000
+
+# Followers are cut when it is over and resume by their cursor, so waiting longer buys nothing. It must stay
+# below the time that a supervisor leaves before SIGKILL.
+graceful_timeout = 8
+# The time for which the event loop may stand still, not that of a request: a heartbeat runs beside them.
+timeout = 60
+# Pages that poll, and clients that submit many jobs, keep their connection; a proxy in front does too.
+keepalive = 5
+
+# Each process builds its own Redis subscriber and database engine: nothing of that survives a fork.
+preload_app = False
+# A control socket in the home directory would be one more door, and two servers would quarrel over it.
+control_socket_disable = True
+
+# stderr gets what somebody should read; the proxy in front logs requests, and ids only belong in logs.
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+
+# The heartbeat file is touched every second; on a slow disk that alone can stop the event loop.
+_MEMORY = "/dev/shm"  # noqa: S108 - a mount point, and gunicorn makes its file there safely
+worker_tmp_dir = _MEMORY if Path(_MEMORY).is_dir() and os.access(_MEMORY, os.W_OK) else None
+
+
+def post_worker_init(_worker: object) -> None:
+    """After the fork and the imports: what lives until the end need not be looked at by every collection."""
+    gc.collect()
+    gc.freeze()

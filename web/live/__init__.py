@@ -1,0 +1,1 @@
+"""What a job page shows while the job runs, read from its event log."""

@@ -1,0 +1,54 @@
+"""The passages of a job's text as HTML: one for each output item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from markupsafe import Markup
+
+from jobs.protocol.word_count import words_in
+from web.markdown.blocks import render_all
+from web.live.job_state import Line, line
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """The HTML of one output item: what is finished, and what is being written. `again` is why it was begun again."""
+
+    line: Line
+    html: Markup
+    tail: Markup = Markup()
+    again: str | None = None
+
+
+def finished(response: Mapping[str, Any]) -> list[Passage]:
+    """The passages of a response that does not change any more, the footnotes behind the last."""
+    output = response["output"]
+    answers = [_text(item) for item in output if item["type"] == "message"]
+    *bodies, footnotes = render_all(answers)
+    if bodies:
+        bodies[-1] += footnotes
+    html = iter(bodies)
+    return [
+        Passage(
+            line(index, item, words_in(_text(item))),
+            safe(next(html) if item["type"] == "message" else escape(_text(item))),
+        )
+        for index, item in enumerate(output)
+    ]
+
+
+def weight(passages: Sequence[Passage]) -> int:
+    """About how many bytes of memory they take."""
+    return sum(2 * len(passage.html) for passage in passages)
+
+
+def _text(item: Mapping[str, Any]) -> str:
+    return "".join(part["text"] for part in item["content"] or item.get("summary", []))
+
+
+def safe(html: str) -> Markup:
+    return Markup(html)  # noqa: S704  (made so by web/markdown/renderer.py, or escaped)

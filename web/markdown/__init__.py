@@ -1,0 +1,1 @@
+"""Renders Markdown of a model to HTML that loads and runs nothing."""

@@ -1,0 +1,1 @@
+"""The pages for people, and a job's text as a file."""

@@ -1,0 +1,119 @@
+"""The first page: what is being written now, and the forms that queue a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from flask import Blueprint, g, redirect, render_template, request
+
+from jobs.requests import generation as creation
+from jobs.errors import InvalidRequest, JobNotFound
+from jobs.job import Job, Status
+from web.pages.job_view import article
+from web.pages.i18n import LANGUAGES, _
+from web.context import Site
+from web.pages.titles import title
+
+_RECENT = 5
+_MODEL_SECONDS = 0.5
+# What a form may set of the request, beside its prompt's variables: no variable's name has a dot.
+_FIELDS = (
+    *("model", "input", "instructions", "previous_response_id", "temperature", "top_p", "max_output_tokens"),
+    *("reasoning.effort", "service_tier"),
+)
+_PREFIX = "request."
+
+
+class New:
+    """The handlers of `/` and of its forms."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def routes(self) -> Blueprint:
+        """The handlers at their addresses."""
+        pages = Blueprint("new", __name__)
+        pages.add_app_template_filter(_said, "said")
+        pages.get("/")(self.home)
+        pages.post("/jobs")(self.submit)
+        return pages
+
+    def home(self) -> Any:
+        """The forms; filled in as the job `from` was asked, with the form of `prompt` open."""
+        filled = {"prompt": request.args["prompt"]} if "prompt" in request.args else {}
+        if before := request.args.get("from"):
+            try:
+                filled = _filled(self._site.store.get(g.owner, before))
+            except JobNotFound:
+                return render_template("missing.html"), 404
+        return self._page(filled)
+
+    def submit(self) -> Any:
+        """A form was sent: to the new job's page, or back to the form with what is wrong."""
+        site, form = self._site, request.form.to_dict()
+        try:
+            kept = site.kept(g.owner, creation.parse(_body(form)))
+            job = site.store.accept(g.owner, kept)
+        except InvalidRequest as error:
+            return self._page(form, error), 400
+        site.outbox.job(job.id)
+        return redirect(f"/jobs/{job.id}", 303)
+
+    def _page(self, filled: Mapping[str, str], error: InvalidRequest | None = None) -> str:
+        site, settings = self._site, self._site.settings
+        param = error.param or "" if error else ""
+        answers = filter(None, (server.look(_MODEL_SECONDS) for server in site.model_servers))
+        offered = [model for answer in answers for model in answer.models]
+        models = list(settings.models) or list(dict.fromkeys([*settings.listed, *offered]))
+        return render_template(
+            "new.html",
+            prompts=sorted(site.prompts, key=lambda prompt: not prompt.section),
+            models=models,
+            closed=bool(settings.models),
+            default_model=settings.model or (models[0] if settings.models or len(models) == 1 else ""),
+            filled=filled,
+            problem=str(error) if error else "",
+            wrong=param.removeprefix("prompt.variables.") if param.startswith("prompt.") else _PREFIX + param,
+            recent=[(job, title(job)) for job in site.store.page(g.owner, limit=_RECENT)],
+            **({} if filled else self._written()),
+        )
+
+    def _written(self) -> dict[str, Any]:
+        """What the page shows as being written: the newest job that runs, else the newest that waits."""
+        for status in (Status.IN_PROGRESS, Status.QUEUED):
+            for job in self._site.store.page(g.owner, limit=1, status=status):
+                return article(self._site, job)
+        return {}
+
+
+def _said(choice: Any) -> str:
+    """What people are told of a value that can be chosen."""
+    known = {"": _("left open"), "true": _("yes"), "false": _("no"), creation.FLEX: _("flex: it can wait"), **LANGUAGES}
+    return known.get(str(choice), str(choice))
+
+
+def _body(form: Mapping[str, str]) -> bytes:
+    """A form as the body of a request; what was left open is left out."""
+    given = {name: value for name, value in form.items() if value}
+    prompt, body = given.pop("prompt", ""), dict[str, Any](background=True)
+    fields = {name: given.pop(_PREFIX + name, None) for name in _FIELDS}
+    for name, value in fields.items():
+        outer, *inner = name.split(".")
+        if value:
+            body[outer] = {inner[0]: value} if inner else value
+    if prompt:
+        body["prompt"] = {"id": prompt, "variables": given}
+    return orjson.dumps(body)
+
+
+def _filled(job: Job) -> dict[str, str]:
+    """The form as it would have asked for this job."""
+    asked, prompt = job.request, job.request["prompt"]
+    told = {**asked, "input": "\n\n".join(message["content"] for message in asked["input"])}
+    told["service_tier"] = told["service_tier"] if told["service_tier"] == creation.FLEX else None
+    told["reasoning.effort"] = (told["reasoning"] or {}).get("effort")
+    fields = {_PREFIX + name: told[name] for name in _FIELDS}
+    found = {"prompt": prompt["id"], **prompt["variables"], **fields} if prompt else {"prompt": "", **fields}
+    return {name: str(value) for name, value in found.items() if value is not None}

@@ -1,0 +1,62 @@
+"""What stands around every page: the navigation, the language, what there is to know about this site."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Blueprint, redirect, request, session
+
+from jobs.errors import InvalidRequest
+from web.pages.job import dates
+from web.pages.i18n import COOKIE, LANGUAGES, _, language, script_words
+from web.pages.signin import KEY
+from web.context import Site
+
+_YEAR_SECONDS = 365 * 86400
+# An address on this site: another site's would begin with a scheme, or with two slashes of either kind.
+_OURS = re.compile(r"/(?![/\\])[^\\\x00-\x20]*")
+
+
+class Frame:
+    """What templates know, and the handler of `/language`."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def routes(self) -> Blueprint:
+        """The handler at its address."""
+        frame = Blueprint("frame", __name__)
+        frame.app_context_processor(self._around)
+        for part in (dates.age, dates.duration, dates.moment):
+            frame.add_app_template_filter(part)
+        frame.add_app_template_global(_, "_")
+        frame.post("/language")(self.choose)
+        return frame
+
+    def _around(self) -> dict[str, Any]:
+        settings = self._site.settings
+        return {
+            "demo": settings.demo,
+            "signed_in": KEY in session,
+            "is_open": settings.auth == "off" or KEY in session,
+            "language": language(),
+            "languages": LANGUAGES,
+            "script_words": script_words(),
+            "here": request.full_path.rstrip("?") if request.method == "GET" else "/",
+        }
+
+    def choose(self) -> Any:
+        """Remember the language that was chosen, and go back to the page where it was."""
+        wanted, back = request.form.get("language", ""), request.form.get("next", "")
+        if wanted not in LANGUAGES:
+            raise InvalidRequest(f"'language' must be one of {', '.join(LANGUAGES)}.", param="language")
+        answer = redirect(place_here(back), 303)
+        secure = self._site.settings.secure_cookies
+        answer.set_cookie(COOKIE, wanted, max_age=_YEAR_SECONDS, httponly=True, secure=secure, samesite="Lax")
+        return answer
+
+
+def place_here(address: str, otherwise: str = "/") -> str:
+    """An address to go back to, if it is one on this site."""
+    return address if _OURS.fullmatch(address) else otherwise

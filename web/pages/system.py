@@ -1,0 +1,119 @@
+"""`/system`: what works and what waits. Of all owners at once, so it names nobody's jobs but one's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import redis
+from flask import Blueprint, flash, g, redirect, render_template, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.storage.statistics import Census
+from jobs.errors import InvalidRequest
+from jobs.job import Status
+from web.errors import NoAccess
+from web.auth import is_operator
+from web.pages.i18n import _
+from web.context import Site
+from web.pages.titles import title
+
+_DAY_SECONDS = 86400
+_MODEL_SECONDS = 2.0
+_REDIS_SECONDS = 1.0
+_OWN = 100
+_SILENT_SECONDS = 10
+
+
+class System:
+    """The handlers of `/system` and of its buttons."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._census = Census(site.database)
+        self._redis = redis.Redis.from_url(
+            site.settings.redis_url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, retry=None
+        )
+
+    def routes(self) -> Blueprint:
+        """The handlers at their addresses."""
+        pages = Blueprint("system", __name__)
+        pages.get("/system")(self.show)
+        pages.post("/system/queues")(self.switch)
+        return pages
+
+    def show(self) -> str:
+        """How everything is; what the database knows only if it answers."""
+        site = self._site
+        try:
+            known, answer = _timed(self._known)
+        except SQLAlchemyError:
+            known, answer = {}, None
+        pages, screens = site.screens.viewers()
+        return render_template(
+            "system.html",
+            **known,
+            database=answer,
+            redis=self._ping(),
+            servers=self._servers(),
+            viewers=pages + site.relay.viewers() - screens,  # a screen is a viewer for all of its own
+            lease=site.settings.lease_seconds,
+            operates=is_operator(site.settings, g.owner),
+        )
+
+    def switch(self) -> Any:
+        """The buttons that pause a queue, and let it go on."""
+        if not is_operator(self._site.settings, g.owner):
+            raise NoAccess(403, "no_operator", "Only an owner named in PENSTOCK_OPERATORS pauses queues.")
+        queue, act = request.form.get("queue", ""), request.form.get("act")
+        if act not in ("pause", "resume"):
+            raise InvalidRequest("'act' must be pause or resume.", param="act")
+        if act == "pause":
+            self._census.pause(queue)
+            flash(_("The queue {name} is paused: what runs goes on, nothing is begun.", name=queue))
+        else:
+            self._census.resume(queue)
+            flash(_("The queue {name} goes on.", name=queue))
+        return redirect("/system", 303)
+
+    def _known(self) -> dict[str, Any]:
+        now, census = time.time(), self._census
+        own = self._site.store.page(g.owner, limit=_OWN, status=Status.IN_PROGRESS)
+        return {
+            "now": now,
+            "queues": census.queues(),
+            "workers": census.workers(),
+            "own": {job.id: title(job) for job in own},
+            "hour": census.minutes(now),
+            "failures": census.failures(now - _DAY_SECONDS),
+            "speed": sum(_speed(progress, now - begun) for begun, progress in census.running()),
+        }
+
+    def _ping(self) -> float | None:
+        """How long Redis takes to answer, in seconds; None if it does not."""
+        try:
+            return _timed(self._redis.ping)[1]
+        except redis.RedisError:
+            return None
+
+    def _servers(self) -> Sequence[Mapping[str, Any]]:
+        deadline = time.monotonic() + _MODEL_SECONDS
+        return [
+            {"name": server.name, "url": server.url, "answer": server.look(max(0, deadline - time.monotonic()))}
+            for server in self._site.model_servers
+        ]
+
+
+def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """What a call returns, and its seconds."""
+    begun = time.perf_counter()
+    return call(), time.perf_counter() - begun
+
+
+def _speed(progress: Mapping[str, Any], seconds: float) -> float:
+    """About how many tokens a second a job that runs so long writes now: four for three of its words."""
+    written, slot = progress["curve"]["characters"], progress["curve"]["slot_seconds"]
+    if not written or seconds - len(written) * slot > _SILENT_SECONDS:
+        return 0.0
+    return float(sum(written[-2:]) / (len(written[-2:]) * slot) * progress["words"] / max(1, sum(written)) * 4 / 3)

@@ -1,0 +1,1 @@
+"""Follows event logs for viewers: one Redis subscription a process, one buffer a job."""

@@ -1,0 +1,84 @@
+"""Follows a job for one viewer: the same bytes from any cursor on, once, in order, until the end.
+
+Two sources only: a message that continues where the viewer is, or the log in the log's own order. A gap in
+the channel is filled from the log; a gap in the log is a fact.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+
+import redis
+
+from jobs.protocol import events, transcript
+from jobs.transport.event_log import EventLog
+from jobs.job import Job
+from jobs.storage.store import Store
+from web.relay.subscriber import HEARTBEAT_SECONDS, Subscriber
+from web.relay.topic import Batch, Topic
+
+
+class Relay:
+    """The followers of one web process."""
+
+    def __init__(self, subscriber: Subscriber, log: EventLog, store: Store) -> None:
+        self._subscriber, self._log, self._store = subscriber, log, store
+
+    def follow(self, job: Job, after: int = -1) -> Generator[bytes, None, None]:
+        """Joined frames numbered above `after`, as they come; b"" when there were none for a while.
+
+        Ends behind the job's last frame, or when the job is deleted. Once the first piece is there, the
+        subscription is on its way; closing the iterator ends it.
+        """
+        if job.status.is_terminal:
+            yield from self._replay(job.id, after)
+            return
+        with self._subscriber.topic(job.id) as topic:
+            yield from self._live(job, topic, after)
+
+    def viewers(self) -> int:
+        """How many follow a job that runs."""
+        return self._subscriber.viewers()
+
+    def _replay(self, job_id: str, after: int) -> Iterator[bytes]:
+        """The rest of an ended job, from the database; nothing when it was deleted."""
+        packed = self._store.transcript(job_id)
+        if packed is not None:
+            for page in transcript.read(packed, after):
+                yield b"".join(page)
+
+    def _live(self, job: Job, topic: Topic, cursor: int) -> Iterator[bytes]:
+        if cursor < 1:
+            yield Batch(0, 1, job.opening).after(cursor)
+            cursor = 1
+        looked, spoken = -1, time.monotonic()
+        while True:
+            # Noted before looking: what comes meanwhile is not slept through.
+            version, over, looks = topic.version, topic.over, topic.looks
+            for batch in self._news(topic, cursor, look=looks != looked):
+                yield batch.frames
+                cursor, spoken = batch.last, time.monotonic()
+                if events.is_terminal(batch.frames):
+                    return
+            looked = looks
+            if over:
+                yield from self._replay(job.id, cursor)
+                return
+            if time.monotonic() - spoken >= HEARTBEAT_SECONDS:
+                yield b""
+                spoken = time.monotonic()
+            topic.wait(version)
+
+    def _news(self, topic: Topic, cursor: int, *, look: bool) -> Iterator[Batch]:
+        """What there is behind `cursor` at this moment. The log is asked only if the channel cannot tell."""
+        batch = topic.after(cursor)  # invariant 2
+        if batch is not None:
+            yield batch
+            cursor = batch.last
+        if look or topic.has_passed(cursor):
+            try:
+                for page in self._log.read(topic.job_id, cursor):
+                    yield Batch(page[0][0], page[-1][0], b"".join(frame for _, frame in page))
+            except redis.RedisError:
+                return  # the subscriber looks again once Redis is back

@@ -1,0 +1,58 @@
+"""Two framings of the same frames.
+
+OpenAI's has no `id:` and no `retry:`: behind either, openai-python takes a comment for an empty event and
+fails. EventSource's has both, because a browser continues by them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+
+from flask import Response
+
+from jobs.protocol import events
+
+# Headers go out with the first bytes; without any, proxies and browsers wait for them.
+_HELLO = b": penstock\n\n"
+_PING = b": ping\n\n"
+
+
+def openai(frames: Iterable[bytes]) -> Response:
+    """The frames as they are, with comments between them while there are none."""
+    return _response(piece or _PING for piece in _greeted(frames))
+
+
+def event_source(frames: Iterable[bytes]) -> Response:
+    """Each frame with its number as `id:`, by which a browser continues after a break."""
+
+    def numbered() -> Iterator[bytes]:
+        for piece in _greeted(frames):
+            if not piece or piece is _HELLO:
+                yield _PING
+            else:
+                yield b"".join(b"id: %d\n%b" % (events.number_of(frame), frame) for frame in events.split(piece))
+
+    return framed(numbered())
+
+
+def framed(pieces: Iterable[bytes]) -> Response:
+    """What is framed for a browser already; it comes back after a break, not all at once with the others."""
+
+    def jittered() -> Iterator[bytes]:
+        yield b"retry: %d\n\n" % random.randint(500, 3000)
+        yield from pieces
+
+    return _response(jittered())
+
+
+def _greeted(frames: Iterable[bytes]) -> Iterator[bytes]:
+    yield _HELLO
+    yield from frames
+
+
+def _response(stream: Iterator[bytes]) -> Response:
+    response = Response(stream, mimetype="text/event-stream")
+    response.headers["Cache-Control"] = "no-cache, no-transform"
+    response.headers["X-Accel-Buffering"] = "no"
+    return response

@@ -1,0 +1,135 @@
+"""One Redis subscription for all viewers of this process, and the clock that looks after silent jobs.
+
+The channel carries, the log remembers: whenever a message may have been missed, topics are told to look
+again, so a lost message costs milliseconds, never text.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import redis
+
+from jobs.transport.event_log import EventLog, channel
+from jobs.background import repeat
+from jobs.storage.store import Store
+from web.relay.topic import Topic
+
+# Two are needed to find out that a viewer has gone.
+HEARTBEAT_SECONDS = 8.0
+_NUDGE_SECONDS = 2.0
+_SILENCE_SECONDS = 2.0
+_PING_SECONDS = 5.0
+_RECONNECT_SECONDS = 0.5
+
+
+class Subscriber:
+    """Follows the channels of all topics that have viewers."""
+
+    def __init__(self, client: redis.Redis, log: EventLog, store: Store) -> None:
+        """`client` gives its connection settings only: RESP2, and a read timeout above the ping interval."""
+        self._pool = client.connection_pool
+        self._log, self._store = log, store
+        self._topics: dict[bytes, Topic] = {}
+        self._connection: Any = None
+        self._lock = threading.Lock()
+        self._pinged_at = self._nudged_at = time.monotonic()
+
+    def start(self) -> None:
+        """Begin to follow, in two threads."""
+        repeat("subscriber", self._subscribe, pause=_RECONNECT_SECONDS)
+        repeat("relay clock", self._tick)
+
+    @contextmanager
+    def topic(self, job_id: str) -> Iterator[Topic]:
+        """The job's topic, followed for as long as somebody looks at it. Does not wait for Redis."""
+        name = channel(job_id).encode()
+        with self._lock:
+            topic = self._topics.get(name)
+            if topic is None:
+                topic = self._topics[name] = Topic(job_id)
+                self._send("SUBSCRIBE", name)
+            topic.viewers += 1
+        try:
+            yield topic
+        finally:
+            with self._lock:
+                topic.viewers -= 1
+                if topic.viewers == 0:
+                    del self._topics[name]
+                    self._send("UNSUBSCRIBE", name)
+
+    def viewers(self) -> int:
+        """How many topics are looked at, each as often as it is."""
+        with self._lock:
+            return sum(topic.viewers for topic in self._topics.values())
+
+    def _send(self, *command: Any) -> None:
+        # A connection that breaks here is found by its reader, which subscribes to everything again.
+        if self._connection is not None:
+            with suppress(redis.RedisError, OSError):
+                self._connection.send_command(*command)
+
+    def _subscribe(self) -> None:
+        """Follow every topic until the connection breaks."""
+        # Not made by the pool: it counts what it has ever made, and after a hundred makes no more.
+        connection: Any = self._pool.connection_class(**self._pool.connection_kwargs)
+        try:
+            connection.connect()
+            with self._lock:
+                self._connection = connection
+                for name in self._topics:
+                    connection.send_command("SUBSCRIBE", name)
+            self._receive(connection)
+        finally:
+            with self._lock:
+                self._connection = None
+            connection.disconnect()
+
+    def _receive(self, connection: Any) -> None:
+        while True:
+            kind, name, *rest = connection.read_response(disable_decoding=True)
+            topic = self._topics.get(name)
+            if topic is None:
+                continue
+            if kind == b"message" and rest[0]:
+                first, _, frames = rest[0].partition(b"\n")
+                topic.add(int(first), frames)
+            elif kind in (b"message", b"subscribe"):
+                # Before the confirmation, messages went by unheard.
+                topic.look_again()
+
+    def _tick(self) -> None:
+        time.sleep(_SILENCE_SECONDS / 2)
+        now = time.monotonic()
+        with self._lock:
+            topics = list(self._topics.values())
+            if now - self._pinged_at >= _PING_SECONDS:
+                self._pinged_at = now
+                self._send("PING")
+        silent = [topic for topic in topics if now - topic.heard_at >= _SILENCE_SECONDS]
+        if silent:
+            self._check(silent)
+        if now - self._nudged_at >= _NUDGE_SECONDS:
+            self._nudged_at = now
+            for topic in topics:
+                topic.nudge()
+
+    def _check(self, silent: list[Topic]) -> None:
+        """Ask the log, then the rows, about all silent jobs at once."""
+        job_ids = [topic.job_id for topic in silent]
+        with suppress(redis.RedisError, OSError):
+            for topic, tail in zip(silent, self._log.tails(job_ids), strict=True):
+                if tail > topic.tail:
+                    topic.tail = tail
+                    topic.look_again()
+        statuses = self._store.statuses(job_ids)
+        for topic in silent:
+            topic.heard_at = time.monotonic()
+            status = statuses.get(topic.job_id)
+            if status is None or status.is_terminal:
+                topic.end()

@@ -1,0 +1,109 @@
+"""What this process knows of one followed job: its newest frames, one copy for all its viewers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from jobs.protocol import events
+
+# Who falls further behind reads the log: a slow viewer costs memory for nobody.
+BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Joined frames numbered `first` to `last`, without a hole."""
+
+    first: int
+    last: int
+    frames: bytes
+
+    def after(self, cursor: int) -> bytes:
+        """The frames numbered above `cursor`."""
+        if cursor < self.first:
+            return self.frames
+        return b"".join(events.split(self.frames)[cursor + 1 - self.first :])
+
+
+class Topic:
+    """A gapless run of batches as the channel carried them, and the viewers who wait for more.
+
+    `looks` rises whenever the channel may have missed something and the log has to be read; `over` says that
+    the job's row has an end, so that the rest is in the database.
+    """
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        self.viewers = 0
+        self.version = 0
+        self.looks = 0
+        self.over = False
+        self.tail = -1
+        self.heard_at = time.monotonic()
+        self._batches: deque[Batch] = deque()
+        self._size = 0
+        self._changed = threading.Condition()
+
+    def add(self, first: int, frames: bytes) -> None:
+        """A message from the channel. One that does not follow the last sends everybody to the log."""
+        batch = Batch(first, first + frames.count(b"\n\n") - 1, frames)
+        with self._changed:
+            newest = self._batches[-1].last if self._batches else first - 1
+            if batch.last <= newest:
+                return
+            if first != newest + 1:
+                self._batches.clear()
+                self._size = 0
+                self.looks += 1
+            self._batches.append(batch)
+            self._size += len(frames)
+            while self._size > BUFFER_BYTES and len(self._batches) > 1:
+                self._size -= len(self._batches.popleft().frames)
+            self.tail, self.heard_at = batch.last, time.monotonic()
+            self._wake()
+
+    def look_again(self) -> None:
+        """The channel may have missed something."""
+        with self._changed:
+            self.looks += 1
+            self._wake()
+
+    def end(self) -> None:
+        """The job's row has an end, or is gone."""
+        with self._changed:
+            self.over = True
+            self._wake()
+
+    def nudge(self) -> None:
+        """Wake the viewers for a heartbeat."""
+        with self._changed:
+            self._wake()
+
+    def after(self, cursor: int) -> Batch | None:
+        """Everything buffered that follows `cursor` directly; None if the buffer lacks its successor."""
+        with self._changed:
+            if not self._batches or not self._batches[0].first <= cursor + 1 <= self._batches[-1].last:
+                return None
+            run: list[bytes] = []
+            for batch in reversed(self._batches):
+                run.append(batch.after(cursor))
+                if batch.first <= cursor + 1:
+                    break
+            return Batch(cursor + 1, self._batches[-1].last, b"".join(reversed(run)))
+
+    def has_passed(self, cursor: int) -> bool:
+        """Whether the buffer begins only behind the successor of `cursor`."""
+        with self._changed:
+            return bool(self._batches) and self._batches[0].first > cursor + 1
+
+    def wait(self, version: int) -> None:
+        """Sleep until something has happened since `version`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.version != version)
+
+    def _wake(self) -> None:
+        self.version += 1
+        self._changed.notify_all()

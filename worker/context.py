@@ -1,0 +1,48 @@
+"""What a worker process works with: built once at its start, and handed to everything that it runs."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from jobs.storage.attempts import Attempts
+from jobs.storage.database import Database
+from jobs.transport.event_log import EventLog
+from jobs.storage.workers import Liveness
+from jobs.transport.queue import Queue
+from jobs.settings import Settings
+from jobs.storage.store import Store
+from worker.model.chat_model import Models
+from worker.publishing.publisher import Publisher
+from worker.running_jobs import Running
+
+_REDIS_SECONDS = 5.0
+
+
+class Workshop:
+    """The parts behind a generation. `worker` is this process's id among all workers."""
+
+    def __init__(self, settings: Settings, queue: Queue) -> None:
+        """Builds the parts; nothing runs yet. Raises BadSetting."""
+        database = Database(settings.database)
+        self.worker = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
+        self.settings = settings
+        self.queue = queue
+        self.redis = redis.Redis.from_url(
+            settings.redis_url,
+            socket_timeout=_REDIS_SECONDS,
+            socket_connect_timeout=_REDIS_SECONDS,
+            health_check_interval=15,
+            retry=Retry(ExponentialWithJitterBackoff(cap=1, base=0.05), 1),  # every call of ours may be repeated
+        )
+        self.liveness = Liveness(database)
+        self.attempts = Attempts(database)
+        self.store = Store(database)
+        self.log = EventLog(self.redis)
+        self.models = Models(settings)
+        self.publisher = Publisher(self.log)
+        self.running = Running()

@@ -1,0 +1,1 @@
+"""The model server: requests, streamed chunks, errors, cancellation. The only room that knows LangChain."""

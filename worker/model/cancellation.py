@@ -1,0 +1,177 @@
+"""Stopping a generation in the time of a round trip, whatever the model is doing.
+
+Closing a generator, a response or a client from another thread does not end a blocked read; shutting the
+socket does. So every call to a model knows its sockets.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from worker.model.errors import Fault
+
+_WIND_DOWN_SECONDS = 10.0
+
+
+class Reason(StrEnum):
+    """Why a generation has to stop."""
+
+    CANCEL = "cancel"
+    ENOUGH = "enough"
+    DRAIN = "drain"
+    REPLACED = "replaced"
+
+
+class Stopped(Exception):
+    """The generation was told to stop; `Stop.reason` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that a call may take until its first token, between two, and in all."""
+
+    first: float
+    gap: float
+    total: float
+
+
+class Call:
+    """One request to the model: its open sockets, and since when it has been silent."""
+
+    def __init__(self, stop: Stop, patience: Patience) -> None:
+        self._stop, self._patience = stop, patience
+        self._overdue: str | None = None
+        self._started = time.monotonic()
+        self._last: float | None = None
+        self._sockets: list[socket.socket] = []
+        self._shut = False
+        self._lock = threading.Lock()
+
+    def progress(self, *, text: bool) -> None:
+        """The model has sent a chunk; one without text is a sign of life only after the first with.
+
+        Some servers send an empty chunk at once and then read the prompt for a minute.
+        """
+        if text or self._last is not None:
+            self._last = time.monotonic()
+
+    def trace(self, name: str, info: Mapping[str, Any]) -> None:
+        """Hook of the HTTP client: learn of each connection of this call, the moment it is there."""
+        if name.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._attach(info["return_value"].get_extra_info("socket"))
+
+    def _attach(self, opened: socket.socket) -> None:
+        with self._lock:
+            self._sockets.append(opened)
+            shut = self._shut
+        if shut:
+            self.shut()
+
+    def shut(self) -> None:
+        """End all reads and writes of this call at once, from any thread."""
+        with self._lock:
+            self._shut = True
+            opened = list(self._sockets)
+        for connection in opened:
+            with suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)  # invariant 7
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether nothing more can come of this call."""
+        return self._shut
+
+    def check(self) -> None:
+        """Raises Stopped when the job has to stop, Fault when the model has been silent for too long."""
+        self._stop.check()
+        if self._overdue:
+            raise Fault(self._overdue)
+
+    def check_silence(self, now: float) -> None:
+        """Shut the call when the model has been silent for too long; `now` is monotonic."""
+        patience = self._patience
+        if now - self._started > patience.total:
+            self._overdue = f"The model took longer than {patience.total:g} s."
+        elif self._last is None and now - self._started > patience.first:
+            self._overdue = f"The model said nothing for {patience.first:g} s."
+        elif self._last is not None and now - self._last > patience.gap:
+            self._overdue = f"The model fell silent for {patience.gap:g} s."
+        if self._overdue:
+            self.shut()
+
+
+current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)
+
+
+class Stop:
+    """Whether one job's generation has to stop, and the calls to shut when it does."""
+
+    def __init__(self) -> None:
+        self.reason: Reason | None = None
+        self.wished_at: float | None = None
+        self._ends_at: float | None = None
+        self._event = threading.Event()
+        self._calls: set[Call] = set()
+        self._lock = threading.Lock()
+
+    def request(self, reason: Reason, *, since: float | None = None) -> None:
+        """Stop now, as was wished at `since` (Unix seconds); the first reason stands."""
+        with self._lock:
+            if self.reason is None:
+                self.reason, self.wished_at = reason, since
+            # Inside the lock: a call that comes later sees it, one that came before is in the list.
+            self._event.set()
+            calls = list(self._calls)
+        for call in calls:
+            call.shut()
+
+    def wind_down(self) -> None:
+        """Begin nothing new; what is being written has a few seconds to come to the end of a sentence."""
+        self._ends_at = self._ends_at or time.monotonic() + _WIND_DOWN_SECONDS
+
+    @property
+    def is_winding_down(self) -> bool:
+        """Whether the job is to end soon, with what it has."""
+        return self._ends_at is not None
+
+    def check(self) -> None:
+        """Raises Stopped when told to."""
+        if self._event.is_set():
+            raise Stopped
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, but no longer than until told to stop. Raises Stopped."""
+        self._event.wait(seconds)
+        self.check()
+
+    @contextmanager
+    def call(self, patience: Patience) -> Iterator[Call]:
+        """A call to the model that this stop can shut. Raises Stopped when it is too late for one."""
+        call = Call(self, patience)
+        with self._lock:
+            self._calls.add(call)
+        token = current_call.set(call)
+        try:
+            call.check()
+            yield call
+        finally:
+            current_call.reset(token)
+            with self._lock:
+                self._calls.discard(call)
+
+    def check_silence(self, now: float) -> None:
+        """Shut the calls that have been silent for too long; `now` is monotonic."""
+        if self._ends_at is not None and now >= self._ends_at:
+            self.request(Reason.ENOUGH)
+        with self._lock:
+            calls = list(self._calls)
+        for call in calls:
+            call.check_silence(now)

@@ -1,0 +1,137 @@
+"""The one factory of chat models: ChatOpenAI with reasoning kept and sockets that can be shut.
+
+It never retries by itself: a wait of the SDK cannot be cancelled, and a restart has to be seen in the stream.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cache, partial
+from typing import Any
+
+import httpx2
+import openai
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+from jobs.settings import LOOPBACK, Settings
+from worker.model.cancellation import current_call
+
+_CONNECT_SECONDS = 5.0
+# What a call may carry that only the SDK's own method knows how to send.
+_SDK_ONLY = frozenset({"extra_headers", "extra_query", "timeout"})
+# What not every server takes, and an answer can be had without.
+STREAM, USAGE, JSON_SCHEMA, JSON, MAX_TOKENS = "stream", "stream_options", "json_schema", "json_object", "max_tokens"
+
+
+class DictCompletions:
+    """The SDK's `chat.completions`, whose stream gives the chunks as dicts.
+
+    Two thirds of the time of a streamed chunk goes into building typed objects that ChatOpenAI turns back
+    into dicts at once; it takes dicts as they are. Whatever else is asked for goes to the SDK's own method.
+    """
+
+    def __init__(self, client: openai.OpenAI) -> None:
+        self._client = client
+        self._stock = client.chat.completions
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stock, name)
+
+    def create(self, **payload: Any) -> Any:
+        """As the SDK's `create`; with `stream=True` an `openai.Stream` of dicts."""
+        if not payload.get("stream") or _SDK_ONLY & payload.keys():
+            return self._stock.create(**payload)
+        body = {**payload.pop("extra_body", {}), **payload}
+        return self._client.post(
+            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=openai.Stream[object]
+        )
+
+
+class ChatModel(ChatOpenAI):
+    """ChatOpenAI that keeps reasoning, in either spelling, as `additional_kwargs["reasoning_content"]`."""
+
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], default_chunk_class: type[Any], base_generation_info: dict[str, Any] | None
+    ) -> ChatGenerationChunk | None:
+        if chunk.get("choices", ...) is None:
+            chunk = {**chunk, "choices": []}
+        generated = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+        if generated is not None and (choices := chunk.get("choices")):
+            _keep_reasoning(choices[0].get("delta"), generated.message)
+        return generated
+
+    def _create_chat_result(
+        self, response: dict[str, Any] | openai.BaseModel, generation_info: dict[str, Any] | None = None
+    ) -> ChatResult:
+        result = super()._create_chat_result(response, generation_info)
+        raw = response if isinstance(response, dict) else response.model_dump()
+        for choice, generation in zip(raw["choices"], result.generations, strict=True):
+            _keep_reasoning(choice.get("message"), generation.message)
+        return result
+
+
+class Models:
+    """The chat models of one worker process: one HTTP client, one model object per name."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        # The model of a name, built at its first use.
+        self.get = cache(partial(chat_model, settings, http_client(settings)))
+        self._refused: defaultdict[str, set[str]] = defaultdict(set)
+
+    def refused(self, name: str) -> frozenset[str]:
+        """What the server is known not to do for this model: STREAM, USAGE, JSON_SCHEMA, JSON, MAX_TOKENS."""
+        server = self._settings.server_of(name)
+        return server.refuses | self._refused[name] | ({STREAM} if not server.stream else set())
+
+    def refuse(self, name: str, habit: str) -> None:
+        """Remember that the server refuses this."""
+        self._refused[name].add(habit)
+
+
+def chat_model(settings: Settings, client: httpx2.Client, name: str) -> ChatModel:
+    """A ChatOpenAI for one model name that streams dicts."""
+    server = settings.server_of(name)
+    model = ChatModel(
+        model=name,
+        base_url=server.url,
+        api_key=SecretStr(server.key),
+        http_client=client,
+        http_socket_options=(),  # those of the clients that it would make itself; they come with a false warning
+        max_retries=0,
+        stream_usage=True,
+        use_responses_api=False,
+        cache=False,
+    )
+    model.client = DictCompletions(model.root_client)
+    return model
+
+
+def http_client(settings: Settings) -> httpx2.Client:
+    """The HTTP client of all models, whose every connection is known to the call that opened it.
+
+    No connection is kept for a later call: it could be shut by a cancel that is late, or be closed by the
+    server unseen; against a long generation its price is nothing.
+    """
+    return httpx2.Client(
+        timeout=httpx2.Timeout(settings.total_seconds, connect=_CONNECT_SECONDS, write=30.0),
+        limits=httpx2.Limits(max_keepalive_connections=0),
+        event_hooks={"request": [_trace_call]},
+        # Whatever proxy the environment names: not for a server on this machine.
+        mounts={f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK},
+    )
+
+
+def _trace_call(request: httpx2.Request) -> None:
+    call = current_call.get()
+    if call is not None:
+        request.extensions = {**request.extensions, "trace": call.trace}
+
+
+def _keep_reasoning(delta: Mapping[str, Any] | None, message: Any) -> None:
+    reasoning = delta and (delta.get("reasoning_content") or delta.get("reasoning"))
+    if isinstance(reasoning, str):
+        message.additional_kwargs["reasoning_content"] = reasoning

@@ -1,0 +1,184 @@
+"""The user's own chains: whatever LangChain Runnable a prompt names, heard like a model.
+
+Their code may fail in any way, and take down no more than its job.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import reduce
+from typing import Any, cast
+from uuid import UUID
+
+import orjson
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata, add_usage
+from langchain_core.outputs import LLMResult
+from langchain_core.runnables import AddableDict, Runnable
+from langchain_core.runnables.base import coerce_to_runnable
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from jobs.background import log_error
+from worker.model.request import Ask
+from worker.model.call import options_for
+from worker.model.errors import Fault, fault_of
+from worker.model.chat_model import STREAM, USAGE, Models
+from worker.model.cancellation import Call, Stopped
+from worker.context import Workshop
+
+# What the servers of this world call the reason for an answer's end, and the reasons that leave it unfinished.
+_REASONS = ("finish_reason", "stop_reason", "done_reason")
+_CUT_SHORT = ("length", "max_tokens", "content_filter")
+# What an error says when the server has no way to do this; it is asked without from then on.
+_REFUSALS = {USAGE: "stream_options", STREAM: "No generation chunks"}
+
+
+def stream(shop: Workshop, ask: Ask, name: str, values: Mapping[str, Any], call: Call) -> Generator[AIMessage]:
+    """What the chain of this name makes of `values` and the messages, as chunks of a model's answer.
+
+    The last chunk says how the models of the chain ended, and what they cost. Raises Fault, Stopped.
+    """
+    watch = _Watch(call)
+    chunks: Any = None
+    told = {**values, "messages": ask.messages} if ask.messages else values
+    try:
+        chunks = _chain(shop.models, ask, name).stream(told, {"callbacks": [watch]})
+        yield from _messages(chunks, watch)
+        yield watch.ending()
+    except (Fault, Stopped):
+        raise
+    except _Left:
+        call.check()
+    except SystemExit as error:
+        raise Fault(f"The chain {name} exited: {error}", transient=False) from error
+    except Exception as error:
+        call.check()  # a socket that we shut fails like any other
+        raise _fault(shop, ask, name, watch, error) from error
+    finally:
+        call.shut()
+        with suppress(Exception, _Left):
+            while watch.running:  # when it is closed, a chain with a parser reads its model to the end
+                next(chunks)
+            chunks.close()
+
+
+def _chain(models: Models, ask: Ask, name: str) -> Runnable[Any, Any]:
+    """The chain; one that is made by a function is made with our model, whose sockets we can shut."""
+    found = pkgutil.resolve_name(name)
+    if isinstance(found, Runnable):
+        return found
+    refused = models.refused(ask.model)
+    given, used = options_for(replace(ask, form=None), refused)  # a form is for what comes out at the end of the chain
+    given |= {"stream_usage": USAGE in used, "disable_streaming": STREAM in refused}
+    return cast(Runnable[Any, Any], coerce_to_runnable(found(models.get(ask.model).model_copy(update=given))))
+
+
+def _messages(chunks: Iterable[Any], watch: _Watch) -> Iterator[AIMessage]:
+    """The chunks of a chain as messages; objects as one text of JSON, once they are whole. Raises Fault."""
+    whole = None
+    for chunk in chunks:
+        match chunk:
+            case AIMessage():
+                watch.reasons += filter(None, [chunk.response_metadata.get("finish_reason")])
+                yield chunk
+            case str():
+                yield AIMessageChunk(content=chunk)
+            case dict() | BaseModel():
+                whole = _added(whole, chunk)
+                watch.call.progress(text=True)
+                yield AIMessageChunk(content="")
+            case _:
+                raise TypeError(f"it gave a {type(chunk).__name__}; text, AI messages and dicts are understood")
+    if None in watch.reasons:  # invariant 6
+        raise Fault("A model's stream ended before its answer did.")
+    if whole is not None:
+        text = orjson.dumps(whole, default=_plain, option=orjson.OPT_INDENT_2).decode()
+        yield AIMessageChunk(content=text)
+
+
+def _added(before: Any, piece: Any) -> Any:
+    """The two as one: the fields of a RunnableParallel are pieces that add up, a parser gives all so far each time."""
+    match before, piece:
+        case dict(), AddableDict():
+            return {**before, **{name: _added(before.get(name), value) for name, value in piece.items()}}
+        case (str(), str()) | (AIMessageChunk(), AIMessageChunk()):
+            return before + piece
+        case _:
+            return piece
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has for a value of another library's."""
+    return str(value.text) if isinstance(value, AIMessage) else to_jsonable_python(value)
+
+
+def _fault(shop: Workshop, ask: Ask, name: str, watch: _Watch, error: Exception) -> Fault:
+    """What an exception that came out of the chain means: a model that failed, or the user's code."""
+    habit = next((habit for habit, words in _REFUSALS.items() if words in str(error)), None)
+    if habit and habit not in shop.models.refused(ask.model):
+        shop.models.refuse(ask.model, habit)
+        return Fault(str(error))
+    by_model = any(error is one for one in watch.errors)
+    if by_model and (fault := fault_of(error, shop.settings.server_of(ask.model).url)):
+        return fault
+    log_error(f"runnable {name}", error)
+    return Fault(f"The chain {name} failed: {type(error).__name__}: {error}", transient=False)
+
+
+class _Left(BaseException):
+    """The job is done with this chain. No Exception: the chain is not to find another way."""
+
+
+class _Watch(BaseCallbackHandler):
+    """Hears of each model that a chain asks, whoever's it is, and stops it when the job has to stop."""
+
+    raise_error = True
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.running: set[UUID] = set()
+        self.reasons: list[str | None] = []
+        self.errors: list[BaseException] = []
+        self._usages: list[UsageMetadata] = []
+
+    def ending(self) -> AIMessageChunk:
+        """How all of the models' answers ended, taken together, and their usage."""
+        reason = next((reason for reason in self.reasons if reason in _CUT_SHORT), "stop")
+        usage = reduce(add_usage, self._usages) if self._usages else None
+        return AIMessageChunk(content="", response_metadata={"finish_reason": reason}, usage_metadata=usage)
+
+    def on_llm_start(self, *_: Any, run_id: UUID, **__: Any) -> None:
+        """A model is about to be asked."""
+        self._check()
+        self.running.add(run_id)
+
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, **_: Any) -> None:
+        """A chunk of an answer, which the chain may keep to itself for long."""
+        message = getattr(chunk, "message", None)
+        unspoken = [getattr(message, name, None) for name in ("additional_kwargs", "tool_call_chunks")]
+        self.call.progress(text=any([token, *unspoken]))
+        self._check()
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
+        """A whole answer, or one that was cut off without an error: then no reason is given."""
+        self.running.discard(run_id)
+        for generation in (one for several in response.generations for one in several):
+            message = getattr(generation, "message", None)
+            told = {**(generation.generation_info or {}), **getattr(message, "response_metadata", {})}
+            self.reasons.append(next((str(told[name]).lower() for name in _REASONS if told.get(name)), None))
+            if usage := getattr(message, "usage_metadata", None):
+                self._usages.append(usage)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        """An answer that failed; the chain may still know another way."""
+        self.running.discard(run_id)
+        self.errors.append(error)
+
+    def _check(self) -> None:
+        if self.call.is_shut:
+            raise _Left

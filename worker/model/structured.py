@@ -1,0 +1,52 @@
+"""Answers in JSON: parsed and held against their schema once, when they are whole.
+
+Never while they are written: a parser of partial JSON takes an answer that was cut off for a good one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import orjson
+from jsonschema import Draft202012Validator
+from langchain_core.utils.json import parse_json_markdown
+from referencing import Registry
+
+from worker.model.errors import Fault
+
+_LONGEST_REASON = 500
+
+
+def noted(request: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """What a response's `penstock` object tells of a whole answer: `parsed`, if it is JSON.
+
+    Raises Fault when JSON was asked for and this is none, or another than its schema describes.
+    """
+    form, prompt = (request["text"] or {}).get("format") or {"type": "text"}, request["prompt"]
+    if form["type"] != "text":
+        try:
+            return {"parsed": parsed(text, form.get("schema", {"type": "object"}))}
+        except ValueError as error:
+            raise Fault(f"The answer is not the JSON that was asked for: {error}", transient=False) from error
+    if prompt and prompt.get("runnable") and text.startswith("{"):
+        with suppress(ValueError):
+            return {"parsed": parsed(text, {})}
+    return {}
+
+
+def parsed(text: str, schema: Mapping[str, Any]) -> Any:
+    """The JSON in an answer, fenced or not. Raises ValueError, short, when it is none or not as its schema says."""
+    try:
+        # orjson, because it reads nothing that the response could not hold; without a registry jsonschema would
+        # fetch a schema from whatever address the request names.
+        found = parse_json_markdown(text, parser=orjson.loads)
+        orjson.dumps({"response": {"penstock": {"parsed": found}}})
+        problem = next(Draft202012Validator(schema, registry=Registry()).iter_errors(found), None)
+        reason = problem and f"{problem.json_path}: {problem.message}"
+    except Exception as error:  # noqa: BLE001  (a schema has as many ways to fail as it has keywords)
+        reason = f"{type(error).__name__}: {error}"
+    if reason:
+        raise ValueError(reason[:_LONGEST_REASON])
+    return found

@@ -1,0 +1,1 @@
+"""Numbers the events of an attempt and carries them to the event log."""

@@ -1,0 +1,1 @@
+"""Threads of a worker process: its sign of life, and the rescue of what dead workers left."""

@@ -1,0 +1,63 @@
+"""Rescue: gives the jobs of dead workers back to the queue, sends wake-ups that got lost, expires old jobs.
+
+Every worker does it. Each step is one guarded UPDATE, so two at once do no harm and nobody has to lead.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+
+from jobs.storage.workers import Observer
+from jobs.background import repeat
+from worker.context import Workshop
+
+_INTERVAL_SECONDS = 1.0
+_EXPIRE_SECONDS = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+class Rescue:
+    """The rescuing thread of a worker process."""
+
+    def __init__(self, shop: Workshop) -> None:
+        self._shop = shop
+        self._expired_at = -_EXPIRE_SECONDS
+        self._observer = Observer(shop.liveness, shop.settings.lease_seconds)
+
+    def start(self) -> None:
+        """Begin to rescue."""
+        repeat("rescue", self._round)
+
+    def _round(self) -> None:
+        time.sleep(_INTERVAL_SECONDS * random.uniform(0.7, 1.3))
+        self._requeue_orphans()
+        self._send_lost_wake_ups()
+        self._expire_old_jobs()
+
+    def _requeue_orphans(self) -> None:
+        shop = self._shop
+        for worker in self._observer.dead(shop.worker):
+            if worker == shop.worker:
+                continue  # this process has slept; its pulse finds out
+            if rescued := shop.attempts.requeue_orphans(worker):
+                _log.warning("worker %s is dead: %d jobs go back to the queue", worker, rescued)
+            shop.liveness.forget(worker)
+
+    def _expire_old_jobs(self) -> None:
+        kept, now = self._shop.settings.retention_days, time.monotonic()
+        if kept and now - self._expired_at >= _EXPIRE_SECONDS:
+            self._expired_at = now
+            self._shop.store.expire(time.time() - kept * 86_400)
+
+    def _send_lost_wake_ups(self) -> None:
+        sent: list[str] = []
+        try:
+            for job_id in self._shop.store.due(time.time()):
+                self._shop.queue.wake(job_id)
+                sent.append(job_id)
+        finally:
+            if sent:
+                self._shop.store.sent(sent, time.time())

@@ -1,0 +1,1 @@
+"""Turns a model's answers into sections and reports, and resumes what an earlier attempt wrote."""

@@ -1,0 +1,154 @@
+"""One section of an answer as it is written: a reasoning item, a message item, what a restart does to them.
+
+Both items end together, once the section is a checkpoint: what a viewer saw finished is never bought again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jobs.protocol.fold import Item
+from jobs.protocol.ids import item_id
+from worker.model.chunks import Kind
+from worker.publishing.recording import Recording
+
+_REASON_LENGTH = 200
+_SHAPES = {
+    Kind.PLAN: ("reasoning", "rs", "summary_text"),
+    Kind.REASONING: ("reasoning", "rs", "reasoning_text"),
+    Kind.TEXT: ("message", "msg", "output_text"),
+}
+
+
+class Section:
+    """The writer of one section. It has one run, and another after each restart that said other words."""
+
+    def __init__(
+        self, recording: Recording, number: int, *, answer: Kind = Kind.TEXT, title: str | None = None
+    ) -> None:
+        """Goes on with what the recording holds of this section, as a new attempt does.
+
+        `answer` is the kind of piece that it is there for: TEXT, or PLAN for one that holds just a plan.
+        """
+        self._recording = recording
+        self.number, self.title, self._answer = number, title, answer
+        kinds = {"reasoning": answer if answer is Kind.PLAN else Kind.REASONING, "message": Kind.TEXT}
+        mine = sorted(
+            (item for item in recording.fold.items.values() if item.section == number), key=lambda item: item.index
+        )
+        self._open = {kinds[item.type]: item for item in mine if item.status == "in_progress"}
+        self._replaced = {kinds[item.type]: item for item in mine if item.status != "in_progress"}
+        newest = max((int(item.id.rpartition("_")[2]) for item in mine), default=-1)
+        self._run = newest if self._open else newest + 1
+        self._echo: _Echo | None = None
+        self._reason: str | None = None
+        self.restart(recording.reason)
+
+    def open(self) -> None:
+        """Show that this section is to come, before there is anything to write."""
+        if not self._open:
+            self._open_item(self._answer, started=None)
+
+    def write(self, kind: Kind, text: str) -> None:
+        """Add text. After a restart, text that repeats what was written is not written again."""
+        if self._echo is None:
+            self._append(kind, text)
+            return
+        fresh = self._echo.feed(kind, text)
+        if fresh is None:
+            self._part_ways(self._echo)
+            self._append(kind, text)
+        elif fresh:
+            self._echo = None
+            self._append(kind, fresh)
+
+    def restart(self, reason: str | None = None) -> None:
+        """The model begins again. Its text goes on in the same items for as long as it repeats them.
+
+        The `reason` is told by the items that take the place of others.
+        """
+        self._reason = reason and reason[:_REASON_LENGTH]
+        written = {kind: self._recording.text_of(item) for kind, item in self._open.items()}
+        self._echo = _Echo(written) if written else None
+
+    def finish(self, checkpoint: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
+        """The section is whole: commit it, then say so."""
+        if self._echo is not None and not self._echo.is_whole:
+            self._part_ways(self._echo)  # the model was done earlier than the last time
+        if not (answer := self._item(self._answer)).parts:  # an answer without a word is an answer
+            self._open_part(answer, self._answer)
+        items, ended = sorted(self._open.values(), key=lambda item: item.index), self._recording.elapsed()
+        checkpoint([self._recording.ending(item, "completed", ended) for item in items])
+        self._close("completed", ended)
+
+    def _append(self, kind: Kind, text: str) -> None:
+        if not text:
+            return
+        thought = self._open.get(Kind.REASONING)
+        if kind is Kind.TEXT and thought is not None and thought.parts and not thought.parts[-1].done:
+            self._recording.close_part(thought)  # the thought is over; its item waits for the section
+        item = self._item(kind)
+        if not item.parts or item.parts[-1].done:
+            self._open_part(item, kind)
+        self._recording.write(item, text)
+
+    def _item(self, kind: Kind) -> Item:
+        """The item for this kind of text, opened now if there is none."""
+        if kind not in self._open:
+            self._open_item(kind, started=self._recording.elapsed())
+        return self._open[kind]
+
+    def _open_part(self, item: Item, kind: Kind) -> None:
+        self._recording.open_part(item, _SHAPES[kind][2], self._recording.elapsed())
+
+    def _open_item(self, kind: Kind, started: float | None) -> None:
+        wire_type, prefix, _ = _SHAPES[kind]
+        replaced = self._replaced.get(kind)
+        if replaced is None and not self._open:
+            replaced = next(iter(self._replaced.values()), None)
+        name = item_id(prefix, self._recording.claim.job.id, self.number, self._run)
+        before = {"replaces": replaced.id, "reason": self._reason} if replaced else {}
+        place = {**before, "title": self.title, "started": started}
+        self._open[kind] = self._recording.open_item(wire_type, name, self.number, **place)
+
+    def _part_ways(self, echo: _Echo) -> None:
+        """The model says something else this time: what was written is closed, the rest gets new items."""
+        self._echo = None
+        self._replaced = dict(self._open)
+        self._close("incomplete", self._recording.elapsed())
+        self._run += 1
+        for kind in Kind:
+            self._append(kind, echo.repeated(kind))
+
+    def _close(self, status: str, ended: float) -> None:
+        for item in sorted(self._open.values(), key=lambda item: item.index):
+            self._recording.close_item(item, status, ended)
+        self._open = {}
+
+
+class _Echo:
+    """Compares what a model says after a restart with what it had written before."""
+
+    def __init__(self, written: Mapping[Kind, str]) -> None:
+        self._written = written
+        self._heard = dict.fromkeys(Kind, 0)
+
+    def repeated(self, kind: Kind) -> str:
+        """What has been said again so far, word for word."""
+        return self._written.get(kind, "")[: self._heard[kind]]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything that had been written was said again."""
+        return all(self._heard[kind] >= len(text) for kind, text in self._written.items())
+
+    def feed(self, kind: Kind, text: str) -> str | None:
+        """What of `text` goes beyond what was written: "" while it repeats, None once the two differ."""
+        start, written = self._heard[kind], self._written.get(kind, "")
+        repeat = written[start : start + len(text)]
+        behind = any(self._heard[other] < len(before) for other, before in self._written.items() if other is not kind)
+        if not text.startswith(repeat) or (behind and len(repeat) < len(text)):
+            return None
+        self._heard[kind] += len(repeat)
+        return text[len(repeat) :]
