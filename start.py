@@ -197,7 +197,7 @@ def passes(check: tuple[str, ...]) -> bool:
 
 def run_bench(arguments: list[str]) -> int:
     """Become the named benchmark; without a name, list them."""
-    benches = {path.stem: path for path in sorted((ROOT / "ops" / "bench").glob("[!_]*.py"))}
+    benches = {path.stem: path for path in sorted((ROOT / "bench").glob("[!_]*.py"))}
     if not arguments:
         for name, path in benches.items():
             print(f"{name:20} {(ast.get_docstring(ast.parse(path.read_text())) or '').partition(chr(10))[0]}")

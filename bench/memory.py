@@ -15,12 +15,12 @@ import openai
 import psutil
 
 from jobs.settings import Settings
-from tests.support.job_factory import Rows, sqlite
+from tests.support.job_factory import JobFactory, sqlite
 from tests.support.stack import DemoModel, Stack, stack, wait_for
-from worker.model.chat_model import call
-from worker.model.chunks import Answer, Kind
-from worker.model.request import Ask
+from worker.model import call
 from worker.model.chat_model import Models
+from worker.model.chunks import ChunkReader, Kind
+from worker.model.request import ModelRequest
 from worker.publishing.recording import Recording
 from worker.writing.section import Section
 
@@ -44,8 +44,8 @@ def traced(models: Models, tokens: int, write: Write) -> Counter[str]:
     """Bytes held for each owner, and those of the text, after so many tokens of an answer that goes on."""
     question = {"role": "user", "content": f"How long is this? [[demo tokens={2 * tokens} rate=0]]"}
     held: Counter[str] = Counter()
-    with closing(call.stream(models, Ask("demo", [question], {}))) as chunks:
-        answer = (piece for piece in Answer().pieces(chunks) if piece)
+    with closing(call.stream(models, ModelRequest("demo", [question], {}))) as chunks:
+        answer = (piece for piece in ChunkReader().pieces(chunks) if piece)
         next(answer)
         gc.collect()
         tracemalloc.start(_CALLS)
@@ -83,7 +83,7 @@ def recorded(recording: Recording, *, taken: bool) -> Write:
 
 def parts(folder: Path) -> None:
     """Print what is held for each token of an answer, by owner: without our recording, and with it."""
-    rows, model = Rows(sqlite(folder)), DemoModel(folder)
+    rows, model = JobFactory(sqlite(folder)), DemoModel(folder)
 
     def recording() -> Recording:
         made = rows.record(rows.claim())

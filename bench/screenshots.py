@@ -14,7 +14,7 @@ from tests.support.browser import PROGRAMS, find_browser, running_browser
 from tests.support.stack import Stack, stack, wait_for
 from tests.support.wire import create
 
-FOLDER = Path(__file__).resolve().parents[2] / "screenshots"
+FOLDER = Path(__file__).resolve().parents[1] / "screenshots"
 _WIDE, _PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 _LOOKS: dict[str, dict[str, Any]] = {
     "light": {"viewport": _WIDE, "color_scheme": "light"},

@@ -16,7 +16,7 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141  # what a shell reports for a program that SIGPIPE ended
 
 
-class Stop(PenstockError):
+class CommandError(PenstockError):
     """Ends the command: one line on stderr, and the exit code."""
 
     def __init__(self, message: str, code: int = USAGE) -> None:

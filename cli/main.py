@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cli.exit_codes import BROKEN_PIPE, INTERRUPTED, USAGE, Stop
+from cli.exit_codes import BROKEN_PIPE, INTERRUPTED, USAGE, CommandError
 from jobs.errors import PenstockError
 
 
@@ -46,7 +46,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except PenstockError as error:
             click.echo(f"Error: {error}", err=True)
-            ctx.exit(error.code if isinstance(error, Stop) else USAGE)
+            ctx.exit(error.code if isinstance(error, CommandError) else USAGE)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except BrokenPipeError:

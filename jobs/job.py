@@ -40,10 +40,10 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
 class Job:
     """One row of `jobs`, without its transcript. Times are Unix seconds.
 
-    `request` is what was accepted (see jobs/requests/generation.py), `opening` the frames numbered 0 and 1, `response`
-    the terminal response object as JSON bytes, None until the job has ended. `progress` is how far it is: the
-    sections `done` and the `total`, its `words` and their `curve`; None before the worker has noted any. At the end
-    `words` is how long its text is, and `tokens` how many the model says it wrote.
+    `request` is what was accepted (jobs/requests/generation.py), `initial_frames` the frames numbered 0 and 1,
+    `response` the terminal response object as JSON bytes, None until the job has ended. `progress` is how far it is:
+    the sections `done` and the `total`, its `words` and their `curve`; None before the worker has noted any. At the
+    end `words` is how long its text is, and `tokens` how many the model says it wrote.
     """
 
     id: str
@@ -51,11 +51,11 @@ class Job:
     status: Status
     created_at: float
     attempt: int
-    lost: int
+    rescues: int
     seq_mark: int
     index_mark: int
     request: dict[str, Any]
-    opening: bytes
+    initial_frames: bytes
     cancel_requested_at: float | None
     stop_requested_at: float | None
     started_at: float | None

@@ -7,17 +7,17 @@ import secrets
 from flask import Flask, Response, g, request
 
 from jobs.settings import Settings
-from web import errors, auth
+from web import auth, errors
 from web.api import openapi
-from web.pages.bulk import Bulk
-from web.pages.layout import Frame
 from web.api.health import Health
-from web.pages.jobs import Listing
-from web.pages.home import New
-from web.pages.job import Pages
 from web.api.responses import Responses
+from web.context import WebContext
+from web.pages.bulk import Bulk
+from web.pages.home import Home
+from web.pages.job import JobPages
+from web.pages.jobs import JobsPage
+from web.pages.layout import Layout
 from web.pages.signin import SignIn, set_up_cookies
-from web.context import Site
 from web.pages.system import System
 
 # The second wall behind text that is only ever set as text.
@@ -33,13 +33,13 @@ _SIGNED_OUT = frozenset({"signin.form", "signin.enter", "frame.choose"})
 def create_app(settings: Settings | None = None) -> Flask:
     """The application of one web process. Reads the settings unless they are given. Raises BadSetting."""
     settings = settings or Settings.load()
-    site = Site(settings)
+    context = WebContext(settings)
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     errors.register(app)
     set_up_cookies(app, settings)
-    for part in (Frame, Health, Responses, New, Listing, Bulk, System, Pages, SignIn):
-        app.register_blueprint(part(site).routes())
+    for part in (Layout, Health, Responses, Home, JobsPage, Bulk, System, JobPages, SignIn):
+        app.register_blueprint(part(context).routes())
     app.register_blueprint(openapi.routes())
 
     @app.before_request
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             return
         auth.check_origin(request, settings)
         if request.endpoint not in _SIGNED_OUT:
-            g.owner = auth.owner_of(request, settings, site.keys)
+            g.owner = auth.owner_of(request, settings, context.keys)
 
     @app.after_request
     def finish(response: Response) -> Response:

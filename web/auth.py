@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from flask import Request
 
-from jobs.storage.api_keys import Keys
 from jobs.settings import LOOPBACK, Settings
+from jobs.storage.api_keys import ApiKeys
 from web.errors import NoAccess
 from web.pages.signin import signed_in
 
@@ -28,13 +28,13 @@ def check_origin(request: Request, settings: Settings) -> None:
             "set PENSTOCK_AUTH=keys to serve other names.",
         )
     origin = request.headers.get("Origin")
-    site = request.headers.get("Sec-Fetch-Site", "none")
-    foreign = request.method != "GET" and site not in ("same-origin", "none")  # a link to here is welcome
+    context = request.headers.get("Sec-Fetch-Site", "none")
+    foreign = request.method != "GET" and context not in ("same-origin", "none")  # a link to here is welcome
     if foreign or (origin is not None and urlsplit(origin).netloc != request.host):
         raise NoAccess(403, "foreign_origin", "Requests of other web pages are refused.")
 
 
-def owner_of(request: Request, settings: Settings, keys: Keys) -> str:
+def owner_of(request: Request, settings: Settings, keys: ApiKeys) -> str:
     """Whose jobs this request may see: by the key that it brings, else by the browser's cookie. Raises NoAccess."""
     if settings.auth == "off":
         return LOCAL_OWNER

@@ -8,23 +8,23 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from web.actions import conversation
 from jobs.requests import generation as creation
-from jobs.storage.database import Database
-from jobs.transport.event_log import EventLog
-from jobs.storage.api_keys import Keys
 from jobs.requests.prompts import Prompts
-from jobs.transport.queue import Queue
 from jobs.settings import Settings
+from jobs.storage.api_keys import ApiKeys
+from jobs.storage.database import Database
 from jobs.storage.store import Store
+from jobs.transport.event_log import EventLog
+from jobs.transport.queue import Queue
+from web.actions import conversation
+from web.live.live_pages import LivePages
+from web.live.lru_cache import LruCache
+from web.live.rendered_item import RenderedItem, weight
 from web.model_choice import ModelChoice
 from web.model_health import model_servers
-from web.wakeups import Outbox
-from web.live.rendered_item import Passage, weight
 from web.relay.follow import Relay
-from web.live.live_pages import Screens
-from web.live.lru_cache import Shelf
 from web.relay.subscriber import Subscriber
+from web.wakeups import WakeupSender
 
 _REDIS_SECONDS = 2.0
 _CONNECTIONS = 16
@@ -34,7 +34,7 @@ _SHELF_BYTES = 16 << 20
 _SUBSCRIPTION_SECONDS = 20.0
 
 
-class Site:
+class WebContext:
     """The parts behind the routes."""
 
     def __init__(self, settings: Settings) -> None:
@@ -46,7 +46,7 @@ class Site:
         self.model_servers = model_servers(settings)
         self.database = Database(settings.database)
         self.store = Store(self.database)
-        self.keys = Keys(self.database)
+        self.keys = ApiKeys(self.database)
         # Of bounded size: when all viewers have to look at their logs at once, each would open a connection for good.
         pool = redis.BlockingConnectionPool.from_url(
             url,
@@ -63,10 +63,10 @@ class Site:
         subscriber = Subscriber(listening, self.log, self.store)
         subscriber.start()
         self.relay = Relay(subscriber, self.log, self.store)
-        self.screens = Screens(self.relay, self.store)
-        self.shelf: Shelf[list[Passage]] = Shelf(_SHELF_BYTES, weight)
-        self.outbox = Outbox(Queue(settings, socket_seconds=3), self.log, self.store)
-        self.outbox.start()
+        self.live_pages = LivePages(self.relay, self.store)
+        self.lru_cache: LruCache[list[RenderedItem]] = LruCache(_SHELF_BYTES, weight)
+        self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log, self.store)
+        self.wakeups.start()
 
     def kept(self, owner: str, asked: creation.CreateRequest) -> dict[str, Any]:
         """What a new job of the owner keeps of a request. Raises InvalidRequest."""

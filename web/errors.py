@@ -9,9 +9,9 @@ from flask import Flask, Response, jsonify, redirect, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from jobs.storage.database import reason
-from jobs.errors import InvalidRequest, JobNotFound
 from jobs.background import log_error
+from jobs.errors import InvalidRequest, JobNotFound
+from jobs.storage.database import reason
 
 _log = logging.getLogger(__name__)
 

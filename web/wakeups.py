@@ -11,15 +11,15 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from jobs.transport.event_log import EventLog
 from jobs.background import repeat
-from jobs.transport.queue import Queue, QueueAway
 from jobs.storage.store import Store
+from jobs.transport.event_log import EventLog
+from jobs.transport.queue import Queue, QueueAway
 
 _log = logging.getLogger(__name__)
 
 
-class Outbox:
+class WakeupSender:
     """The sending threads of a web process: one for jobs, one for errands; neither holds up the other."""
 
     def __init__(self, outgoing: Queue, log: EventLog, store: Store) -> None:

@@ -15,13 +15,13 @@ import logging
 import openai.resources.chat.completions.completions  # noqa: F401  (two greenlets that import it at once hang)
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.storage.database import reason
 from jobs.errors import PenstockError
 from jobs.requests.prompts import Prompts
-from jobs.transport.queue import Queue
 from jobs.settings import Settings
+from jobs.storage.database import reason
+from jobs.transport.queue import Queue
+from worker.context import WorkerContext
 from worker.process import WorkerProcess
-from worker.context import Workshop
 
 
 def main(arguments: list[str]) -> None:
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> None:
         for prompt in Prompts(settings.prompts):
             prompt.import_runnable()
         queue = Queue(settings)
-        process = WorkerProcess(Workshop(settings, queue))
+        process = WorkerProcess(WorkerContext(settings, queue))
         process.start()
     except PenstockError as error:
         sys.exit(f"penstock worker: {error}")

@@ -9,21 +9,21 @@ import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from jobs.storage.attempts import Attempts
-from jobs.storage.database import Database
-from jobs.transport.event_log import EventLog
-from jobs.storage.workers import Liveness
-from jobs.transport.queue import Queue
 from jobs.settings import Settings
+from jobs.storage.attempts import AttemptStore
+from jobs.storage.database import Database
 from jobs.storage.store import Store
+from jobs.storage.workers import WorkerRegistry
+from jobs.transport.event_log import EventLog
+from jobs.transport.queue import Queue
 from worker.model.chat_model import Models
 from worker.publishing.publisher import Publisher
-from worker.running_jobs import Running
+from worker.running_jobs import RunningJobs
 
 _REDIS_SECONDS = 5.0
 
 
-class Workshop:
+class WorkerContext:
     """The parts behind a generation. `worker` is this process's id among all workers."""
 
     def __init__(self, settings: Settings, queue: Queue) -> None:
@@ -39,10 +39,10 @@ class Workshop:
             health_check_interval=15,
             retry=Retry(ExponentialWithJitterBackoff(cap=1, base=0.05), 1),  # every call of ours may be repeated
         )
-        self.liveness = Liveness(database)
-        self.attempts = Attempts(database)
+        self.worker_registry = WorkerRegistry(database)
+        self.attempts = AttemptStore(database)
         self.store = Store(database)
         self.log = EventLog(self.redis)
         self.models = Models(settings)
         self.publisher = Publisher(self.log)
-        self.running = Running()
+        self.running = RunningJobs()

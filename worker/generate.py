@@ -9,83 +9,85 @@ from typing import Any
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from jobs.protocol import headings, response
-from jobs.storage.attempts import Claim, Finish, Replaced
-from jobs.protocol.fold import text_of
 from jobs.background import log_error
-from jobs.protocol.progress import progress
 from jobs.job import Status
-from worker.model.chat_model import structured
-from worker.writing.write_section import resume
-from worker.model.request import ask_of
+from jobs.protocol import headings, response
+from jobs.protocol.fold import text_of
+from jobs.protocol.progress import progress
+from jobs.storage.attempts import Claim, Finish, Replaced
+from worker.context import WorkerContext
+from worker.model import structured
+from worker.model.cancellation import Cancellation, Reason, Stopped
+from worker.model.request import model_request
 from worker.publishing.recording import Recording
+from worker.writing import resume
 from worker.writing.report import write_report
 from worker.writing.section import Section
-from worker.model.cancellation import Reason, Stop, Stopped
-from worker.context import Workshop
-from worker.writing.write_section import STOPPED, Attempt, Outcome, persist, write_section
+from worker.writing.write_section import STOPPED, AttemptContext, Outcome, persist, write_section
 
 _SETTLE_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
 
 
-def generate(shop: Workshop) -> bool:
+def generate(context: WorkerContext) -> bool:
     """Run the queued job whose turn it is to its end, or until another attempt takes over; false if there is none."""
-    claim = shop.attempts.claim(shop.worker, shop.settings.limit_of)
+    claim = context.attempts.claim(context.worker, context.settings.limit_of)
     if claim is None:
         return False
     job_id = claim.job.id
-    with shop.running.job(claim) as stop:
+    with context.running.job(claim) as stop:
         try:
-            _run(claim, stop, shop)
+            _run(claim, stop, context)
         except Replaced:
             _log.info("job %s: attempt %d was replaced", job_id, claim.attempt)
         except Exception as error:  # noqa: BLE001  (a job must not hang on a worker that lives)
             log_error(f"job {job_id}", error)
-            shop.attempts.give_up(job_id, claim.attempt)
+            context.attempts.give_up(job_id, claim.attempt)
     return True
 
 
-def _run(claim: Claim, stop: Stop, shop: Workshop) -> None:
+def _run(claim: Claim, stop: Cancellation, context: WorkerContext) -> None:
     try:
-        recording = _record(claim, stop, shop)
+        recording = _record(claim, stop, context)
     except Stopped:
-        _give_back(claim, claim.first, shop)
+        _give_back(claim, claim.first, context)
         return
     ended = False
     try:
-        attempt = Attempt(recording, stop, shop)
+        attempt = AttemptContext(recording, stop, context)
         _end(attempt, _outcome(attempt))
         ended = True
     except Stopped:
         if stop.reason is Reason.REPLACED:
             raise Replaced from None
-        shop.publisher.settle(recording, _SETTLE_SECONDS)
-        _give_back(claim, recording.freeze(), shop)
+        context.publisher.settle(recording, _SETTLE_SECONDS)
+        _give_back(claim, recording.freeze(), context)
     finally:
         if not ended:
-            shop.publisher.remove(recording)
+            context.publisher.remove(recording)
 
 
-def _record(claim: Claim, stop: Stop, shop: Workshop) -> Recording:
+def _record(claim: Claim, stop: Cancellation, context: WorkerContext) -> Recording:
     def reserve(seq_mark: int, index_mark: int, needed: bool) -> bool:  # noqa: FBT001  (a callback)
-        raise_marks = partial(shop.attempts.reserve, claim, seq_mark, index_mark)
+        raise_marks = partial(context.attempts.reserve, claim, seq_mark, index_mark)
         try:
             persist(raise_marks, stop) if needed else raise_marks()
         except (OperationalError, InterfaceError):
             return False
         return True
 
-    found = resume.history(claim, shop.log, stop)
-    recording = Recording(claim, found, reserve=reserve, wake=shop.publisher.wake)
-    shop.publisher.add(
-        recording, replaced=partial(stop.request, Reason.REPLACED), is_current=partial(shop.attempts.is_current, claim)
+    found = resume.history(claim, context.log, stop)
+    recording = Recording(claim, found, reserve=reserve, wake=context.publisher.wake)
+    context.publisher.add(
+        recording,
+        replaced=partial(stop.request, Reason.REPLACED),
+        is_current=partial(context.attempts.is_current, claim),
     )
     return recording
 
 
-def _outcome(attempt: Attempt) -> Outcome:
+def _outcome(attempt: AttemptContext) -> Outcome:
     """Write the job. Raises Replaced, and Stopped when the job is to go on elsewhere."""
     try:
         outcome = _write(attempt)
@@ -94,7 +96,7 @@ def _outcome(attempt: Attempt) -> Outcome:
             recording.notes |= structured.noted(attempt.claim.job.request, text_of(recording.snapshot()))
         return outcome
     except Stopped:
-        if attempt.stop.reason is Reason.ENOUGH:
+        if attempt.stop.reason is Reason.WIND_DOWN:
             return Outcome(Status.INCOMPLETE, reason=STOPPED)
         if attempt.stop.reason is not Reason.CANCEL:
             raise
@@ -106,7 +108,7 @@ def _outcome(attempt: Attempt) -> Outcome:
         return Outcome.failed(f"Penstock itself failed ({type(error).__name__}); the worker's log says where.")
 
 
-def _write(attempt: Attempt) -> Outcome:
+def _write(attempt: AttemptContext) -> Outcome:
     """Write what earlier attempts have not finished, unless nobody wants it any more."""
     recording, claim = attempt.recording, attempt.claim
     job = claim.job
@@ -120,16 +122,16 @@ def _write(attempt: Attempt) -> Outcome:
         return Outcome(Status.CANCELLED)
     if job.stop_requested_at is not None:
         return Outcome(Status.INCOMPLETE, reason=STOPPED)
-    if job.lost > attempt.shop.settings.max_attempts:
-        return Outcome.failed(f"{job.lost} workers died while they wrote this; it is not tried again.")
+    if job.rescues > attempt.context.settings.max_attempts:
+        return Outcome.failed(f"{job.rescues} workers died while they wrote this; it is not tried again.")
     if planned:
         return write_report(attempt)
-    return write_section(attempt, Section(recording, 0), ask_of(job.request))
+    return write_section(attempt, Section(recording, 0), model_request(job.request))
 
 
-def _end(attempt: Attempt, outcome: Outcome) -> None:
+def _end(attempt: AttemptContext, outcome: Outcome) -> None:
     """Store the end, then say it. A cancel that came first wins. Raises Replaced."""
-    recording, attempts, wished_at = attempt.recording, attempt.shop.attempts, attempt.stop.wished_at
+    recording, attempts, wished_at = attempt.recording, attempt.context.attempts, attempt.stop.wished_at
     stopping = None if wished_at is None else max(0.0, time.time() - wished_at)  # all connections to models are closed
     recording.abandon()
     while True:
@@ -167,7 +169,7 @@ def _final(recording: Recording, outcome: Outcome, stopping: float | None) -> di
         penstock={
             "attempt": job.attempt,
             "progress": progress(recording.fold.items.values()),
-            "curve": recording.curve.to_wire(),
+            "curve": recording.rate_histogram.to_wire(),
             "timing": timing,
             **headings.noted(job.request, text, whole=outcome.status is Status.COMPLETED),
             **recording.notes,
@@ -175,7 +177,7 @@ def _final(recording: Recording, outcome: Outcome, stopping: float | None) -> di
     )
 
 
-def _give_back(claim: Claim, next_number: int, shop: Workshop) -> None:
+def _give_back(claim: Claim, next_number: int, context: WorkerContext) -> None:
     """Let another worker go on, from the number that this one would have used next."""
-    if shop.attempts.give_back(claim, next_number):
-        shop.queue.wake(claim.job.id)
+    if context.attempts.give_back(claim, next_number):
+        context.queue.wake(claim.job.id)

@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from jobs.storage.attempts import Claim, Held
-from worker.model.cancellation import Reason, Stop
+from worker.model.cancellation import Cancellation, Reason
 
 
-class Running:
+class RunningJobs:
     """Every running job's attempt and Stop, by job id."""
 
     def __init__(self) -> None:
-        self._jobs: dict[str, tuple[int, Stop]] = {}
+        self._jobs: dict[str, tuple[int, Cancellation]] = {}
         self._draining = False
         self._changed = threading.Condition()
 
     @contextmanager
-    def job(self, claim: Claim) -> Iterator[Stop]:
+    def job(self, claim: Claim) -> Iterator[Cancellation]:
         """A job is running for as long as this lasts."""
-        stop = Stop()
+        stop = Cancellation()
         with self._changed:
             _, displaced = self._jobs.get(claim.job.id, (0, None))
             self._jobs[claim.job.id] = (claim.attempt, stop)

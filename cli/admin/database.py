@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import click
 
+from cli.exit_codes import DONE, FAILED, NOT_FOUND, CommandError
 from cli.launch.data_directory import load_settings, make
-from cli.exit_codes import DONE, FAILED, NOT_FOUND, Stop
+from jobs.storage.api_keys import ApiKeys
 from jobs.storage.audit import audit
 from jobs.storage.database import Database
-from jobs.storage.api_keys import Keys
 from jobs.storage.migrate import revisions, upgrade
 
 
@@ -39,7 +39,7 @@ def check() -> None:
     settings = load_settings()
     current, newest = revisions(settings)
     if current != newest:
-        raise Stop(f"the database is not at version {newest}: run `penstock db upgrade`")
+        raise CommandError(f"the database is not at version {newest}: run `penstock db upgrade`")
     checked = wrong = 0
     for job_id, differing in audit(Database(settings.database)):
         checked += 1
@@ -59,13 +59,13 @@ def keys() -> None:
 @click.argument("owner")
 def create(owner: str) -> None:
     """Print a new key for OWNER. It is shown this once; the database has only its hash."""
-    click.echo(Keys(_newest()).create(owner))
+    click.echo(ApiKeys(_newest()).create(owner))
 
 
 @keys.command("list")
 def list_keys() -> None:
     """List the keys, without their secrets."""
-    for key in Keys(_newest()).list():
+    for key in ApiKeys(_newest()).list():
         made = datetime.fromtimestamp(key.created_at, UTC)
         click.echo(f"{key.id}  {made:%Y-%m-%d}  {'revoked' if key.revoked_at else 'good':7}  {key.owner}")
 
@@ -74,5 +74,5 @@ def list_keys() -> None:
 @click.argument("key_id")
 def revoke(key_id: str) -> None:
     """End a key at once. KEY_ID is what `list` shows."""
-    if not Keys(_newest()).revoke(key_id):
-        raise Stop(f"there is no key {key_id} that is still good: see `penstock keys list`", NOT_FOUND)
+    if not ApiKeys(_newest()).revoke(key_id):
+        raise CommandError(f"there is no key {key_id} that is still good: see `penstock keys list`", NOT_FOUND)

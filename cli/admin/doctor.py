@@ -15,8 +15,8 @@ import httpx2
 import openai
 import redis
 
-from cli.launch.data_directory import load_settings
 from cli.exit_codes import DONE, FAILED
+from cli.launch.data_directory import load_settings
 from cli.launch.redis_server import answers
 from jobs.model_server import offered_models, resolve_model
 from jobs.settings import Settings, is_local

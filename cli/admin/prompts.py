@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from cli.launch.data_directory import load_settings
-from cli.exit_codes import USAGE, Stop
 from cli.client.output import as_json, print_json
+from cli.exit_codes import USAGE, CommandError
+from cli.launch.data_directory import load_settings
 from jobs.errors import BadSetting
 from jobs.requests.prompts import Prompts, read_prompt
 
@@ -62,7 +62,7 @@ def lint(files: tuple[Path, ...]) -> None:
     if not files:
         folder = load_settings().prompts
         if folder is None or not folder.is_dir():
-            raise Stop("nothing to check: name a file, or the folder of your prompts in PENSTOCK_PROMPTS")
+            raise CommandError("nothing to check: name a file, or the folder of your prompts in PENSTOCK_PROMPTS")
         files = tuple(sorted(folder.glob("*.toml")))
     good = 0
     for file in files:

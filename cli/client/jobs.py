@@ -13,13 +13,13 @@ import click
 from openai import omit
 from openai.types.responses import Response
 
-from cli.exit_codes import Stop
 from cli.client.output import as_json, print_json, print_text, progress_bar
 from cli.client.rows import read_rows
 from cli.client.server import Job, Server, asks_server, only_once, wire
 from cli.client.watch import View, follow, job_id, timeout
-from jobs.protocol.fold import text_of
+from cli.exit_codes import CommandError
 from jobs.job import Status
+from jobs.protocol.fold import text_of
 
 follows = click.option("--follow", "follows", is_flag=True, help="Print its text as it is written, or --json events.")
 
@@ -54,9 +54,9 @@ def submit(
     or stdin is sent as it is. With --each, line 1 of the file names the variables, and NAME=VALUE is for all rows.
     """
     if prompt and "=" in prompt:
-        raise Stop(f"{prompt!r} is a variable, and comes after the id of a prompt")
+        raise CommandError(f"{prompt!r} is a variable, and comes after the id of a prompt")
     if key and not (key.isascii() and key.isprintable()):
-        raise Stop("--idempotency-key goes into a header: use ASCII characters only")
+        raise CommandError("--idempotency-key goes into a header: use ASCII characters only")
     create: Callable[..., Response] = partial(server.openai.responses.create, background=True, model=model or omit)
     shared, shown = _variables(variables), View(**view)
     if table is None:
@@ -65,7 +65,7 @@ def submit(
         _print_new(server, wire(create(prompt=asked, input=words, extra_headers=only_once(key))), shown)
         return
     if not prompt or text is not None or files or shown.follows:
-        raise Stop("--each needs the id of a prompt, and goes without --input, --file and --follow")
+        raise CommandError("--each needs the id of a prompt, and goes without --input, --file and --follow")
     rows = read_rows(table)
     with progress_bar() as bar:
         for number, (place, row) in enumerate(bar.track(rows, description="submitting"), 1):
@@ -85,7 +85,7 @@ def _print_new(server: Server, job: Job, view: View) -> None:
 def _variables(words: Iterable[str]) -> dict[str, str]:
     for word in words:
         if "=" not in word:
-            raise Stop(f"{word!r} is not a variable: write name=value")
+            raise CommandError(f"{word!r} is not a variable: write name=value")
     return {name: value for name, _, value in (word.partition("=") for word in words)}
 
 
@@ -95,7 +95,7 @@ def _input(prompt: str | None, text: str | None, files: Iterable[TextIO]) -> str
         texts.insert(0, sys.stdin.read() if text == "-" else text)
     if not texts and not prompt:
         if sys.stdin.isatty():
-            raise Stop("nothing to do: name a prompt, or give --input, --file or text on stdin")
+            raise CommandError("nothing to do: name a prompt, or give --input, --file or text on stdin")
         texts = [sys.stdin.read()]
     return "\n\n".join(texts)
 

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from cli.exit_codes import Stop
+from cli.exit_codes import CommandError
 
 Row = tuple[str, dict[str, str]]
 
@@ -19,15 +19,17 @@ def read_rows(file: BinaryIO) -> list[Row]:
     """
     lines = [(f"{file.name}, line {line}", cells) for line, cells in _lines(file)]
     if len(lines) < 2:
-        raise Stop(f"{file.name} has no rows: write the variables' names on line 1, and a job on each line below")
+        raise CommandError(
+            f"{file.name} has no rows: write the variables' names on line 1, and a job on each line below"
+        )
     (place, header), *rows = lines
     if not all(header) or len(set(header)) < len(header):
-        raise Stop(f"{place}: a column has no name, or that of another; give each the name of a variable")
+        raise CommandError(f"{place}: a column has no name, or that of another; give each the name of a variable")
     for place, cells in rows:
         if not any(map(str.strip, cells)):
-            raise Stop(f"{place} is empty: remove it")
+            raise CommandError(f"{place} is empty: remove it")
         if len(cells) != len(header):
-            raise Stop(f"{place} has {len(cells)} columns, not {len(header)}: quote a text that has a comma")
+            raise CommandError(f"{place} has {len(cells)} columns, not {len(header)}: quote a text that has a comma")
     return [(place, dict(zip(header, cells, strict=True))) for place, cells in rows]
 
 
@@ -42,6 +44,6 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise Stop(f"{file.name}, line {line} is not UTF-8: save the file as UTF-8") from error
+        raise CommandError(f"{file.name}, line {line} is not UTF-8: save the file as UTF-8") from error
     except csv.Error as error:
-        raise Stop(f"{file.name}, line {line}: {error}; write a quote inside quotes twice") from error
+        raise CommandError(f"{file.name}, line {line}: {error}; write a quote inside quotes twice") from error

@@ -13,7 +13,7 @@ import click
 import openai
 from openai.pagination import SyncCursorPage
 
-from cli.exit_codes import AUTH, NOT_FOUND, UNREACHABLE, USAGE, Stop
+from cli.exit_codes import AUTH, NOT_FOUND, UNREACHABLE, USAGE, CommandError
 from jobs.protocol.ids import is_job_id
 from jobs.settings import is_local
 
@@ -72,10 +72,10 @@ class Server:
         recent = self.jobs(1 if given == "last" else _OLDEST_PREFIX)
         found = [str(job["id"]) for job in recent if job["id"].startswith(start)]
         if not found:
-            raise Stop(f"no job is called {given!r}: see `penstock list`", NOT_FOUND)
+            raise CommandError(f"no job is called {given!r}: see `penstock list`", NOT_FOUND)
         if len(found) > 1:
             names = ", ".join(found[:3])
-            raise Stop(f"{given!r} begins the id of {len(found)} jobs ({names} ...): give more of it")
+            raise CommandError(f"{given!r} begins the id of {len(found)} jobs ({names} ...): give more of it")
         return found[0]
 
     @contextmanager
@@ -85,11 +85,11 @@ class Server:
             yield
         except openai.APIConnectionError as error:
             remedy = "start one with `penstock up`, or name another with --url or PENSTOCK_URL"
-            raise Stop(f"{where}no server answers at {self.url}: {remedy}", UNREACHABLE) from error
+            raise CommandError(f"{where}no server answers at {self.url}: {remedy}", UNREACHABLE) from error
         except openai.APIStatusError as error:
             words = error.body.get("message") if isinstance(error.body, dict) else None
             code = _CODES.get(error.status_code, UNREACHABLE if error.status_code >= 500 else USAGE)
-            raise Stop(f"{where}{words or error.message}", code) from error
+            raise CommandError(f"{where}{words or error.message}", code) from error
 
 
 def asks_server(command: Callable[..., None]) -> Callable[..., None]:

@@ -18,13 +18,13 @@ from httpx2 import Timeout
 from openai import Stream
 from rich.status import Status as Spinner
 
-from cli.exit_codes import CANCELLED, DONE, FAILED, INTERRUPTED, TIMEOUT, UNREACHABLE, Stop
-from cli.launch.interrupts import Interrupts
 from cli.client.output import as_json, print_json, print_text, spinner
 from cli.client.server import Job, Server, asks_server
+from cli.exit_codes import CANCELLED, DONE, FAILED, INTERRUPTED, TIMEOUT, UNREACHABLE, CommandError
+from cli.launch.interrupts import Interrupts
+from jobs.job import Status
 from jobs.protocol.events import ITEM_DONE, REASONING_DELTA, TERMINAL, TEXT_DELTA, Event
 from jobs.protocol.reading_order import ReadingOrder, Restarted
-from jobs.job import Status
 
 # The server beats at least every 15 s; a connection that is silent for much longer is dead.
 _SILENCE = Timeout(60, connect=5)
@@ -93,7 +93,7 @@ def follow(server: Server, job: Job, view: View) -> NoReturn:
             raise click.exceptions.Exit(code) from None
         except Restarted:
             again = f"text that is printed above was written again: penstock show {job['id']} prints it anew"
-            raise Stop(again, FAILED) from None
+            raise CommandError(again, FAILED) from None
     seen = last.get("response", job)
     if error := seen.get("error"):
         click.echo(f"the job failed: {error['message']}", err=True)
@@ -159,4 +159,4 @@ def _events(server: Server, job_id: str) -> Generator[Event]:
             click.echo("connection lost; trying again", err=True)
         time.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**failures))
         failures += 1
-    raise Stop(f"{server.url} has not answered for five minutes; the job goes on", UNREACHABLE)
+    raise CommandError(f"{server.url} has not answered for five minutes; the job goes on", UNREACHABLE)

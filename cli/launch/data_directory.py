@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TextIO
 
-from cli.exit_codes import Stop
+from cli.exit_codes import CommandError
 from jobs.settings import Settings
 
 
@@ -17,7 +17,7 @@ def load_settings(data: Path | None = None) -> Settings:
     It is absolute. Raises BadSetting.
     """
     settings = Settings.load(**({"data": data} if data else {}))
-    base = Path(__file__).resolve().parent.parent
+    base = Path(__file__).resolve().parents[2]
     if "data" in settings.model_fields_set or not (base / "start.py").is_file():
         base = Path.cwd()
     return settings.model_copy(update={"data": base / settings.data.expanduser()})
@@ -28,7 +28,7 @@ def make(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise Stop(f"cannot create {path}: {error.strerror}; choose another with --data") from error
+        raise CommandError(f"cannot create {path}: {error.strerror}; choose another with --data") from error
 
 
 def hold(path: Path) -> TextIO:
@@ -40,7 +40,7 @@ def hold(path: Path) -> TextIO:
     try:
         lock = (path / "up.lock").open("a+")
     except OSError as error:
-        raise Stop(f"cannot write to {path}: {error.strerror}; choose another with --data") from error
+        raise CommandError(f"cannot write to {path}: {error.strerror}; choose another with --data") from error
     try:
         # The kernel lets go of the lock with the process, however it ends; a mere pid file would stay behind.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -48,7 +48,9 @@ def hold(path: Path) -> TextIO:
         with lock:
             lock.seek(0)
             owner = lock.read() or "unknown"
-        raise Stop(f"data directory already in use by pid {owner}: {path}; choose another with --data") from None
+        raise CommandError(
+            f"data directory already in use by pid {owner}: {path}; choose another with --data"
+        ) from None
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()

@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import Self
 
-from cli.exit_codes import Stop
+from cli.exit_codes import CommandError
 from jobs.settings import LOOPBACK
 
 _BACKLOG = 2048
@@ -16,7 +16,7 @@ _VISIT = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, ne
 
 
 @dataclass(frozen=True)
-class Door:
+class Listener:
     """A listening socket, and the address at which this machine reaches it."""
 
     socket: socket.socket
@@ -40,19 +40,19 @@ class Door:
         self.socket.close()
 
 
-def listen(host: str, port: int) -> Door:
+def listen(host: str, port: int) -> Listener:
     """Bind and listen; port 0 takes any that is free. Raises Stop, one line that names the remedy."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.create_server(address, family=family, backlog=_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise Stop(f"port {port} is in use: choose another with --port") from error
-        raise Stop(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
-    return Door(bound, _VISIT.get(host, host), bound.getsockname()[1])
+            raise CommandError(f"port {port} is in use: choose another with --port") from error
+        raise CommandError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    return Listener(bound, _VISIT.get(host, host), bound.getsockname()[1])
 
 
 def refuse_open_door(host: str, auth: str) -> None:
     """Raises Stop when anyone on the network could reach a server that asks nobody for a key."""
     if auth == "off" and host not in LOOPBACK:
-        raise Stop(f"{host} can be reached from outside and PENSTOCK_AUTH is off: set PENSTOCK_AUTH=keys")
+        raise CommandError(f"{host} can be reached from outside and PENSTOCK_AUTH is off: set PENSTOCK_AUTH=keys")

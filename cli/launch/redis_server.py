@@ -55,10 +55,10 @@ class RedisServer:
         self.fds: tuple[int, ...] = ()
         self._resources = ExitStack()
         if self.program == FAKE:
-            door = self._resources.enter_context(listen("127.0.0.1", 0))
-            self.fds = (door.fd,)
-            self.url = f"redis://127.0.0.1:{door.port}/0"
-            self.argv = [sys.executable, "-m", "cli.launch.fake_redis", str(door.fd)]
+            listener = self._resources.enter_context(listen("127.0.0.1", 0))
+            self.fds = (listener.fd,)
+            self.url = f"redis://127.0.0.1:{listener.port}/0"
+            self.argv = [sys.executable, "-m", "cli.launch.fake_redis", str(listener.fd)]
         else:
             path = self._socket_path()
             self.url = f"unix://{path}"

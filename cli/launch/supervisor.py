@@ -64,19 +64,19 @@ class Child:
                 self.argv, env=env, stdin=DEVNULL, stdout=log, stderr=log, pass_fds=self.fds, process_group=group
             )
 
-    def last_words(self) -> str | None:
+    def exit_reason(self) -> str | None:
         """None while it runs; else how it ended: `exit 1`, `SIGKILL`."""
         code = self.process.poll()
         if code is None:
             return None
         return f"exit {code}" if code >= 0 else signal.Signals(-code).name
 
-    def mourn(self) -> float:
+    def record_death(self) -> float:
         """The seconds to wait before it is started again. Raises ChildFailed at its fifth death in a minute."""
         now = time.monotonic()
         self._deaths = [*(death for death in self._deaths if now - death < _MINUTE), now]
         if len(self._deaths) == _TOO_MANY:
-            raise ChildFailed(self, f"died five times in a minute, at last with {self.last_words()}")
+            raise ChildFailed(self, f"died five times in a minute, at last with {self.exit_reason()}")
         return _FIRST_PAUSE * float(2 ** len(self._deaths))
 
 
@@ -128,7 +128,7 @@ class Supervisor(ExitStack):
         deadline = time.monotonic() + seconds
         while not ready():
             for each in self.children:
-                if words := each.last_words():
+                if words := each.exit_reason():
                     raise ChildFailed(each, f"ended while starting ({words})")
             if time.monotonic() > deadline:
                 raise ChildFailed(child, f"was not ready after {seconds:.0f} s")
@@ -141,9 +141,9 @@ class Supervisor(ExitStack):
         """
         while True:
             for child in self.children:
-                if words := child.last_words():
+                if words := child.exit_reason():
                     on_death(child.life)
-                    pause = child.mourn()
+                    pause = child.record_death()
                     click.echo(f"{child.name} died ({words}); starting it again", err=True)
                     time.sleep(pause)  # less than a second: the others can wait
                     child.start(self._sentinel.pid)
@@ -155,7 +155,7 @@ class Supervisor(ExitStack):
             for child in stage:
                 child.process.terminate()
             deadline = time.monotonic() + max(child.grace for child in stage)
-            while running := [child for child in stage if not child.last_words()]:
+            while running := [child for child in stage if not child.exit_reason()]:
                 if time.monotonic() > deadline:
                     for child in running:
                         child.process.kill()

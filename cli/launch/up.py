@@ -11,17 +11,17 @@ from urllib.parse import urlsplit
 import click
 import httpx2
 
+from cli.exit_codes import DONE, FAILED, INTERRUPTED, UNREACHABLE, CommandError
 from cli.launch.data_directory import hold, load_settings, make
-from cli.exit_codes import DONE, FAILED, INTERRUPTED, UNREACHABLE, Stop
 from cli.launch.interrupts import Interrupts
-from cli.launch.listening import Door, listen, refuse_open_door
+from cli.launch.listening import Listener, listen, refuse_open_door
 from cli.launch.processes import DEMO_MODEL, WEB, WORKER
 from cli.launch.redis_server import FAKE, RedisServer, answers
 from cli.launch.supervisor import Child, ChildFailed, Supervisor
-from jobs.storage.workers import declare_dead
 from jobs.model_server import resolve_model
 from jobs.settings import Settings, child_environment
 from jobs.storage.migrate import upgrade
+from jobs.storage.workers import declare_dead
 
 _WEAK_REDIS = """no Redis server found: using one in Python, which is slow and forgets all when it ends; \
 install redis-server (apt install redis-server, brew install redis)"""
@@ -46,13 +46,13 @@ def up(*, host: str, port: int, data: Path | None, workers: int, demo: bool) -> 
     with (
         Interrupts(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as interrupts,
         hold(settings.data),
-        listen(host, port) as door,
+        listen(host, port) as listener,
         Supervisor() as supervisor,
     ):
         code = DONE  # a signal is how it is meant to end: no process manager shall call that a failure
         try:
-            settings = _start(settings, door, workers, supervisor)
-            _announce(settings, door)
+            settings = _start(settings, listener, workers, supervisor)
+            _announce(settings, listener)
             supervisor.keep(partial(_declare_dead, settings))
         except KeyboardInterrupt:
             interrupts.take()
@@ -76,20 +76,20 @@ def _declare_dead(settings: Settings, worker: str) -> None:
         click.echo(f"{worker} could not be declared dead: {error}", err=True)
 
 
-def _announce(settings: Settings, door: Door) -> None:
+def _announce(settings: Settings, listener: Listener) -> None:
     model = settings.model
     if settings.demo:
         model += ": the offline demo model (set OPENAI_BASE_URL or OPENAI_API_KEY to use a real one)"
     click.echo(f"Penstock is running.\n  model  {model}\n  data   {settings.data}", err=True)
     click.echo(f"  logs   {settings.data / 'logs'}\n  stop   Ctrl-C", err=True)
     if settings.demo and settings.auth == "off":
-        _queue_first_job(door)
-    click.echo(door.url)
+        _queue_first_job(listener)
+    click.echo(listener.url)
 
 
-def _queue_first_job(door: Door) -> None:
+def _queue_first_job(listener: Listener) -> None:
     """A report when there is no job at all, so that the page of a new user opens on text being written."""
-    status, page = _ask(door, "/v1/responses?limit=1")
+    status, page = _ask(listener, "/v1/responses?limit=1")
     if status != 200 or page["data"]:
         return
     # Not the locale module: it falls back to C when the locale that is asked for is not installed.
@@ -97,12 +97,12 @@ def _queue_first_job(door: Door) -> None:
     chinese = next(filter(None, languages), "").startswith("zh")
     variables = {"topic": "人工智能" if chinese else "artificial intelligence", "words": "900"}
     request = {"prompt": {"id": "report", "variables": variables}, "background": True}
-    status, response = _ask(door, "/v1/responses", request)
+    status, response = _ask(listener, "/v1/responses", request)
     if status == 200:
-        click.echo(f"  now being written: {door.url}/jobs/{response['id']}", err=True)
+        click.echo(f"  now being written: {listener.url}/jobs/{response['id']}", err=True)
 
 
-def _start(settings: Settings, door: Door, workers: int, supervisor: Supervisor) -> Settings:
+def _start(settings: Settings, listener: Listener, workers: int, supervisor: Supervisor) -> Settings:
     """Start it all and wait until it answers. Returns the settings that the children have.
 
     Raises ChildFailed, Stop or BadSetting.
@@ -117,29 +117,29 @@ def _start(settings: Settings, door: Door, workers: int, supervisor: Supervisor)
     elif not answers(settings.redis_url):
         parts = urlsplit(settings.redis_url)
         place = parts.netloc.rpartition("@")[2] or parts.path  # never the whole: it may hold a password
-        raise Stop(f"no Redis answers at {place}: start it, or unset PENSTOCK_REDIS_URL", UNREACHABLE)
+        raise CommandError(f"no Redis answers at {place}: start it, or unset PENSTOCK_REDIS_URL", UNREACHABLE)
     upgrade(settings)
-    _start_workers_and_web(settings, door, workers, supervisor)
+    _start_workers_and_web(settings, listener, workers, supervisor)
     return settings
 
 
-def _ask(door: Door, path: str, body: object = None) -> tuple[int, Any]:
+def _ask(listener: Listener, path: str, body: object = None) -> tuple[int, Any]:
     """GET `path`, or POST `body` to it: the status and the JSON, or (0, None) when no whole answer came."""
     method = "GET" if body is None else "POST"
     try:
-        answer = httpx2.request(method, f"{door.url}{path}", json=body, trust_env=False, timeout=5)
+        answer = httpx2.request(method, f"{listener.url}{path}", json=body, trust_env=False, timeout=5)
         return answer.status_code, answer.json()
     except (httpx2.HTTPError, ValueError):
         return 0, None
 
 
 def _start_demo_model(settings: Settings, supervisor: Supervisor) -> Settings:
-    door = supervisor.enter_context(listen("127.0.0.1", 0))
-    server = {"openai_base_url": f"{door.url}/v1", "openai_api_key": "demo"}
+    listener = supervisor.enter_context(listen("127.0.0.1", 0))
+    server = {"openai_base_url": f"{listener.url}/v1", "openai_api_key": "demo"}
     settings = settings.model_copy(update={**server, "model": "demo", "models": ()})
-    child = _child(settings, "demo", [*DEMO_MODEL, "--fd", str(door.fd)], fds=(door.fd,))
+    child = _child(settings, "demo", [*DEMO_MODEL, "--fd", str(listener.fd)], fds=(listener.fd,))
     supervisor.start(child)
-    supervisor.wait_until(lambda: _ask(door, "/healthz")[0] == 200, child)
+    supervisor.wait_until(lambda: _ask(listener, "/healthz")[0] == 200, child)
     return settings
 
 
@@ -159,16 +159,16 @@ def _start_redis(settings: Settings, supervisor: Supervisor) -> Settings:
     return settings
 
 
-def _start_workers_and_web(settings: Settings, door: Door, count: int, supervisor: Supervisor) -> None:
+def _start_workers_and_web(settings: Settings, listener: Listener, count: int, supervisor: Supervisor) -> None:
     grace = settings.drain_seconds + 10
     workers = [_child(settings, f"up-{number}", [*WORKER], grace=grace) for number in range(1, count + 1)]
     # Viewers hold their connections open, and here no other web process takes them over: do not wait for them.
-    web = _child(settings, "web", [*WEB, f"fd://{door.fd}", "--graceful-timeout", "2"], fds=(door.fd,))
+    web = _child(settings, "web", [*WEB, f"fd://{listener.fd}", "--graceful-timeout", "2"], fds=(listener.fd,))
     supervisor.start(*workers)
     supervisor.start(web)
     # Two steps, so that whoever is late is the one whose log is shown.
-    supervisor.wait_until(lambda: _ask(door, "/readyz")[0] > 0, web)
-    supervisor.wait_until(lambda: _ask(door, "/readyz")[0] == 200, workers[0])
+    supervisor.wait_until(lambda: _ask(listener, "/readyz")[0] > 0, web)
+    supervisor.wait_until(lambda: _ask(listener, "/readyz")[0] == 200, workers[0])
 
 
 def _child(settings: Settings, name: str, argv: list[str], **options: Any) -> Child:

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.protocol import events
 from jobs.job import Job, Status
+from jobs.protocol import events
 from jobs.requests.generation import KEPT
 
 # OpenAI's closed list of codes has one for whatever is not the caller's fault.
@@ -57,7 +57,7 @@ def _prompt(prompt: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": prompt["id"], "version": prompt["version"], "variables": variables}
 
 
-def opening(job_id: str, created_at: float, request: Mapping[str, Any]) -> bytes:
+def initial_frames(job_id: str, created_at: float, request: Mapping[str, Any]) -> bytes:
     """Frames 0 and 1, as they stand in the row from the start: nothing in them can drift."""
     queued = {"response": initial(job_id, created_at, request)}
     return events.frame(events.CREATED, 0, queued) + events.frame(events.QUEUED, 1, queued)
@@ -71,7 +71,7 @@ def started(base: Mapping[str, Any], job: Job, seconds: float) -> dict[str, Any]
     """
     before = base["penstock"].get("attempts", [])
     lost = sum(one["reason"] == _LOST for one in before)
-    reason = None if job.attempt == 1 else _LOST if job.lost > lost else _SENT_HOME
+    reason = None if job.attempt == 1 else _LOST if job.rescues > lost else _SENT_HOME
     attempts = [*before, {"attempt": job.attempt, "started": seconds, "reason": reason}]
     penstock = {**base["penstock"], "attempt": job.attempt, "attempts": attempts}
     return {**base, "status": Status.IN_PROGRESS, "output": [], "penstock": penstock}

@@ -18,8 +18,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from jsonschema import Draft202012Validator, SchemaError
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
-from jobs.requests import source_text
 from jobs.errors import BadSetting, InvalidRequest
+from jobs.requests import source_text
 from jobs.requests.parameters import Parameters, Text, TextFormat
 
 BUILT_IN = Path(__file__).parent / "prompt_files"

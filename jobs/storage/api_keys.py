@@ -18,7 +18,7 @@ _COLUMNS = (keys.c.id, keys.c.owner, keys.c.created_at, keys.c.revoked_at)
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ApiKey:
     """What is known of a key. Times are Unix seconds."""
 
     id: str
@@ -27,7 +27,7 @@ class Key:
     revoked_at: float | None
 
 
-class Keys:
+class ApiKeys:
     """The keys in the database."""
 
     def __init__(self, database: Database) -> None:
@@ -52,13 +52,13 @@ class Keys:
         with self._database.write() as connection:
             return connection.execute(good.values(revoked_at=time.time())).rowcount > 0
 
-    def list(self) -> Sequence[Key]:
+    def list(self) -> Sequence[ApiKey]:
         """All keys, oldest first, without their secrets."""
         with self._database.read() as connection:
             rows = connection.execute(select(*_COLUMNS).order_by(keys.c.created_at)).all()
-        return [Key(*row) for row in rows]
+        return [ApiKey(*row) for row in rows]
 
-    def find(self, secret: str) -> Key | None:
+    def find(self, secret: str) -> ApiKey | None:
         """The key that this is; None when it is none, or revoked.
 
         Looked up by its hash, so that the time it takes tells nothing about any key.
@@ -70,10 +70,10 @@ class Keys:
         key = self._good(keys.c.id == key_id)
         return key.owner if key else None
 
-    def _good(self, which: ColumnElement[bool]) -> Key | None:
+    def _good(self, which: ColumnElement[bool]) -> ApiKey | None:
         with self._database.read() as connection:
             row = connection.execute(select(*_COLUMNS).where(which, keys.c.revoked_at.is_(None))).one_or_none()
-        return Key(*row) if row else None
+        return ApiKey(*row) if row else None
 
 
 def _digest(secret: str) -> str:

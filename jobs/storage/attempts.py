@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, update
 
-from jobs.storage.database import Database
-from jobs.protocol.fold import text_of
 from jobs.job import Job, Status
+from jobs.protocol.fold import text_of
+from jobs.protocol.word_count import words_in
+from jobs.storage.database import Database
 from jobs.storage.schema import checkpoints, jobs, paused, transcripts
 from jobs.storage.store import job_of, searchable, select_jobs
-from jobs.protocol.word_count import words_in
 
 # Numbers are reserved this many at a time: one small write per couple of minutes of a fast stream.
 BLOCK = 10_000
@@ -89,7 +89,7 @@ class Note(NamedTuple):
     first_text_at: float | None
 
 
-class Attempts:
+class AttemptStore:
     """What a worker process may do to rows."""
 
     def __init__(self, database: Database) -> None:
@@ -239,7 +239,7 @@ class Attempts:
         self._requeue(_attempt(job_id, attempt))
 
     def _requeue(self, orphans: ColumnElement[bool]) -> int:
-        values = {"status": Status.QUEUED, "worker": None, "lost": jobs.c.lost + 1, "send_after": 0.0}
+        values = {"status": Status.QUEUED, "worker": None, "rescues": jobs.c.rescues + 1, "send_after": 0.0}
         with self._database.write() as connection:
             return connection.execute(update(jobs).where(orphans).values(values)).rowcount
 

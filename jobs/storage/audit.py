@@ -11,9 +11,9 @@ import orjson
 from sqlalchemy import Row, select
 
 from jobs.protocol import transcript
-from jobs.storage.database import Database
 from jobs.protocol.events import TERMINAL, events_of
 from jobs.protocol.fold import Fold, Response, text_of
+from jobs.storage.database import Database
 from jobs.storage.schema import jobs, transcripts
 
 _PAGE = 20

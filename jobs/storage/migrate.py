@@ -16,9 +16,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
-from jobs.storage.database import connect
 from jobs.errors import BadSetting
 from jobs.settings import Settings
+from jobs.storage.database import connect
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 

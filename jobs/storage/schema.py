@@ -18,7 +18,7 @@ jobs = sa.Table(
     sa.Column("model", sa.String(255), nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False, default=0),
     # Rescues only: a drain costs none, so the attempt number alone cannot be the budget.
-    sa.Column("lost", sa.Integer, nullable=False, default=0),
+    sa.Column("rescues", sa.Integer, nullable=False, default=0),
     # No number below it is free: raised in blocks before numbers are used.
     sa.Column("seq_mark", sa.Integer, nullable=False, default=2),
     # The same for output indexes: a client that has seen one must never see it again for another item.
@@ -33,10 +33,10 @@ jobs = sa.Table(
     sa.Column("body_hash", sa.String(64), nullable=False),
     sa.Column("idempotency_key", sa.String(255)),
     # The highest retry of a client's POST that was answered with this job: another's is not.
-    sa.Column("taken", sa.Integer, nullable=False, default=0),
+    sa.Column("client_retry", sa.Integer, nullable=False, default=0),
     # What people look for it by, in lower case: their own words, and at the end the text.
     sa.Column("search", sa.Text, nullable=False),
-    sa.Column("opening", sa.LargeBinary, nullable=False),
+    sa.Column("initial_frames", sa.LargeBinary, nullable=False),
     sa.Column("cancel_requested_at", sa.Float),
     # The milder wish: no more is begun, what is being written comes to an end and is kept.
     sa.Column("stop_requested_at", sa.Float),

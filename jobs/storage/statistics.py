@@ -12,10 +12,10 @@ import orjson
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from jobs.storage.database import Database
 from jobs.errors import InvalidRequest
 from jobs.job import Status
 from jobs.requests.generation import FLEX
+from jobs.storage.database import Database
 from jobs.storage.schema import jobs, paused, workers
 
 # By tier.
@@ -53,7 +53,7 @@ class Minute(NamedTuple):
     tokens: int = 0
 
 
-class Census:
+class Statistics:
     """Counts the jobs and workers of a database; pauses and resumes its queues."""
 
     def __init__(self, database: Database) -> None:

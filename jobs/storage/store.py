@@ -15,14 +15,14 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from jobs.protocol import events, response
-from jobs.storage.database import Database
 from jobs.errors import InvalidRequest, JobNotFound
-from jobs.protocol.ids import is_job_id, new_job_id
 from jobs.job import Job, Status
-from jobs.requests.generation import FLEX, words_of
-from jobs.storage.schema import checkpoints, jobs, transcripts
+from jobs.protocol import events, response
+from jobs.protocol.ids import is_job_id, new_job_id
 from jobs.protocol.transcript import TranscriptWriter
+from jobs.requests.generation import FLEX, words_of
+from jobs.storage.database import Database
+from jobs.storage.schema import checkpoints, jobs, transcripts
 
 # How long the process that accepted a job has to send its wake-up message before rescue does.
 SEND_GRACE_SECONDS = 2.0
@@ -102,9 +102,9 @@ class Store:
             "created_at": now,
             "send_after": now + SEND_GRACE_SECONDS,
             "idempotency_key": idempotency_key,
-            "taken": retried,
+            "client_retry": retried,
             **_columns(request, body),
-            "opening": response.opening(job_id, now, request),
+            "initial_frames": response.initial_frames(job_id, now, request),
         }
         try:
             with self._database.write() as connection:
@@ -207,7 +207,7 @@ class Store:
 
     def _end_unstarted(self, connection: Connection, job: Job, now: float) -> bool:
         """End a job that no worker has claimed; false when one has by now."""
-        queued = events.event_of(events.split(job.opening)[0])["response"]
+        queued = events.event_of(events.split(job.initial_frames)[0])["response"]
         final = response.ended(queued, Status.CANCELLED, now=now, text="")
         never_ran = and_(jobs.c.id == job.id, jobs.c.status == Status.QUEUED, jobs.c.attempt == 0)
         values = {"status": Status.CANCELLED, "ended_at": now, "response": orjson.dumps(final)}
@@ -216,7 +216,7 @@ class Store:
             return False
         last = events.frame(response.terminal_kind(Status.CANCELLED), 2, {"response": final})
         transcript = TranscriptWriter()
-        transcript.add(job.opening)
+        transcript.add(job.initial_frames)
         connection.execute(insert(transcripts).values(job_id=job.id, frames=transcript.closed(last)))
         return True
 
@@ -274,12 +274,14 @@ def _take(connection: Connection, row: Mapping[str, Any], background: bool) -> s
     Never one that another client's retry was answered with, or that is being cancelled: leaving a create without
     `background` cancels its job.
     """
-    same = and_(jobs.c.owner == row["owner"], jobs.c.body_hash == row["body_hash"], jobs.c.taken < row["taken"])
+    same = and_(
+        jobs.c.owner == row["owner"], jobs.c.body_hash == row["body_hash"], jobs.c.client_retry < row["client_retry"]
+    )
     usable = and_(jobs.c.cancel_requested_at.is_(None), jobs.c.created_at > row["created_at"] - _RETRY_SECONDS)
     query = select(jobs.c.id).where(same, usable).order_by(jobs.c.created_at.desc()).limit(1)
     if not background:
         query = query.where(jobs.c.ended_at.is_not(None))
     # Two retries at once cannot both have it: PostgreSQL's second one waits for the lock, and then looks again.
     newest = query.with_for_update().scalar_subquery()
-    taken = update(jobs).where(jobs.c.id == newest).values(taken=row["taken"]).returning(jobs.c.id)
+    taken = update(jobs).where(jobs.c.id == newest).values(client_retry=row["client_retry"]).returning(jobs.c.id)
     return connection.execute(taken).scalar_one_or_none()

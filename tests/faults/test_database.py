@@ -16,13 +16,13 @@ import pytest
 
 from cli.launch.processes import WORKER
 from jobs.job import Status
-from tests.support.sqlite_faults import locked
+from tests.support.assertions import assert_in_order, assert_one_end, row_of
 from tests.support.postgres import find_programs, postgres
 from tests.support.proxy import Proxy
+from tests.support.sqlite_faults import locked
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.up import ROOT, clean_environment
 from tests.support.wire import create, fetch
-from tests.support.assertions import assert_in_order, assert_one_end, row_of
 
 LEASE_SECONDS = 2
 
@@ -52,7 +52,7 @@ def assert_bought_once(house: Stack, viewers: dict[str, Viewer]) -> None:
         assert_in_order(found)
         final = assert_one_end(house.database, found[0].response.id, found)
         assert (final["status"], final["penstock"]["attempt"]) == ("completed", 1)
-        assert row_of(house.database, final["id"]).lost == 0
+        assert row_of(house.database, final["id"]).rescues == 0
         assert house.model.stats(name)["requests"] == 1
 
 

@@ -14,7 +14,7 @@ FAULTS = {
         "faults/test_workers.py::test_a_killed_workers_job_goes_on_before_its_viewers_eyes",
         "faults/test_workers.py::test_a_worker_that_nobody_saw_die_is_missed",
         "faults/test_workers.py::test_invariant_1_accepted_is_never_lost",
-        "contract/test_report.py::test_invariant_5_finished_items_stay_when_the_worker_dies_among_sections",
+        "contract/worker/writing/test_report.py::test_invariant_5_finished_items_stay_when_the_worker_dies_among_sections",
     ],
     "a worker is killed between its commits": [
         "faults/test_guards.py::test_nothing_is_called_finished_before_it_is_kept",
@@ -76,7 +76,7 @@ FAULTS = {
         "faults/test_redis.py::test_an_emptied_redis_costs_nothing",
         "faults/test_redis.py::test_log_and_worker_lost_together_are_followed_by_a_restart",
         "faults/test_redis_losses.py::test_invariant_2_one_log_one_order_whatever_the_log_has_lost",
-        "contract/test_event_log_properties.py::test_invariant_2_one_log_one_order_whatever_is_late_lost_or_repeated",
+        "contract/jobs/transport/test_event_log_properties.py::test_invariant_2_one_log_one_order_whatever_is_late_lost_or_repeated",
     ],
     "connections to Redis are cut": ["faults/test_redis.py::test_connections_that_are_cut_cost_nothing"],
     "a link stalls, is cut, or is half open": [
@@ -93,9 +93,9 @@ FAULTS = {
     ],
     "a viewer leaves and returns, at any cursor": [
         "faults/test_redis.py::test_invariant_2_one_log_one_order",
-        "contract/test_wire.py::test_an_event_source_that_comes_back_gets_exactly_the_rest",
-        "contract/test_wire.py::test_a_cursor_that_is_no_number_is_refused",
-        "contract/test_wire.py::test_a_cursor_beyond_the_end_gets_an_empty_stream_that_ends",
+        "contract/web/relay/test_wire.py::test_an_event_source_that_comes_back_gets_exactly_the_rest",
+        "contract/web/relay/test_wire.py::test_a_cursor_that_is_no_number_is_refused",
+        "contract/web/relay/test_wire.py::test_a_cursor_beyond_the_end_gets_an_empty_stream_that_ends",
     ],
     "a viewer comes between subscription, log and transcript": [
         "faults/test_viewers.py::test_whoever_comes_at_any_moment_sees_everything_once"
@@ -112,9 +112,9 @@ FAULTS = {
     ],
     "the model writes what should not run": ["browser/test_pages.py::test_invariant_9_nothing_executes"],
     "another owner, another page, a name that was made to point here": [
-        "contract/test_guard.py::test_invariant_8_owner_only",
-        "contract/test_guard.py::test_another_page_is_refused",
-        "contract/test_guard.py::test_a_name_that_was_made_to_point_here_is_refused",
+        "contract/web/test_auth.py::test_invariant_8_owner_only",
+        "contract/web/test_auth.py::test_another_page_is_refused",
+        "contract/web/test_auth.py::test_a_name_that_was_made_to_point_here_is_refused",
     ],
     "everything at once": ["faults/test_soak.py::test_nothing_is_lost_nothing_is_doubled_nothing_is_left_over"],
 }

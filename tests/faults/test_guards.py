@@ -14,14 +14,14 @@ import openai
 import pytest
 
 from jobs.protocol import events
-from jobs.storage.attempts import Attempts
-from jobs.transport.event_log import EventLog
+from jobs.storage.attempts import AttemptStore
 from jobs.storage.schema import checkpoints
-from tests.support.sqlite_faults import endless, is_locked, locked
+from jobs.transport.event_log import EventLog
+from tests.support.assertions import assert_in_order, assert_one_end, row_of, text_in
 from tests.support.process import Process
+from tests.support.sqlite_faults import endless, is_locked, locked
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import create, event_source, raw_stream
-from tests.support.assertions import assert_in_order, assert_one_end, row_of, text_in
 
 # Who is not told of an end looks for it after two seconds of silence.
 TOLD_SECONDS = 1.0
@@ -80,7 +80,7 @@ def test_invariant_4_stale_writes_refused_by_the_row_alone(house: Stack, talk: o
     name = f"too late for {by_whom}"
     text = talk.responses.create(input=f"{name} [[demo tokens=30]]").output_text
     job = create(house.url, input=f"{name} [[demo tokens=30 rate=30]]")["id"]
-    viewer, attempts = Viewer(talk, job), Attempts(house.database)
+    viewer, attempts = Viewer(talk, job), AttemptStore(house.database)
     zombie = house.runner(job)
     with locked(database_file(house)):
         house.model.wait(name, "finished", 2)

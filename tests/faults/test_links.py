@@ -13,10 +13,10 @@ import redis
 from sqlalchemy import update
 
 from jobs.storage.schema import jobs
+from tests.support.assertions import assert_in_order, assert_one_end, text_in
 from tests.support.proxy import Proxy
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import create
-from tests.support.assertions import assert_in_order, assert_one_end, text_in
 
 GAP_SECONDS = 4
 # A worker that hears nothing from Redis has to find that out by itself.

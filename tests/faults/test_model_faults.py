@@ -13,9 +13,9 @@ import openai
 import pytest
 
 from jobs.protocol import events
+from tests.support.assertions import assert_one_end, follow, text_in, types_in
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import create, request
-from tests.support.assertions import assert_one_end, follow, text_in, types_in
 
 MODEL = "demo+rate=0+first=0"
 WHOLE = 40

@@ -11,9 +11,9 @@ from typing import Any
 import openai
 import pytest
 
+from tests.support.assertions import follow, row_of
 from tests.support.stack import Stack, stack, wait_for
 from tests.support.wire import create, fetch, request
-from tests.support.assertions import follow, row_of
 
 MARKER = "Xanadu4711"
 

@@ -14,9 +14,9 @@ import openai
 import pytest
 
 from jobs.protocol import events
+from tests.support.assertions import assert_in_order, assert_one_end, follow, text_in
 from tests.support.stack import WORKER_SECONDS, Stack, Viewer, stack, wait_for
 from tests.support.wire import blocks, create, event_source, fetch, open_event_source, raw_stream, request
-from tests.support.assertions import assert_in_order, assert_one_end, follow, text_in
 
 # Twice what is promised: the machine has other things to do.
 ANSWER_SECONDS = 2 * 3.0

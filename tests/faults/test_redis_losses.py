@@ -14,9 +14,9 @@ import redis
 
 from jobs.protocol import events
 from jobs.transport.event_log import channel
+from tests.support.assertions import assert_in_order, assert_one_end, follow, text_in
 from tests.support.stack import Stack, Viewer, stack
 from tests.support.wire import create, raw_stream
-from tests.support.assertions import assert_in_order, assert_one_end, follow, text_in
 
 # Twice what is promised: the machine has other things to do.
 ANSWER_SECONDS = 2 * 3.0

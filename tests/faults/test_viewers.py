@@ -16,17 +16,17 @@ import openai
 import psutil
 import pytest
 
-from jobs.protocol import events
-from jobs.storage.attempts import Attempts
-from jobs.transport.event_log import EventLog, channel
-from jobs.protocol.ids import item_id
 from jobs.job import Status
+from jobs.protocol import events
+from jobs.protocol.ids import item_id
+from jobs.storage.attempts import AttemptStore
 from jobs.storage.store import Store
+from jobs.transport.event_log import EventLog, channel
+from tests.support.assertions import assert_in_order, assert_one_end
+from tests.support.job_factory import JobFactory, accepted
 from tests.support.process import Process
-from tests.support.job_factory import Rows, accepted
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import blocks, create, fetch, raw_stream, request
-from tests.support.assertions import assert_in_order, assert_one_end
 
 # Twice what is promised: the machine has other things to do.
 FREED_SECONDS = 2 * 20
@@ -114,11 +114,11 @@ def test_many_viewers_share_few_connections(house: Stack, vanished: str) -> None
 
 def test_a_slow_reader_costs_memory_for_nobody(house: Stack, vanished: str) -> None:
     """The job is written here, at the speed of Redis: no model is as fast as ten readers are slow."""
-    store, attempts, log = Store(house.database), Attempts(house.database), EventLog(house.redis)
+    store, attempts, log = Store(house.database), AttemptStore(house.database), EventLog(house.redis)
     job = store.accept("local", accepted()).id
     claim = attempts.claim_one(job, "here")
     assert claim
-    recording = Rows(house.database).record(claim)
+    recording = JobFactory(house.database).record(claim)
     recording.begin()
     item = recording.open_item("message", item_id("msg", job, 0, 0), 0)
     recording.open_part(item, "output_text")
@@ -136,7 +136,7 @@ def test_a_slow_reader_costs_memory_for_nobody(house: Stack, vanished: str) -> N
         readers += [lazy_reader(house.url, job) for _ in range(SLOW_READERS)]  # with all of it before them
         begun = [reader.recv(5 * FRAME_BYTES, socket.MSG_WAITALL) for reader in readers]
         assert resident(house.webs[0]) - before < SLOW_READERS * FRAMES * FRAME_BYTES * 3 / 4
-        Rows(house.database).finish(claim, Status.INCOMPLETE, recording)
+        JobFactory(house.database).finish(claim, Status.INCOMPLETE, recording)
         told = fast.result()
         slow = threads.map(_rest_of, begun, readers)
         assert all(each == told for each in slow)

@@ -11,18 +11,18 @@ import openai
 import pytest
 from sqlalchemy import update
 
-from jobs.protocol import events
-from jobs.storage.attempts import Attempts, Checkpoint, Claim
-from jobs.protocol.ids import item_id
-from jobs.requests.prompts import Prompts
-from jobs.transport.queue import Queue
 from jobs.job import Job, Status
+from jobs.protocol import events
+from jobs.protocol.ids import item_id
 from jobs.requests.generation import CreateRequest, accept
+from jobs.requests.prompts import Prompts
+from jobs.storage.attempts import AttemptStore, Checkpoint, Claim
 from jobs.storage.schema import jobs, transcripts
 from jobs.storage.store import Store
+from jobs.transport.queue import Queue
+from tests.support.assertions import assert_in_order, assert_one_end, follow, row_of, text_in
 from tests.support.stack import Stack, Viewer, stack, wait_for
 from tests.support.wire import create
-from tests.support.assertions import assert_in_order, assert_one_end, follow, row_of, text_in
 
 MODEL = "demo+rate=0+first=0"
 
@@ -72,7 +72,7 @@ def test_a_killed_workers_job_goes_on_before_its_viewers_eyes(pair: Stack, talk:
     assert_in_order(found, attempts=2)
     final = assert_one_end(pair.database, job, found)
     assert (final["status"], final["penstock"]["attempt"]) == ("completed", 2)
-    assert row_of(pair.database, job).lost == 1
+    assert row_of(pair.database, job).rescues == 1
     first, second = final["penstock"]["attempts"]
     assert (first["attempt"], first["reason"]) == (1, None)
     assert (second["attempt"], second["reason"]) == (2, "the worker was lost")
@@ -80,9 +80,9 @@ def test_a_killed_workers_job_goes_on_before_its_viewers_eyes(pair: Stack, talk:
     (item,) = [item for item in final["output"] if item["type"] == "message"]
     # It began before the worker died, and ended in the hands of the other.
     assert item["penstock"]["started"] < second["started"] < item["penstock"]["ended"]
-    curve = final["penstock"]["curve"]
-    assert curve["slot_seconds"] == 1
-    assert len(curve["characters"]) > 1
+    rate_histogram = final["penstock"]["curve"]
+    assert rate_histogram["slot_seconds"] == 1
+    assert len(rate_histogram["characters"]) > 1
     assert [event.output_index for event in found if event.type == events.ITEM_ADDED] == [0, 1]
     assert pair.model.stats("killed")["requests"] == 2
     again = talk.responses.create(input="killed [[demo tokens=200 think=5]]")
@@ -229,7 +229,7 @@ def test_invariant_5_finished_items_stay(pair: Stack, talk: openai.OpenAI) -> No
         part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
         item = {"id": item_id("msg", job, 0, 0), "type": "message", "status": "completed", "role": "assistant"}
         finished = Checkpoint(0, [{**item, "content": [part], "penstock": {"section": 0}}], None)
-        Attempts(pair.database).checkpoint(Claim(Store(pair.database).get("local", job), 0, 0, []), finished)
+        AttemptStore(pair.database).checkpoint(Claim(Store(pair.database).get("local", job), 0, 0, []), finished)
     pair.redis.delete(f"penstock:{{{lost_log}}}:log")
     for worker in workers:
         pair.lose(worker)
@@ -277,7 +277,7 @@ def test_a_worker_that_is_sent_home_hands_over(pair: Stack, talk: openai.OpenAI)
     assert [event.sequence_number for event in found] == list(range(len(found)))
     final = assert_one_end(pair.database, job, found)
     assert (final["status"], final["penstock"]["attempt"]) == ("completed", 2)
-    assert row_of(pair.database, job).lost == 0
+    assert row_of(pair.database, job).rescues == 0
     assert [one["reason"] for one in final["penstock"]["attempts"]] == [None, "the worker was stopped"]
     again = talk.responses.create(input="handed over [[demo tokens=200]]")
     assert text_in(found) == again.output_text

@@ -206,8 +206,8 @@ def test_each_process_can_be_run_alone(penstock: Stack, tmp_path: Path) -> None:
         "OPENAI_BASE_URL": penstock.model.url,
     }
     log = tmp_path / "log"
-    with listen("127.0.0.1", 0) as door, log.open("wb") as output:
-        commands = [["web", "--fd", str(door.fd)], ["worker", "-c", "2"], ["demo-model", "--port", "0"]]
+    with listen("127.0.0.1", 0) as listener, log.open("wb") as output:
+        commands = [["web", "--fd", str(listener.fd)], ["worker", "-c", "2"], ["demo-model", "--port", "0"]]
         processes = [
             subprocess.Popen(
                 [*COMMAND, *arguments],
@@ -215,12 +215,12 @@ def test_each_process_can_be_run_alone(penstock: Stack, tmp_path: Path) -> None:
                 env=clean_environment(**settings),
                 stdout=output,
                 stderr=output,
-                pass_fds=[door.fd],
+                pass_fds=[listener.fd],
             )
             for arguments in commands
         ]
         try:
-            eventually(lambda: answers(f"{door.url}/healthz"))
+            eventually(lambda: answers(f"{listener.url}/healthz"))
             eventually(lambda: " ready." in log.read_text() and "/v1\n" in log.read_text())
             began = time.monotonic()
             for process in processes:

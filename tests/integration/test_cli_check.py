@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select, update
 
 from jobs.protocol import events, transcript
+from jobs.protocol.transcript import TranscriptWriter
 from jobs.storage.audit import audit
 from jobs.storage.schema import jobs, transcripts
-from jobs.protocol.transcript import TranscriptWriter
 from tests.support.stack import Stack, stack
 from tests.support.up import ask, command, eventually
 

@@ -11,11 +11,11 @@ from typing import Any
 import openai
 
 from jobs.protocol import events
-from jobs.storage.database import Database
 from jobs.protocol.fold import fold, text_of
+from jobs.protocol.transcript import read
+from jobs.storage.database import Database
 from jobs.storage.schema import jobs
 from jobs.storage.store import Store
-from jobs.protocol.transcript import read
 
 KIND = {"completed": events.COMPLETED, "failed": events.FAILED}
 

@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.protocol import events
-from jobs.requests import generation as creation
-from jobs.storage.attempts import Attempts, Claim, Finish
-from jobs.storage.database import Database
-from jobs.protocol.fold import text_of
-from jobs.requests.prompts import Prompts
 from jobs.job import Job, Status
+from jobs.protocol import events
+from jobs.protocol.fold import text_of
 from jobs.protocol.response import ended
+from jobs.requests import generation as creation
+from jobs.requests.prompts import Prompts
 from jobs.settings import Settings
-from jobs.storage.store import Store
+from jobs.storage.attempts import AttemptStore, Claim, Finish
+from jobs.storage.database import Database
 from jobs.storage.migrate import upgrade
+from jobs.storage.store import Store
 from worker.publishing.recording import Recording
 
 OWNER = "owner"
@@ -37,11 +37,11 @@ def accepted(**body: Any) -> dict[str, Any]:
     return creation.accept(asked, Prompts(None), default_model="demo", allowed=[])
 
 
-class Rows:
+class JobFactory:
     """The jobs of one database. Each job has a worker of its own, named like the job."""
 
     def __init__(self, database: Database) -> None:
-        self.database, self.store, self.attempts = database, Store(database), Attempts(database)
+        self.database, self.store, self.attempts = database, Store(database), AttemptStore(database)
 
     def accept(self, owner: str = OWNER) -> Job:
         return self.store.accept(owner, accepted())

@@ -65,6 +65,6 @@ class Process:
         return self.exit_code is None
 
     @property
-    def last_words(self) -> str:
+    def exit_reason(self) -> str:
         """What became of it and the end of its log, for whoever reads of a failure."""
         return f"{self.name} (exit code {self.exit_code}) wrote last:\n{self.log.read_text()[-_LAST_WORDS:]}"

@@ -23,11 +23,11 @@ from typing import Any
 import psutil
 
 from jobs.protocol import events
-from jobs.storage.workers import Liveness
 from jobs.storage.store import Store
+from jobs.storage.workers import WorkerRegistry
 from tests.support.process import Process
+from tests.support.soak_jobs import PROMPT, PROMPT_NAME, SoakJob
 from tests.support.stack import Stack, stack, wait_for
-from tests.support.soak_jobs import PROMPT, PROMPT_NAME, Task
 from tests.support.wire import blocks, fetch, request
 
 WORKERS, WEBS, JOBS, VIEWERS = 3, 2, 30, 2
@@ -51,7 +51,7 @@ class Soak:
 
     def __init__(self, house: Stack, seed: int) -> None:
         self.house, self.seed = house, seed
-        self.tasks: list[Task] = []
+        self.tasks: list[SoakJob] = []
         self.counts: Counter[str] = Counter()
         self._numbers = itertools.count()
         self._over = threading.Event()
@@ -96,7 +96,7 @@ class Soak:
             victim.kill()
             started = self.house.launch_worker()
         if chance.random() < 0.5:
-            Liveness(self.house.database).declare_dead(victim.name)
+            WorkerRegistry(self.house.database).declare_dead(victim.name)
         self.house.await_worker(started)
 
     def _kill_web(self, chance: random.Random) -> None:
@@ -132,13 +132,13 @@ class Soak:
         chance = random.Random(f"{self.seed} client {slot}")
         with ThreadPoolExecutor(VIEWERS) as viewers:
             while not self._over.is_set():
-                task = Task.draw(next(self._numbers), chance)
+                task = SoakJob.draw(next(self._numbers), chance)
                 self._create(task, chance)
                 watching = [viewers.submit(self._watch, task, random.Random(chance.random())) for _ in range(VIEWERS)]
                 task.views = [view.result() for view in watching]
                 self.tasks.append(task)
 
-    def _create(self, task: Task, chance: random.Random) -> None:
+    def _create(self, task: SoakJob, chance: random.Random) -> None:
         """Ask until there is an answer; the key makes all of it one job."""
         body = json.dumps(task.body).encode()
         key = {"Idempotency-Key": f"{self.seed} {task.text.partition(' ')[0]}"}
@@ -153,7 +153,7 @@ class Soak:
             assert status == 200, job
             task.id = job["id"]
 
-    def _watch(self, task: Task, chance: random.Random) -> list[bytes]:
+    def _watch(self, task: SoakJob, chance: random.Random) -> list[bytes]:
         """All frames that one viewer gets, who leaves at random and comes back at its cursor, until the end."""
         seen: list[bytes] = []
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -178,7 +178,7 @@ class Soak:
     def check(self) -> None:
         """All jobs are there, once, and each is whole; no worker has ended but those that were killed."""
         for worker in self.house.workers:
-            assert worker.exit_code in (None, -signal.SIGKILL), worker.last_words
+            assert worker.exit_code in (None, -signal.SIGKILL), worker.exit_reason
         assert len(Store(self.house.database).page("local", limit=10**6)) == len(self.tasks)
         for task in self.tasks:
             attempts, restarts = task.check(self.house.database, self.house.model)
@@ -200,7 +200,7 @@ class Soak:
             wait_for(partial(_is_alone, process), _FREED_SECONDS)
             assert process.num_fds() < _DESCRIPTORS
             assert process.num_threads() < _THREADS
-        wait_for(lambda: len(Liveness(self.house.database).rows()) == WORKERS, _FREED_SECONDS)
+        wait_for(lambda: len(WorkerRegistry(self.house.database).rows()) == WORKERS, _FREED_SECONDS)
 
 
 def _processes(data: Path) -> list[psutil.Process]:

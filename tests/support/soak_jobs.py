@@ -10,12 +10,12 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 from jobs.protocol import events
-from jobs.storage.database import Database
 from jobs.protocol.fold import fold
-from jobs.storage.store import Store
 from jobs.protocol.transcript import read
-from tests.support.stack import DemoModel
+from jobs.storage.database import Database
+from jobs.storage.store import Store
 from tests.support.assertions import assert_one_end, row_of
+from tests.support.stack import DemoModel
 
 SECTIONS = 3
 PROMPT_NAME = "soak"
@@ -48,7 +48,7 @@ _WORDS = ("water", "wheel", "stream", "gate", "stone", "mill", "river", "spring"
 
 
 @dataclass
-class Task:
+class SoakJob:
     """One job of the soak, and what its viewers have seen of it. `text` is like no other task's."""
 
     text: str
@@ -60,7 +60,7 @@ class Task:
     asked_at_done: list[tuple[str, int]] = field(default_factory=list)
 
     @classmethod
-    def draw(cls, number: int, chance: random.Random) -> Task:
+    def draw(cls, number: int, chance: random.Random) -> SoakJob:
         """A new task."""
         text = f"{number} {' '.join(chance.choices(_WORDS, k=chance.randint(8, 40)))}"
         think = chance.choice(["", " think=20"])

@@ -46,6 +46,6 @@ def endless(database: Path, change: str) -> Iterator[None]:
 
 
 @contextmanager
-def _connection(database: Path, patience: float = 30) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(database, timeout=patience, isolation_level=None)) as connection:
+def _connection(database: Path, timeouts: float = 30) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(database, timeout=timeouts, isolation_level=None)) as connection:
         yield connection

@@ -19,14 +19,14 @@ import openai
 import redis
 from sqlalchemy import select
 
-from cli.launch.listening import Door, listen
+from cli.launch.listening import Listener, listen
 from cli.launch.processes import DEMO_MODEL, WEB, WORKER
-from jobs.storage.database import Database
-from jobs.storage.workers import Liveness
 from jobs.job import Status
-from jobs.storage.schema import jobs
 from jobs.settings import Settings
+from jobs.storage.database import Database
 from jobs.storage.migrate import upgrade
+from jobs.storage.schema import jobs
+from jobs.storage.workers import WorkerRegistry
 from tests.support.process import Process
 from tests.support.redis_server import RedisServer
 from tests.support.up import clean_environment
@@ -105,7 +105,7 @@ class Stack:
         self.redis = redis.Redis.from_url(self.settings.redis_url)
         self.workers: list[Process] = []
         self.webs: list[Process] = []
-        self._doors: list[Door] = []
+        self._doors: list[Listener] = []
 
     def start_worker(self, *arguments: str, **variables: str) -> Process:
         """One worker more; returns when it is known to the others."""
@@ -127,7 +127,7 @@ class Stack:
             wait_for(lambda: b" ready." in worker.log.read_bytes() or not worker.is_running, WORKER_SECONDS)
             assert worker.exit_code in (None, -signal.SIGKILL)
         except AssertionError as error:
-            raise AssertionError(worker.last_words) from error
+            raise AssertionError(worker.exit_reason) from error
 
     def runner(self, job_id: str) -> Process:
         """The worker that runs a job, as soon as one does."""
@@ -143,7 +143,7 @@ class Stack:
     def lose(self, worker: Process) -> None:
         """Kill a worker and say so, as the process that started it does: nobody waits for its lease."""
         worker.kill()
-        Liveness(self.database).declare_dead(worker.name)
+        WorkerRegistry(self.database).declare_dead(worker.name)
 
     @contextmanager
     def frozen_redis(self) -> Iterator[None]:
@@ -162,11 +162,11 @@ class Stack:
 
     def restart_web(self, number: int = 0) -> Process:
         """Start a web process on the socket that number `number` has or had."""
-        door = self._doors[number]
-        argv = [*WEB, f"fd://{door.fd}"]
-        web = Process(argv, self.directory / f"web{number}.log", self._environment(), (door.fd,))
+        listener = self._doors[number]
+        argv = [*WEB, f"fd://{listener.fd}"]
+        web = Process(argv, self.directory / f"web{number}.log", self._environment(), (listener.fd,))
         self.webs.append(web)
-        with urlopen(f"{door.url}/healthz", timeout=30):
+        with urlopen(f"{listener.url}/healthz", timeout=30):
             return web
 
     @property
@@ -177,7 +177,7 @@ class Stack:
     @property
     def urls(self) -> list[str]:
         """The addresses of all web processes."""
-        return [door.url for door in self._doors]
+        return [listener.url for listener in self._doors]
 
     def client(self, **options: Any) -> openai.OpenAI:
         """The official client, as a user makes it."""
@@ -198,8 +198,8 @@ class Stack:
         self.redis_server.kill()
         self.redis_server.close()
         self.database.engine.dispose()
-        for door in self._doors:
-            door.socket.close()
+        for listener in self._doors:
+            listener.socket.close()
 
 
 @contextmanager

@@ -8,14 +8,14 @@ import pytest
 import redis
 
 from jobs.transport.event_log import EventLog
+from tests.support.job_factory import JobFactory, sqlite
 from tests.support.redis_server import RedisServer
-from tests.support.job_factory import Rows, sqlite
 
 
 @pytest.fixture(scope="session")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rows]:
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobFactory]:
     """A database that all tests share: each works on rows of its own."""
-    rows = Rows(sqlite(tmp_path_factory.mktemp("database")))
+    rows = JobFactory(sqlite(tmp_path_factory.mktemp("database")))
     yield rows
     rows.database.engine.dispose()
 

@@ -248,7 +248,7 @@ def test_tests_add_their_packages_and_run_every_check_whatever_fails(checkout: C
 
 
 def test_benchmarks_are_listed_and_run(checkout: Checkout) -> None:
-    bench = checkout.root / "ops" / "bench"
+    bench = checkout.root / "bench"
     bench.mkdir(parents=True)
     (bench / "latency.py").write_text('"""From the model to the eye.\n\nMore."""\n')
     (bench / "_shared.py").write_text("")

@@ -6,16 +6,16 @@ import redis
 from flask import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.storage.workers import Liveness
+from jobs.storage.workers import WorkerRegistry
 from web.api import render
-from web.context import Site
+from web.context import WebContext
 
 
 class Health:
     """The handlers that say how the site is."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
 
     def routes(self) -> Blueprint:
         """The handlers at their addresses."""
@@ -33,12 +33,12 @@ class Health:
         """Whether a job would run: 200 or 503."""
         state = {"database": True, "redis": True, "workers": 0}
         try:
-            rows = Liveness(self._site.database).rows()
+            rows = WorkerRegistry(self._context.database).rows()
             state["workers"] = sum(counter >= 0 and not dead for _, counter, dead in rows)
         except SQLAlchemyError:
             state["database"] = False
         try:
-            self._site.redis.ping()
+            self._context.redis.ping()
         except redis.RedisError:
             state["redis"] = False
         response = render.json(state)
@@ -47,6 +47,6 @@ class Health:
 
     def models(self) -> Response:
         """The models that a request may name."""
-        names = self._site.models.names()
+        names = self._context.models.names()
         known = [{"id": name, "object": "model", "created": 0, "owned_by": "penstock"} for name in names]
         return render.json({"object": "list", "data": known})

@@ -11,13 +11,13 @@ import orjson
 import redis
 from flask import Response
 
-from jobs.protocol import events, headings
 from jobs.errors import InvalidRequest
+from jobs.job import Job, Status
+from jobs.protocol import events, headings
 from jobs.protocol.fold import Fold, text_of
 from jobs.protocol.progress import pace, progress
-from jobs.job import Job, Status
 from jobs.requests.generation import input_of, wanted_words
-from web.context import Site
+from web.context import WebContext
 
 _MAX_LIMIT = 100
 
@@ -27,9 +27,11 @@ def json(value: Any) -> Response:
     return Response(orjson.dumps(value), mimetype="application/json")
 
 
-def response(site: Site, job: Job) -> Response:
+def response(context: WebContext, job: Job) -> Response:
     """A job as the response that it is at this moment, with its times in the header."""
-    answer = json(_folded(site, job)) if job.response is None else Response(job.response, mimetype="application/json")
+    answer = (
+        json(_folded(context, job)) if job.response is None else Response(job.response, mimetype="application/json")
+    )
     now = job.ended_at or time.time()
     moments = {"queue": job.started_at or now, "first_token": job.first_token_at, "total": now}
     times = [f"{name};dur={1000 * (at - job.created_at):.0f}" for name, at in moments.items() if at is not None]
@@ -37,22 +39,22 @@ def response(site: Site, job: Job) -> Response:
     return answer
 
 
-def current(site: Site, job: Job) -> dict[str, Any]:
+def current(context: WebContext, job: Job) -> dict[str, Any]:
     """The response of a job at this moment."""
     if job.response is None:
-        return _folded(site, job)
+        return _folded(context, job)
     found: dict[str, Any] = orjson.loads(job.response)
     return found
 
 
-def _folded(site: Site, job: Job) -> dict[str, Any]:
+def _folded(context: WebContext, job: Job) -> dict[str, Any]:
     """The response of a job that has not ended: what its log says; without Redis, what its row says."""
     state = Fold()
-    for frame in events.split(job.opening):
+    for frame in events.split(job.initial_frames):
         state.feed(events.event_of(frame))
     if job.attempt:
         with suppress(redis.RedisError):
-            for page in site.log.read(job.id, after=1):
+            for page in context.log.read(job.id, after=1):
                 for _, frame in page:
                     state.feed(events.event_of(frame))
     found = {**state.response(), "status": job.status}
@@ -60,7 +62,7 @@ def _folded(site: Site, job: Job) -> dict[str, Any]:
     if job.progress is not None:
         moving["curve"] = job.progress["curve"]
     if job.status is Status.QUEUED:
-        moving["queue_position"], oldest = site.store.queue_position(job)
+        moving["queue_position"], oldest = context.store.queue_position(job)
         moving["oldest_wait_seconds"] = round(time.time() - oldest, 1)
     if job.first_token_at is not None:
         moving["time_to_first_token"] = round(job.first_token_at - job.created_at, 3)
@@ -69,13 +71,13 @@ def _folded(site: Site, job: Job) -> dict[str, Any]:
     return {**found, "penstock": {**found["penstock"], **moving}}
 
 
-def page(site: Site, owner: str, arguments: Mapping[str, str]) -> Response:
+def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Response:
     """A page of an owner's jobs, without their texts: `limit`, `after`, `order`, `status`, `prompt`, `q`."""
     status = arguments.get("status")
     if status is not None and status not in set(Status):
         raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
     limit, newest_first = _paging(arguments)
-    jobs = site.store.page(
+    jobs = context.store.page(
         owner,
         limit=limit + 1,
         after=arguments.get("after"),
@@ -124,7 +126,7 @@ def brief(job: Job) -> dict[str, Any]:
     """A job in a list: its response without the output."""
     if job.response is not None:
         return {**orjson.loads(job.response), "output": []}
-    queued = events.event_of(events.split(job.opening)[0])["response"]
+    queued = events.event_of(events.split(job.initial_frames)[0])["response"]
     return {**queued, "status": job.status, "penstock": {**queued["penstock"], "attempt": job.attempt}}
 
 

@@ -10,16 +10,16 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from jobs.protocol import events
-from jobs.requests import generation as creation
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
-from web.actions.retry import retry
-from web.relay.follow import sse
-from web.api import render
-from web.relay.disconnect import on_departure
+from jobs.protocol import events
+from jobs.requests import generation as creation
 from web.actions.cancel import cancel, delete
-from web.context import Site
+from web.actions.retry import retry
+from web.api import render
+from web.context import WebContext
+from web.relay import sse
+from web.relay.disconnect import on_disconnect
 
 _CANCEL_SECONDS = 2.0
 _MAX_DIGITS = 15
@@ -29,8 +29,8 @@ _MAX_KEY = 255
 class Responses:
     """The handlers of `/v1/responses`."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
 
     def routes(self) -> Blueprint:
         """The handlers at their addresses."""
@@ -46,68 +46,68 @@ class Responses:
 
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
-        site, asked = self._site, creation.parse(request.get_data())
-        kept = site.kept(g.owner, asked)
-        job = site.store.accept(g.owner, kept, **_sending())
-        frames = site.relay.follow(job)
+        context, asked = self._context, creation.parse(request.get_data())
+        kept = context.kept(g.owner, asked)
+        job = context.store.accept(g.owner, kept, **_sending())
+        frames = context.relay.follow(job)
         first = next(frames, b"")  # subscribes, so that the worker's first frame already finds a listener
-        site.outbox.job(job.id)
+        context.wakeups.job(job.id)
         if asked.background and not asked.stream:
-            return render.response(site, job)
-        stream = _attached(site, job, first, frames, request.environ)
-        answer = stream if asked.stream else _awaited(site, job, stream)
+            return render.response(context, job)
+        stream = _attached(context, job, first, frames, request.environ)
+        answer = stream if asked.stream else _awaited(context, job, stream)
         if not kept["store"]:
-            answer = _forgotten(site, job, answer)
+            answer = _forgotten(context, job, answer)
         return sse.openai(answer) if asked.stream else Response(answer, mimetype="application/json")
 
     def page(self) -> Response:
         """The owner's jobs."""
-        return render.page(self._site, g.owner, request.args)
+        return render.page(self._context, g.owner, request.args)
 
     def input_items(self, job_id: str) -> Response:
         """What a job was asked, message by message."""
-        return render.input_items(self._site.store.get(g.owner, job_id), request.args)
+        return render.input_items(self._context.store.get(g.owner, job_id), request.args)
 
     def retrieve(self, job_id: str) -> Response:
         """A job as it is, or its stream in the framing that is asked for."""
-        site = self._site
-        job = site.store.get(g.owner, job_id)
+        context = self._context
+        job = context.store.get(g.owner, job_id)
         if _flag("stream"):
-            return sse.openai(site.relay.follow(job, _cursor("starting_after")))
+            return sse.openai(context.relay.follow(job, _cursor("starting_after")))
         if "text/event-stream" in request.headers.get("Accept", ""):
-            return _event_source(site, job)
-        return render.response(site, job)
+            return _event_source(context, job)
+        return render.response(context, job)
 
     def delete(self, job_id: str) -> Response:
         """Cancel a job if it runs, and remove it."""
-        delete(self._site, g.owner, job_id)
+        delete(self._context, g.owner, job_id)
         return render.json({"id": job_id, "object": "response.deleted", "deleted": True})
 
     def cancel(self, job_id: str) -> Response:
         """End a job, at once or when its sentences end, and keep what it has written; once more is no error."""
-        job, wish = self._site.store.get(g.owner, job_id), creation.parse_cancel(request.get_data())
+        job, wish = self._context.store.get(g.owner, job_id), creation.parse_cancel(request.get_data())
         if job.status.is_terminal and job.status is not Status.CANCELLED:
             raise InvalidRequest(f"Cannot cancel a {job.status} response.")
-        return render.response(self._site, cancel(self._site, job, _CANCEL_SECONDS, graceful=wish.graceful))
+        return render.response(self._context, cancel(self._context, job, _CANCEL_SECONDS, graceful=wish.graceful))
 
     def retry(self, job_id: str) -> Response:
         """Queue an ended job anew."""
-        job = retry(self._site.store, g.owner, job_id, **_sending())
-        self._site.outbox.job(job.id)
-        return render.response(self._site, job)
+        job = retry(self._context.store, g.owner, job_id, **_sending())
+        self._context.wakeups.job(job.id)
+        return render.response(self._context, job)
 
 
 def _attached(
-    site: Site, job: Job, first: bytes, frames: Iterator[bytes], environ: Mapping[str, Any]
+    context: WebContext, job: Job, first: bytes, frames: Iterator[bytes], environ: Mapping[str, Any]
 ) -> Iterator[bytes]:
     """A created job's stream. Without `background`, leaving it early cancels the job."""
     if job.request["background"]:
         yield first
         yield from frames
         return
-    ended, leave = False, partial(cancel, site, job, 0)
+    ended, leave = False, partial(cancel, context, job, 0)
     try:
-        with on_departure(environ, leave):
+        with on_disconnect(environ, leave):
             yield first
             for piece in frames:
                 ended = ended or events.is_terminal(piece)
@@ -117,29 +117,29 @@ def _attached(
             leave()
 
 
-def _awaited(site: Site, job: Job, stream: Iterator[bytes]) -> Iterator[bytes]:
+def _awaited(context: WebContext, job: Job, stream: Iterator[bytes]) -> Iterator[bytes]:
     """The response once it has ended. Spaces before it keep the connection, and tell when it is gone."""
     for piece in stream:
         if not piece:
             yield b" "
-    yield site.store.get(job.owner, job.id).response or b"{}"
+    yield context.store.get(job.owner, job.id).response or b"{}"
 
 
-def _forgotten(site: Site, job: Job, answer: Iterator[bytes]) -> Iterator[bytes]:
+def _forgotten(context: WebContext, job: Job, answer: Iterator[bytes]) -> Iterator[bytes]:
     """With `store: false`, the answer is all that is ever given."""
     try:
         yield from answer
     finally:
         with suppress(JobNotFound):
-            site.store.delete(job.owner, job.id)
-        site.outbox.deleted(job.id)
+            context.store.delete(job.owner, job.id)
+        context.wakeups.deleted(job.id)
 
 
-def _event_source(site: Site, job: Job) -> Response:
+def _event_source(context: WebContext, job: Job) -> Response:
     """A browser's stream from the last id it saw; 204, which ends it for good, when nothing is left."""
     seen = request.headers.get("Last-Event-ID")
     after = _number(seen, "Last-Event-ID") if seen else _cursor("starting_after")
-    frames = site.relay.follow(job, after)
+    frames = context.relay.follow(job, after)
     if not job.status.is_terminal:
         return sse.event_source(frames)
     rest = next(frames, None)

@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
-from jobs.protocol.progress import pace
 from jobs.job import Job, Status
+from jobs.protocol.progress import pace
 from jobs.requests.generation import wanted_words
 from jobs.storage.store import Store
 
-Line = dict[str, Any]
+ItemSummary = dict[str, Any]
 
 # The height of the drawing of a job's pace; it is as wide as the pace has slots.
 SPARK_HEIGHT = 24
@@ -23,7 +23,7 @@ _TELLING_SLOTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class JobState:
     """A job's row, and while it is queued how many are `before` it and since when (Unix seconds) the `oldest` waits."""
 
     job: Job
@@ -31,7 +31,7 @@ class Standing:
     oldest: float = 0.0
 
     @classmethod
-    def of(cls, store: Store, owner: str, job_id: str) -> Standing:
+    def of(cls, store: Store, owner: str, job_id: str) -> JobState:
         """As it is now. Raises JobNotFound."""
         job = store.get(owner, job_id)
         return cls(job, *store.queue_position(job)) if job.status is Status.QUEUED else cls(job)
@@ -40,18 +40,18 @@ class Standing:
         """Seconds since the job was accepted, up to its end."""
         return round((self.job.ended_at or time.time()) - self.job.created_at, 1)
 
-    def state(self, lines: Sequence[Line], attempts: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    def state(self, lines: Sequence[ItemSummary], attempts: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         """All but what moves by itself, with a line for each output item; times are seconds since accept."""
         job = self.job
-        answers = {line["section"]: line for line in lines if line["type"] == "message"}
-        words = sum(line["words"] for line in answers.values())
+        answers = {item_summary["section"]: item_summary for item_summary in lines if item_summary["type"] == "message"}
+        words = sum(item_summary["words"] for item_summary in answers.values())
         found = {
             "status": job.status,
             "stopping": job.cancel_requested_at is not None or job.stop_requested_at is not None,
             "attempt": job.attempt,
             "attempts": attempts,
             "items": lines,
-            "done": sum(line["status"] == "completed" for line in answers.values()),
+            "done": sum(item_summary["status"] == "completed" for item_summary in answers.values()),
             "total": max(1, len(answers)),
             "words": words,
             "began": self._since(job.started_at),
@@ -72,7 +72,7 @@ class Standing:
         return None if moment is None else round(moment - self.job.created_at, 1)
 
 
-def line(index: int, wire: Mapping[str, Any], words: int) -> Line:
+def item_summary(index: int, wire: Mapping[str, Any], words: int) -> ItemSummary:
     """What an outline tells of one output item, which has so many words."""
     place, status = wire["penstock"], wire["status"]
     return {

@@ -19,9 +19,9 @@ import orjson
 from jobs.protocol import events
 from jobs.protocol.events import Event
 from jobs.protocol.fold import Fold
+from web.live.job_state import JobState, item_summary
 from web.markdown.blocks import Blocks, Plain
 from web.markdown.renderer import Document
-from web.live.job_state import Standing, line
 from web.relay.subscriber import HEARTBEAT_SECONDS
 
 _PICTURE_SECONDS = 0.25
@@ -34,7 +34,7 @@ _BREATH_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PageSnapshot:
     """All there is to see at one moment: the first `position` blocks, and the frames of what moves."""
 
     version: int = -1
@@ -44,10 +44,10 @@ class Picture:
     tails: dict[int, bytes] = field(default_factory=dict)
 
 
-class Screen:
+class LivePage:
     """One thread feeds it, any number look at it. `version` rises with all that is fed."""
 
-    def __init__(self, look: Callable[[], Standing]) -> None:
+    def __init__(self, look: Callable[[], JobState]) -> None:
         """`look` asks the database where the job stands."""
         self.viewers, self.left_at = 0, time.monotonic()
         self.version, self.number, self.over = 0, -1, False
@@ -64,9 +64,9 @@ class Screen:
         self._attempts: list[dict[str, Any]] = []
         self._changed = threading.Condition()
         self._taking = threading.Lock()
-        self._picture, self._due = Picture(), 0.0
+        self._snapshot, self._due = PageSnapshot(), 0.0
         self._drawn: dict[int, str] = {}
-        self._standing: tuple[float, int, Standing] | None = None
+        self._job_state: tuple[float, int, JobState] | None = None
         self._told: tuple[float, int, dict[str, Any]] = (float("-inf"), -1, {})
 
     def feed(self, event: Event) -> None:
@@ -109,10 +109,10 @@ class Screen:
         with self._changed:
             self._changed.wait_for(lambda: self.number >= number or self.over, seconds)
 
-    def wait(self, picture: Picture) -> None:
+    def wait(self, snapshot: PageSnapshot) -> None:
         """Sleep until there may be another picture than this one."""
         with self._changed:
-            self._changed.wait_for(lambda: self.version != picture.version or self.over, _LOOK_SECONDS)
+            self._changed.wait_for(lambda: self.version != snapshot.version or self.over, _LOOK_SECONDS)
         rest = 0.0 if self.over else self._due - time.monotonic()
         time.sleep(max(_BREATH_SECONDS, rest))
 
@@ -120,73 +120,73 @@ class Screen:
         """How many blocks there are up to the one of this name; None if there is none yet."""
         return self._places.get(cursor)
 
-    def since(self, before: Picture, picture: Picture) -> bytes:
+    def since(self, before: PageSnapshot, snapshot: PageSnapshot) -> bytes:
         """The frames that lead from one picture to a later one; none if nothing has changed.
 
         A new state comes first, because it names the items; that of the end comes last, because nothing follows it.
         """
-        state = [picture.state] if before.state is not picture.state else []
-        tails = [frame for index, frame in picture.tails.items() if before.tails.get(index) is not frame]
-        text = [*self._sequence[before.position : picture.position], *tails]
-        return b"".join([*text, *state] if picture.over else [*state, *text])
+        state = [snapshot.state] if before.state is not snapshot.state else []
+        tails = [frame for index, frame in snapshot.tails.items() if before.tails.get(index) is not frame]
+        text = [*self._sequence[before.position : snapshot.position], *tails]
+        return b"".join([*text, *state] if snapshot.over else [*state, *text])
 
-    def cursor(self, picture: Picture) -> str:
+    def cursor(self, snapshot: PageSnapshot) -> str:
         """The name of the last block of a picture; empty if it has none."""
-        last = self._sequence[picture.position - 1] if picture.position else b"id: \n"
+        last = self._sequence[snapshot.position - 1] if snapshot.position else b"id: \n"
         return last[4 : last.index(b"\n")].decode()
 
-    def texts(self, picture: Picture) -> dict[int, tuple[str, str]]:
+    def texts(self, snapshot: PageSnapshot) -> dict[int, tuple[str, str]]:
         """The HTML in a picture, by output index: what is finished, and what is being written."""
         finished: dict[int, list[str]] = {}
-        for frame in self._sequence[: picture.position]:
+        for frame in self._sequence[: snapshot.position]:
             block = events.event_of(frame)
             finished.setdefault(block["index"], []).append(block["html"])
-        tails = {index: events.event_of(frame)["html"] for index, frame in picture.tails.items()}
+        tails = {index: events.event_of(frame)["html"] for index, frame in snapshot.tails.items()}
         return {index: ("".join(finished.get(index, [])), tails.get(index, "")) for index in {*finished, *tails}}
 
-    def picture(self) -> Picture:
+    def snapshot(self) -> PageSnapshot:
         """The newest picture; a new one if it is time."""
         # Others have the last one meanwhile, if there is one.
-        if self._taking.acquire(blocking=self._picture.version < 0):
+        if self._taking.acquire(blocking=self._snapshot.version < 0):
             try:
                 began = time.monotonic()
                 if began >= self._due or self.over:
-                    self._picture = self._picture if self._picture.over else self._take(began)
+                    self._snapshot = self._snapshot if self._snapshot.over else self._take(began)
                     spent = time.monotonic() - began
                     self._due = began + max(_PICTURE_SECONDS, _REST * spent)
             finally:
                 self._taking.release()
-        return self._picture
+        return self._snapshot
 
-    def _take(self, now: float) -> Picture:
-        standing = self._stand(now)
+    def _take(self, now: float) -> PageSnapshot:
+        job_state = self._stand(now)
         with self._changed:
             version, position, over = self.version, len(self._sequence), self.over
             sources = {index: source for index, source in self._open.items() if source != self._drawn.get(index, "")}
-            state = self._state(now, standing)
+            state = self._state(now, job_state)
         self._drawn |= sources
         drawn = {index: {"index": index, "html": self._blocks[index].draft(sources[index])} for index in sources}
-        tails = self._picture.tails | {index: _frame("tail", tail) for index, tail in drawn.items()}
-        return Picture(version, position, over, state, tails)
+        tails = self._snapshot.tails | {index: _frame("tail", tail) for index, tail in drawn.items()}
+        return PageSnapshot(version, position, over, state, tails)
 
-    def _stand(self, now: float) -> Standing:
-        turns, known = self._turns, self._standing
+    def _stand(self, now: float) -> JobState:
+        turns, known = self._turns, self._job_state
         if known is None or self.over or known[1] != turns or now - known[0] >= _LOOK_SECONDS:
-            self._standing = known = (now, turns, self._look())
+            self._job_state = known = (now, turns, self._look())
         return known[2]
 
-    def _state(self, now: float, standing: Standing) -> bytes:
+    def _state(self, now: float, job_state: JobState) -> bytes:
         """The frame of the state: a new one when it has changed, or when viewers must hear something again."""
         told_at, turns, told = self._told
         if turns == self._turns and now - told_at < _STATE_SECONDS and not self.over:
-            return self._picture.state
+            return self._snapshot.state
         items = sorted(self._fold.items.values(), key=lambda item: (item.section, item.index))
-        lines = [line(item.index, item.to_wire(), item.words) for item in items]
-        state = standing.state(lines, self._attempts)
+        lines = [item_summary(item.index, item.to_wire(), item.words) for item in items]
+        state = job_state.state(lines, self._attempts)
         if state == told and now - told_at < HEARTBEAT_SECONDS:
-            return self._picture.state
+            return self._snapshot.state
         self._told = (now, self._turns, state)
-        return _frame("state", {**state, "silent": round(now - self._written_at, 1), "elapsed": standing.elapsed()})
+        return _frame("state", {**state, "silent": round(now - self._written_at, 1), "elapsed": job_state.elapsed()})
 
 
 def _frame(kind: str, data: Mapping[str, Any]) -> bytes:

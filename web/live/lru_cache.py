@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Shelf(Generic[T]):
+class LruCache(Generic[T]):
     """Keeps what was asked for last."""
 
     def __init__(self, limit: int, size: Callable[[T], int]) -> None:

@@ -10,21 +10,21 @@ from typing import Any
 from markupsafe import Markup
 
 from jobs.protocol.word_count import words_in
+from web.live.job_state import ItemSummary, item_summary
 from web.markdown.blocks import render_all
-from web.live.job_state import Line, line
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class RenderedItem:
     """The HTML of one output item: what is finished, and what is being written. `again` is why it was begun again."""
 
-    line: Line
+    summary: ItemSummary
     html: Markup
     tail: Markup = Markup()
     again: str | None = None
 
 
-def finished(response: Mapping[str, Any]) -> list[Passage]:
+def finished(response: Mapping[str, Any]) -> list[RenderedItem]:
     """The passages of a response that does not change any more, the footnotes behind the last."""
     output = response["output"]
     answers = [_text(item) for item in output if item["type"] == "message"]
@@ -33,17 +33,17 @@ def finished(response: Mapping[str, Any]) -> list[Passage]:
         bodies[-1] += footnotes
     html = iter(bodies)
     return [
-        Passage(
-            line(index, item, words_in(_text(item))),
+        RenderedItem(
+            item_summary(index, item, words_in(_text(item))),
             safe(next(html) if item["type"] == "message" else escape(_text(item))),
         )
         for index, item in enumerate(output)
     ]
 
 
-def weight(passages: Sequence[Passage]) -> int:
+def weight(rendered_items: Sequence[RenderedItem]) -> int:
     """About how many bytes of memory they take."""
-    return sum(2 * len(passage.html) for passage in passages)
+    return sum(2 * len(rendered_item.html) for rendered_item in rendered_items)
 
 
 def _text(item: Mapping[str, Any]) -> str:

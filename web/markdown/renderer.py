@@ -25,7 +25,7 @@ from markdown_it.utils import EnvType, OptionsDict
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.footnote.index import footnote_tail
 
-from web.markdown.renderer import sanitizer
+from web.markdown import sanitizer
 from web.markdown.highlight import highlight
 from web.markdown.math import formulas
 
@@ -51,20 +51,20 @@ class Document:
         _parser().core.process(state)
         html = self._render(state.tokens)
         if len(html) > _MAX_HTML:
-            return sanitizer.clean(f"<pre>{escape(source)}</pre>\n")
+            return sanitizer.sanitize(f"<pre>{escape(source)}</pre>\n")
         body: list[Token] = []
         depth = 0
         for token in state.tokens:
             depth += token.type == "footnote_reference_open"
             (self._notes if depth else body).append(token)
             depth -= token.type == "footnote_reference_close"
-        return sanitizer.clean(html if len(body) == len(state.tokens) else self._render(body))
+        return sanitizer.sanitize(html if len(body) == len(state.tokens) else self._render(body))
 
     def footnotes(self) -> str:
         """The footnotes that the blocks refer to, for the end of the text."""
         state = StateCore("", _parser(), self._shared, self._notes)
         footnote_tail(state)
-        return sanitizer.clean(self._render(state.tokens))
+        return sanitizer.sanitize(self._render(state.tokens))
 
     def _render(self, tokens: Sequence[Token]) -> str:
         return str(_parser().renderer.render(tokens, _parser().options, self._shared))

@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r"(https?://|mailto:)\S+", re.IGNORECASE)
 _PLAIN = re.compile(r"[\w.:#+ -]*")
 
 
-def clean(html: str) -> str:
+def sanitize(html: str) -> str:
     """A piece of HTML, without all that is not listed."""
     return _cleaner().clean(html)
 

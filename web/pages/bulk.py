@@ -13,10 +13,10 @@ from werkzeug.datastructures import MultiDict
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Status
 from web.actions.retry import retry
-from web.pages.layout import place_here
+from web.context import WebContext
 from web.pages.i18n import _
 from web.pages.jobs import Filter
-from web.context import Site
+from web.pages.layout import place_here
 from web.pages.titles import title
 
 # What one request does, so that it is done within seconds; ticks are those of a page.
@@ -27,8 +27,8 @@ _END_SECONDS, _POLL_SECONDS = 10.0, 0.1
 class Bulk:
     """The handler of `/jobs/act`."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
         acts: dict[str, Callable[[str], None]] = {"cancel": self._cancel, "retry": self._retry, "delete": self._delete}
         self._acts = acts
 
@@ -57,18 +57,18 @@ class Bulk:
         if one or form.get("scope") != "all":
             return [one] if one else form.getlist("job")[:_MOST_TICKS]
         chosen = Filter.of(form)
-        return self._site.store.ids(
+        return self._context.store.ids(
             g.owner, status=chosen.status, prompt=chosen.prompt, words=chosen.words, limit=_MOST
         )
 
     def _fitting(self, act: str, ids: Sequence[str]) -> list[str]:
         """The owner's to which it can be done: only what runs is cancelled, only what has ended is written again."""
-        statuses = self._site.store.statuses(ids, g.owner)  # invariant 8
+        statuses = self._context.store.statuses(ids, g.owner)  # invariant 8
         wanted = {"cancel": (False,), "retry": (True,), "delete": (False, True)}[act]
         return [job_id for job_id in ids if job_id in statuses and statuses[job_id].is_terminal in wanted]
 
     def _ask(self, act: str, fitting: Sequence[str], ids: Sequence[str]) -> str:
-        statuses = self._site.store.statuses(fitting, g.owner)
+        statuses = self._context.store.statuses(fitting, g.owner)
         return render_template(
             "confirm.html",
             act=act,
@@ -77,7 +77,7 @@ class Bulk:
             full=len(ids) == _MOST,
             running=sum(not status.is_terminal for status in statuses.values()),
             completed=sum(status is Status.COMPLETED for status in statuses.values()),
-            named=[title(self._site.store.get(g.owner, job_id)) for job_id in fitting[:_NAMED]],
+            named=[title(self._context.store.get(g.owner, job_id)) for job_id in fitting[:_NAMED]],
             back=place_here(request.form.get("back", ""), "/jobs"),
         )
 
@@ -95,22 +95,22 @@ class Bulk:
 
     def _stop(self, ids: Sequence[str]) -> None:
         """Cancel those that run, and wait for their end, but not for long: they are fenced out all the same."""
-        statuses, deadline = self._site.store.statuses(ids, g.owner), time.monotonic() + _END_SECONDS
+        statuses, deadline = self._context.store.statuses(ids, g.owner), time.monotonic() + _END_SECONDS
         running = [job_id for job_id, status in statuses.items() if status is Status.IN_PROGRESS]
         self._do("cancel", running)
         while running and self._fitting("cancel", running) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
 
     def _cancel(self, job_id: str) -> None:
-        self._site.store.request_cancel(g.owner, job_id)
-        self._site.outbox.cancel(job_id)
+        self._context.store.request_cancel(g.owner, job_id)
+        self._context.wakeups.cancel(job_id)
 
     def _retry(self, job_id: str) -> None:
-        self._site.outbox.job(retry(self._site.store, g.owner, job_id).id)
+        self._context.wakeups.job(retry(self._context.store, g.owner, job_id).id)
 
     def _delete(self, job_id: str) -> None:
-        self._site.store.delete(g.owner, job_id)
-        self._site.outbox.deleted(job_id)
+        self._context.store.delete(g.owner, job_id)
+        self._context.wakeups.deleted(job_id)
 
     def _report(self, act: str, done: int) -> None:
         said = {

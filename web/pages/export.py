@@ -12,16 +12,19 @@ from flask import Response, render_template
 from markupsafe import Markup
 
 from jobs.requests.prompts import language_of
-from web.live.rendered_item import Passage
+from web.live.rendered_item import RenderedItem
 
-_STATIC = Path(__file__).parent / "static"
+_STATIC = Path(__file__).parent.parent / "static"
 
 
-def html_file(title: str, passages: Sequence[Passage]) -> Response:
+def html_file(title: str, rendered_items: Sequence[RenderedItem]) -> Response:
     """The file. Its one style sheet stands in it; nothing in it runs or loads."""
-    style, text = _style(), "".join(passage.html for passage in passages if passage.line["type"] == "message")
-    spoken = language_of(text)
-    file = render_template("export.html", title=title, spoken=spoken, style=Markup(style), passages=passages)  # noqa: S704
+    style = _style()
+    text = "".join(item.html for item in rendered_items if item.summary["type"] == "message")
+    sheet = Markup(style)  # noqa: S704  (our own)
+    file = render_template(
+        "export.html", title=title, spoken=language_of(text), style=sheet, rendered_items=rendered_items
+    )
     answer = Response(file, mimetype="text/html")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     answer.headers["Content-Security-Policy"] = f"default-src 'none'; style-src 'sha256-{digest}'"

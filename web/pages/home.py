@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 from flask import Blueprint, g, redirect, render_template, request
 
-from jobs.requests import generation as creation
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
-from web.pages.job_view import article
+from jobs.requests import generation as creation
+from web.context import WebContext
 from web.pages.i18n import LANGUAGES, _
-from web.context import Site
+from web.pages.job_view import job_view
 from web.pages.titles import title
 
 _RECENT = 5
@@ -26,11 +26,11 @@ _FIELDS = (
 _PREFIX = "request."
 
 
-class New:
+class Home:
     """The handlers of `/` and of its forms."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
 
     def routes(self) -> Blueprint:
         """The handlers at their addresses."""
@@ -45,46 +45,46 @@ class New:
         filled = {"prompt": request.args["prompt"]} if "prompt" in request.args else {}
         if before := request.args.get("from"):
             try:
-                filled = _filled(self._site.store.get(g.owner, before))
+                filled = _filled(self._context.store.get(g.owner, before))
             except JobNotFound:
                 return render_template("missing.html"), 404
         return self._page(filled)
 
     def submit(self) -> Any:
         """A form was sent: to the new job's page, or back to the form with what is wrong."""
-        site, form = self._site, request.form.to_dict()
+        context, form = self._context, request.form.to_dict()
         try:
-            kept = site.kept(g.owner, creation.parse(_body(form)))
-            job = site.store.accept(g.owner, kept)
+            kept = context.kept(g.owner, creation.parse(_body(form)))
+            job = context.store.accept(g.owner, kept)
         except InvalidRequest as error:
             return self._page(form, error), 400
-        site.outbox.job(job.id)
+        context.wakeups.job(job.id)
         return redirect(f"/jobs/{job.id}", 303)
 
     def _page(self, filled: Mapping[str, str], error: InvalidRequest | None = None) -> str:
-        site, settings = self._site, self._site.settings
+        context, settings = self._context, self._context.settings
         param = error.param or "" if error else ""
-        answers = filter(None, (server.look(_MODEL_SECONDS) for server in site.model_servers))
+        answers = filter(None, (server.look(_MODEL_SECONDS) for server in context.model_servers))
         offered = [model for answer in answers for model in answer.models]
         models = list(settings.models) or list(dict.fromkeys([*settings.listed, *offered]))
         return render_template(
             "new.html",
-            prompts=sorted(site.prompts, key=lambda prompt: not prompt.section),
+            prompts=sorted(context.prompts, key=lambda prompt: not prompt.section),
             models=models,
             closed=bool(settings.models),
             default_model=settings.model or (models[0] if settings.models or len(models) == 1 else ""),
             filled=filled,
             problem=str(error) if error else "",
             wrong=param.removeprefix("prompt.variables.") if param.startswith("prompt.") else _PREFIX + param,
-            recent=[(job, title(job)) for job in site.store.page(g.owner, limit=_RECENT)],
+            recent=[(job, title(job)) for job in context.store.page(g.owner, limit=_RECENT)],
             **({} if filled else self._written()),
         )
 
     def _written(self) -> dict[str, Any]:
         """What the page shows as being written: the newest job that runs, else the newest that waits."""
         for status in (Status.IN_PROGRESS, Status.QUEUED):
-            for job in self._site.store.page(g.owner, limit=1, status=status):
-                return article(self._site, job)
+            for job in self._context.store.page(g.owner, limit=1, status=status):
+                return job_view(self._context, job)
         return {}
 
 

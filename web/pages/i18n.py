@@ -14,7 +14,7 @@ from flask import g, request
 LANGUAGES = {"en": "English", "zh": "中文"}
 COOKIE = "lang"
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parent.parent
 # Where a script asks for a text: always with the text itself.
 IN_SCRIPT = re.compile(r'\b_\("((?:[^"\\]|\\.)*)"')
 

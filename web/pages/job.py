@@ -6,24 +6,24 @@ from typing import Any
 
 from flask import Blueprint, Response, g, redirect, render_template, request
 
-from jobs.protocol import events
 from jobs.errors import JobNotFound
+from jobs.protocol import events
 from jobs.protocol.reading_order import ReadingOrder
-from web.actions.retry import retry
-from web.pages.job import live_stream
-from web.api import render
-from web.pages.job_view import article, passages
 from web.actions.cancel import delete
+from web.actions.retry import retry
+from web.api import render
+from web.context import WebContext
+from web.pages import live_stream
 from web.pages.export import html_file
-from web.context import Site
+from web.pages.job_view import job_view, rendered_items
 from web.pages.titles import title
 
 
-class Pages:
+class JobPages:
     """The handlers of `/jobs/{id}`."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
 
     def routes(self) -> Blueprint:
         """The handlers at their addresses."""
@@ -40,45 +40,45 @@ class Pages:
     def show(self, job_id: str) -> Any:
         """One job."""
         try:
-            job = self._site.store.get(g.owner, job_id)
+            job = self._context.store.get(g.owner, job_id)
         except JobNotFound:
             return render_template("missing.html"), 404
-        return render_template("job.html", **article(self._site, job))
+        return render_template("job.html", **job_view(self._context, job))
 
     def live(self, job_id: str) -> Response:
         """What is on that page, as it changes."""
-        return live_stream.stream(self._site, self._site.store.get(g.owner, job_id))
+        return live_stream.stream(self._context, self._context.store.get(g.owner, job_id))
 
     def download(self, job_id: str, suffix: str) -> Response:
         """The text alone, that of a running job as it is written; or all there is at this moment."""
-        job = self._site.store.get(g.owner, job_id)
+        job = self._context.store.get(g.owner, job_id)
         if suffix == "json":
-            return render.response(self._site, job)
+            return render.response(self._context, job)
         if suffix == "html":
-            return html_file(title(job), passages(self._site, job))
-        order = ReadingOrder(render.current(self._site, job))
-        frames = (frame for piece in self._site.relay.follow(job) for frame in events.split(piece))
+            return html_file(title(job), rendered_items(self._context, job))
+        order = ReadingOrder(render.current(self._context, job))
+        frames = (frame for piece in self._context.relay.follow(job) for frame in events.split(piece))
         body = (order.feed(event).encode() for event in events.events_of(frames))
         kind = "text/markdown" if suffix == "md" else "text/plain"
         return Response(filter(None, body), content_type=f"{kind}; charset=utf-8")
 
     def cancel(self, job_id: str) -> Any:
         """The buttons that end a job, at once or with whole sentences."""
-        job = self._site.store.request_cancel(g.owner, job_id, graceful="graceful" in request.form)
-        self._site.outbox.cancel(job.id)
+        job = self._context.store.request_cancel(g.owner, job_id, graceful="graceful" in request.form)
+        self._context.wakeups.cancel(job.id)
         return redirect(f"/jobs/{job.id}", 303)
 
     def progress(self, job_id: str) -> str:
         """The parts of that page that change with the sections: outline and timeline."""
-        return render_template("progress.html", **article(self._site, self._site.store.get(g.owner, job_id)))
+        return render_template("progress.html", **job_view(self._context, self._context.store.get(g.owner, job_id)))
 
     def retry(self, job_id: str) -> Any:
         """The button that queues an ended job anew: to the new job's page."""
-        job = retry(self._site.store, g.owner, job_id)
-        self._site.outbox.job(job.id)
+        job = retry(self._context.store, g.owner, job_id)
+        self._context.wakeups.job(job.id)
         return redirect(f"/jobs/{job.id}", 303)
 
     def delete(self, job_id: str) -> Any:
         """The button that removes a job: to the others."""
-        delete(self._site, g.owner, job_id)
+        delete(self._context, g.owner, job_id)
         return redirect("/jobs", 303)

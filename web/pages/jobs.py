@@ -15,7 +15,7 @@ from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
 from jobs.requests.generation import wanted_words
 from jobs.settings import Price
-from web.context import Site
+from web.context import WebContext
 from web.pages.titles import title
 
 _LISTED = 30
@@ -44,11 +44,11 @@ class Filter:
         return f"/jobs?{query}" if query else "/jobs"
 
 
-class Listing:
+class JobsPage:
     """The handler of `/jobs`."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
 
     def routes(self) -> Blueprint:
         """The handler at its address."""
@@ -58,7 +58,7 @@ class Listing:
 
     def show(self) -> Any:
         """A page of jobs: behind the job `after`, or up to the job `before`; the newest when neither is given."""
-        chosen, store = Filter.of(request.args), self._site.store
+        chosen, store = Filter.of(request.args), self._context.store
         after, before = request.args.get("after"), request.args.get("before")
         matching: dict[str, Any] = {"prompt": chosen.prompt, "words": chosen.words}
         try:
@@ -75,14 +75,14 @@ class Listing:
         more, jobs = len(jobs) > _LISTED, jobs[:_LISTED]
         jobs = jobs[::-1] if before else jobs
         counts = store.counts(g.owner, **matching)
-        prices = self._site.settings.prices
+        prices = self._context.settings.prices
         return render_template(
             "jobs.html",
             rows=[row(job, prices) for job in jobs],
             chosen=chosen,
             counts=counts,
             found=counts[chosen.status] if chosen.status else sum(counts.values()),
-            prompts=list(self._site.prompts),
+            prompts=list(self._context.prompts),
             priced=bool(prices),
             newer=chosen.address(before=jobs[0].id) if jobs and (more if before else after) else "",
             older=chosen.address(after=jobs[-1].id) if jobs and (more or before) else "",

@@ -8,21 +8,21 @@ from typing import Any
 from flask import Blueprint, redirect, request, session
 
 from jobs.errors import InvalidRequest
-from web.pages.job import dates
+from web.context import WebContext
+from web.pages import dates
 from web.pages.i18n import COOKIE, LANGUAGES, _, language, script_words
 from web.pages.signin import KEY
-from web.context import Site
 
 _YEAR_SECONDS = 365 * 86400
 # An address on this site: another site's would begin with a scheme, or with two slashes of either kind.
 _OURS = re.compile(r"/(?![/\\])[^\\\x00-\x20]*")
 
 
-class Frame:
+class Layout:
     """What templates know, and the handler of `/language`."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
 
     def routes(self) -> Blueprint:
         """The handler at its address."""
@@ -35,7 +35,7 @@ class Frame:
         return frame
 
     def _around(self) -> dict[str, Any]:
-        settings = self._site.settings
+        settings = self._context.settings
         return {
             "demo": settings.demo,
             "signed_in": KEY in session,
@@ -52,7 +52,7 @@ class Frame:
         if wanted not in LANGUAGES:
             raise InvalidRequest(f"'language' must be one of {', '.join(LANGUAGES)}.", param="language")
         answer = redirect(place_here(back), 303)
-        secure = self._site.settings.secure_cookies
+        secure = self._context.settings.secure_cookies
         answer.set_cookie(COOKIE, wanted, max_age=_YEAR_SECONDS, httponly=True, secure=secure, samesite="Lax")
         return answer
 

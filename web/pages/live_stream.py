@@ -11,49 +11,49 @@ from flask import Response, request
 
 from jobs.errors import InvalidRequest
 from jobs.job import Job
-from web.relay.follow import sse
-from web.live.live_page import Picture
-from web.context import Site
+from web.context import WebContext
+from web.live.live_page import PageSnapshot
+from web.relay import sse
 
 _CURSOR = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
 # To render all of a job that has ended.
 _WHOLE_SECONDS = 30.0
 
 
-def stream(site: Site, job: Job) -> Response:
+def stream(context: WebContext, job: Job) -> Response:
     """Blocks behind the cursor as they are finished, and what moves; 204 when an ended job has no more of them.
 
     The cursor is `Last-Event-ID`, else `after`. Raises InvalidRequest.
     """
     cursor = _cursor()
     if job.status.is_terminal and cursor:
-        with site.screens.watch(job) as screen:
-            screen.reach(sys.maxsize, _WHOLE_SECONDS)
-            place = screen.place(cursor)
+        with context.live_pages.watch(job) as live_page:
+            live_page.reach(sys.maxsize, _WHOLE_SECONDS)
+            place = live_page.place(cursor)
             if place is None:
                 raise InvalidRequest(f"This job has no block {cursor}.", param="after")
-            if place == screen.picture().position:
+            if place == live_page.snapshot().position:
                 return Response(status=204)
-    return sse.framed(_pictures(site, job, cursor))
+    return sse.framed(_pictures(context, job, cursor))
 
 
-def _pictures(site: Site, job: Job, cursor: str) -> Iterator[bytes]:
+def _pictures(context: WebContext, job: Job, cursor: str) -> Iterator[bytes]:
     """Each time all that a viewer has not seen yet, in one piece."""
-    with site.screens.watch(job) as screen:
-        seen = Picture()
+    with context.live_pages.watch(job) as live_page:
+        seen = PageSnapshot()
         while True:
-            picture, place = screen.picture(), screen.place(cursor)
-            if place is None or place > picture.position:
+            snapshot, place = live_page.snapshot(), live_page.place(cursor)
+            if place is None or place > snapshot.position:
                 # Another process has read the log further: what follows has to wait.
-                picture = replace(picture, position=0, tails={})
+                snapshot = replace(snapshot, position=0, tails={})
             elif seen.position < place:
                 seen = replace(seen, position=place)
-            if news := screen.since(seen, picture):
+            if news := live_page.since(seen, snapshot):
                 yield news
-            seen = picture
-            if picture.over:
+            seen = snapshot
+            if snapshot.over:
                 return
-            screen.wait(picture)
+            live_page.wait(snapshot)
 
 
 def _cursor() -> str:

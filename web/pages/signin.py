@@ -11,10 +11,10 @@ from typing import Any
 from flask import Blueprint, Flask, redirect, render_template, request, session
 
 from jobs.errors import BadSetting
-from jobs.storage.api_keys import Keys
 from jobs.settings import Settings
+from jobs.storage.api_keys import ApiKeys
+from web.context import WebContext
 from web.pages.i18n import _
-from web.context import Site
 
 KEY = "key"
 _SECRET_BYTES = 32
@@ -23,8 +23,8 @@ _SECRET_BYTES = 32
 class SignIn:
     """The handlers of `/signin` and `/signout`."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
 
     def routes(self) -> Blueprint:
         """The handlers at their addresses."""
@@ -40,7 +40,7 @@ class SignIn:
 
     def enter(self) -> Any:
         """Take the key for the cookie. The key itself is kept nowhere."""
-        found = self._site.keys.find(request.form.get("key", "").strip())
+        found = self._context.keys.find(request.form.get("key", "").strip())
         if found is None:
             return render_template("signin.html", problem=_("That key is not valid, or it was revoked.")), 401
         session[KEY], session.permanent = found.id, True
@@ -52,7 +52,7 @@ class SignIn:
         return redirect("/signin", 303)
 
 
-def signed_in(keys: Keys) -> str | None:
+def signed_in(keys: ApiKeys) -> str | None:
     """Whose browser this is; None for one that has not signed in, or whose key was revoked since."""
     key_id = session.get(KEY)
     return keys.owner_of(key_id) if key_id else None

@@ -10,13 +10,13 @@ import redis
 from flask import Blueprint, flash, g, redirect, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.storage.statistics import Census
 from jobs.errors import InvalidRequest
 from jobs.job import Status
-from web.errors import NoAccess
+from jobs.storage.statistics import Statistics
 from web.auth import is_operator
+from web.context import WebContext
+from web.errors import NoAccess
 from web.pages.i18n import _
-from web.context import Site
 from web.pages.titles import title
 
 _DAY_SECONDS = 86400
@@ -29,11 +29,11 @@ _SILENT_SECONDS = 10
 class System:
     """The handlers of `/system` and of its buttons."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._census = Census(site.database)
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
+        self._census = Statistics(context.database)
         self._redis = redis.Redis.from_url(
-            site.settings.redis_url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, retry=None
+            context.settings.redis_url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, retry=None
         )
 
     def routes(self) -> Blueprint:
@@ -45,26 +45,26 @@ class System:
 
     def show(self) -> str:
         """How everything is; what the database knows only if it answers."""
-        site = self._site
+        context = self._context
         try:
             known, answer = _timed(self._known)
         except SQLAlchemyError:
             known, answer = {}, None
-        pages, screens = site.screens.viewers()
+        pages, live_pages = context.live_pages.viewers()
         return render_template(
             "system.html",
             **known,
             database=answer,
             redis=self._ping(),
             servers=self._servers(),
-            viewers=pages + site.relay.viewers() - screens,  # a screen is a viewer for all of its own
-            lease=site.settings.lease_seconds,
-            operates=is_operator(site.settings, g.owner),
+            viewers=pages + context.relay.viewers() - live_pages,  # a screen is a viewer for all of its own
+            lease=context.settings.lease_seconds,
+            operates=is_operator(context.settings, g.owner),
         )
 
     def switch(self) -> Any:
         """The buttons that pause a queue, and let it go on."""
-        if not is_operator(self._site.settings, g.owner):
+        if not is_operator(self._context.settings, g.owner):
             raise NoAccess(403, "no_operator", "Only an owner named in PENSTOCK_OPERATORS pauses queues.")
         queue, act = request.form.get("queue", ""), request.form.get("act")
         if act not in ("pause", "resume"):
@@ -79,7 +79,7 @@ class System:
 
     def _known(self) -> dict[str, Any]:
         now, census = time.time(), self._census
-        own = self._site.store.page(g.owner, limit=_OWN, status=Status.IN_PROGRESS)
+        own = self._context.store.page(g.owner, limit=_OWN, status=Status.IN_PROGRESS)
         return {
             "now": now,
             "queues": census.queues(),
@@ -101,7 +101,7 @@ class System:
         deadline = time.monotonic() + _MODEL_SECONDS
         return [
             {"name": server.name, "url": server.url, "answer": server.look(max(0, deadline - time.monotonic()))}
-            for server in self._site.model_servers
+            for server in self._context.model_servers
         ]
 
 

@@ -6,8 +6,8 @@ import re
 
 import orjson
 
-from jobs.protocol.fold import text_of
 from jobs.job import Job
+from jobs.protocol.fold import text_of
 from jobs.requests.generation import input_of
 
 _LENGTH = 80

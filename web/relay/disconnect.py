@@ -13,7 +13,7 @@ _LOOK_SECONDS = 1.0
 
 
 @contextmanager
-def on_departure(environ: Mapping[str, Any], leave: Callable[[], object]) -> Iterator[None]:
+def on_disconnect(environ: Mapping[str, Any], leave: Callable[[], object]) -> Iterator[None]:
     """Call `leave` as soon as the client closes its connection, for as long as this lasts.
 
     Between two writes nothing else would tell: the next one may be a heartbeat away, and two are needed.

@@ -11,10 +11,10 @@ from collections.abc import Generator, Iterator
 
 import redis
 
-from jobs.protocol import events, transcript
-from jobs.transport.event_log import EventLog
 from jobs.job import Job
+from jobs.protocol import events, transcript
 from jobs.storage.store import Store
+from jobs.transport.event_log import EventLog
 from web.relay.subscriber import HEARTBEAT_SECONDS, Subscriber
 from web.relay.topic import Batch, Topic
 
@@ -50,18 +50,18 @@ class Relay:
 
     def _live(self, job: Job, topic: Topic, cursor: int) -> Iterator[bytes]:
         if cursor < 1:
-            yield Batch(0, 1, job.opening).after(cursor)
+            yield Batch(0, 1, job.initial_frames).after(cursor)
             cursor = 1
         looked, spoken = -1, time.monotonic()
         while True:
             # Noted before looking: what comes meanwhile is not slept through.
-            version, over, looks = topic.version, topic.over, topic.looks
-            for batch in self._news(topic, cursor, look=looks != looked):
+            version, over, rescans = topic.version, topic.over, topic.rescans
+            for batch in self._news(topic, cursor, look=rescans != looked):
                 yield batch.frames
                 cursor, spoken = batch.last, time.monotonic()
                 if events.is_terminal(batch.frames):
                     return
-            looked = looks
+            looked = rescans
             if over:
                 yield from self._replay(job.id, cursor)
                 return

@@ -14,9 +14,9 @@ from typing import Any
 
 import redis
 
-from jobs.transport.event_log import EventLog, channel
 from jobs.background import repeat
 from jobs.storage.store import Store
+from jobs.transport.event_log import EventLog, channel
 from web.relay.topic import Topic
 
 # Two are needed to find out that a viewer has gone.
@@ -101,7 +101,7 @@ class Subscriber:
                 topic.add(int(first), frames)
             elif kind in (b"message", b"subscribe"):
                 # Before the confirmation, messages went by unheard.
-                topic.look_again()
+                topic.request_rescan()
 
     def _tick(self) -> None:
         time.sleep(_SILENCE_SECONDS / 2)
@@ -126,7 +126,7 @@ class Subscriber:
             for topic, tail in zip(silent, self._log.tails(job_ids), strict=True):
                 if tail > topic.tail:
                     topic.tail = tail
-                    topic.look_again()
+                    topic.request_rescan()
         statuses = self._store.statuses(job_ids)
         for topic in silent:
             topic.heard_at = time.monotonic()

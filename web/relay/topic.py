@@ -31,7 +31,7 @@ class Batch:
 class Topic:
     """A gapless run of batches as the channel carried them, and the viewers who wait for more.
 
-    `looks` rises whenever the channel may have missed something and the log has to be read; `over` says that
+    `rescans` rises whenever the channel may have missed something and the log has to be read; `over` says that
     the job's row has an end, so that the rest is in the database.
     """
 
@@ -39,7 +39,7 @@ class Topic:
         self.job_id = job_id
         self.viewers = 0
         self.version = 0
-        self.looks = 0
+        self.rescans = 0
         self.over = False
         self.tail = -1
         self.heard_at = time.monotonic()
@@ -57,7 +57,7 @@ class Topic:
             if first != newest + 1:
                 self._batches.clear()
                 self._size = 0
-                self.looks += 1
+                self.rescans += 1
             self._batches.append(batch)
             self._size += len(frames)
             while self._size > BUFFER_BYTES and len(self._batches) > 1:
@@ -65,10 +65,10 @@ class Topic:
             self.tail, self.heard_at = batch.last, time.monotonic()
             self._wake()
 
-    def look_again(self) -> None:
+    def request_rescan(self) -> None:
         """The channel may have missed something."""
         with self._changed:
-            self.looks += 1
+            self.rescans += 1
             self._wake()
 
     def end(self) -> None:

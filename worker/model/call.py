@@ -14,9 +14,9 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 
 from jobs.requests.generation import Message
-from worker.model.request import Ask
-from worker.model.errors import Fault
 from worker.model.chat_model import JSON, JSON_SCHEMA, MAX_TOKENS, STREAM, USAGE, Models
+from worker.model.errors import ModelError
+from worker.model.request import ModelRequest
 
 _AS_JSON = "Answer with one JSON object and nothing else. It follows this JSON schema:\n{schema}"
 # What an error message names when it refuses something. A limit that is too high is not refused by its name.
@@ -28,7 +28,7 @@ _NAMES = {
 }
 
 
-def stream(models: Models, ask: Ask) -> Generator[AIMessage]:
+def stream(models: Models, ask: ModelRequest) -> Generator[AIMessage]:
     """The chunks of an answer, as the model sends them; closing the iterator closes the connection.
 
     A server that refuses `stream_options`, `max_tokens` or a form is asked without, one that cannot stream for the
@@ -44,9 +44,9 @@ def stream(models: Models, ask: Ask) -> Generator[AIMessage]:
             yield _whole(model, told)
     except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
         words, fewer = str(error), _fewer(ask.messages)
-        habit = next((habit for habit in used if any(name in words for name in _NAMES[habit])), None)
-        if habit and "must contain the word" not in words:  # JSON is given only to those who ask for it in words, too
-            models.refuse(ask.model, habit)
+        feature = next((feature for feature in used if any(name in words for name in _NAMES[feature])), None)
+        if feature and "must contain the word" not in words:  # JSON is given only to those who ask for it in words, too
+            models.refuse(ask.model, feature)
         elif ask.shortens and "context" in words and len(fewer) < len(ask.messages):
             ask = ask.with_messages(fewer)
         else:
@@ -58,9 +58,9 @@ def stream(models: Models, ask: Ask) -> Generator[AIMessage]:
         yield _whole(model, told)
 
 
-def options_for(ask: Ask, refused: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
+def options_for(ask: ModelRequest, refused: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
     """The options of a call, and what of it the server may refuse."""
-    options, used = dict(ask.options), [habit for habit in (USAGE,) if habit not in refused]
+    options, used = dict(ask.options), [feature for feature in (USAGE,) if feature not in refused]
     body: dict[str, Any] = {}
     if MAX_TOKENS in options and MAX_TOKENS not in refused:
         used.append(MAX_TOKENS)
@@ -75,7 +75,7 @@ def options_for(ask: Ask, refused: frozenset[str]) -> tuple[dict[str, Any], list
     return {**options, "extra_body": body}, used
 
 
-def _told(ask: Ask, refused: frozenset[str]) -> list[Message]:
+def _told(ask: ModelRequest, refused: frozenset[str]) -> list[Message]:
     """The messages; with the schema in words for a server that does not take it otherwise."""
     if ask.form is None or "schema" not in ask.form or JSON_SCHEMA not in refused:
         return list(ask.messages)
@@ -93,4 +93,4 @@ def _whole(chain: Runnable[Any, AIMessage], told: Sequence[Message]) -> AIMessag
     try:
         return chain.invoke(told)
     except (ValueError, KeyError, TypeError) as error:
-        raise Fault(f"The model server's answer makes no sense: {error}", transient=False) from error
+        raise ModelError(f"The model server's answer makes no sense: {error}", transient=False) from error

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from worker.model.errors import Fault
+from worker.model.errors import ModelError
 
 _WIND_DOWN_SECONDS = 10.0
 
@@ -25,17 +25,17 @@ class Reason(StrEnum):
     """Why a generation has to stop."""
 
     CANCEL = "cancel"
-    ENOUGH = "enough"
+    WIND_DOWN = "enough"
     DRAIN = "drain"
     REPLACED = "replaced"
 
 
 class Stopped(Exception):
-    """The generation was told to stop; `Stop.reason` says why."""
+    """The generation was told to stop; `Cancellation.reason` says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Seconds that a call may take until its first token, between two, and in all."""
 
     first: float
@@ -46,8 +46,8 @@ class Patience:
 class Call:
     """One request to the model: its open sockets, and since when it has been silent."""
 
-    def __init__(self, stop: Stop, patience: Patience) -> None:
-        self._stop, self._patience = stop, patience
+    def __init__(self, stop: Cancellation, timeouts: Timeouts) -> None:
+        self._stop, self._timeouts = stop, timeouts
         self._overdue: str | None = None
         self._started = time.monotonic()
         self._last: float | None = None
@@ -93,17 +93,17 @@ class Call:
         """Raises Stopped when the job has to stop, Fault when the model has been silent for too long."""
         self._stop.check()
         if self._overdue:
-            raise Fault(self._overdue)
+            raise ModelError(self._overdue)
 
     def check_silence(self, now: float) -> None:
         """Shut the call when the model has been silent for too long; `now` is monotonic."""
-        patience = self._patience
-        if now - self._started > patience.total:
-            self._overdue = f"The model took longer than {patience.total:g} s."
-        elif self._last is None and now - self._started > patience.first:
-            self._overdue = f"The model said nothing for {patience.first:g} s."
-        elif self._last is not None and now - self._last > patience.gap:
-            self._overdue = f"The model fell silent for {patience.gap:g} s."
+        timeouts = self._timeouts
+        if now - self._started > timeouts.total:
+            self._overdue = f"The model took longer than {timeouts.total:g} s."
+        elif self._last is None and now - self._started > timeouts.first:
+            self._overdue = f"The model said nothing for {timeouts.first:g} s."
+        elif self._last is not None and now - self._last > timeouts.gap:
+            self._overdue = f"The model fell silent for {timeouts.gap:g} s."
         if self._overdue:
             self.shut()
 
@@ -111,7 +111,7 @@ class Call:
 current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)
 
 
-class Stop:
+class Cancellation:
     """Whether one job's generation has to stop, and the calls to shut when it does."""
 
     def __init__(self) -> None:
@@ -153,9 +153,9 @@ class Stop:
         self.check()
 
     @contextmanager
-    def call(self, patience: Patience) -> Iterator[Call]:
+    def call(self, timeouts: Timeouts) -> Iterator[Call]:
         """A call to the model that this stop can shut. Raises Stopped when it is too late for one."""
-        call = Call(self, patience)
+        call = Call(self, timeouts)
         with self._lock:
             self._calls.add(call)
         token = current_call.set(call)
@@ -170,7 +170,7 @@ class Stop:
     def check_silence(self, now: float) -> None:
         """Shut the calls that have been silent for too long; `now` is monotonic."""
         if self._ends_at is not None and now >= self._ends_at:
-            self.request(Reason.ENOUGH)
+            self.request(Reason.WIND_DOWN)
         with self._lock:
             calls = list(self._calls)
         for call in calls:

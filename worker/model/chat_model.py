@@ -87,9 +87,9 @@ class Models:
         server = self._settings.server_of(name)
         return server.refuses | self._refused[name] | ({STREAM} if not server.stream else set())
 
-    def refuse(self, name: str, habit: str) -> None:
+    def refuse(self, name: str, feature: str) -> None:
         """Remember that the server refuses this."""
-        self._refused[name].add(habit)
+        self._refused[name].add(feature)
 
 
 def chat_model(settings: Settings, client: httpx2.Client, name: str) -> ChatModel:

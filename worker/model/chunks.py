@@ -22,13 +22,13 @@ class Kind(StrEnum):
 Piece = tuple[Kind, str]
 
 
-class Answer:
+class ChunkReader:
     """Reads one answer. `finish_reason` stays None when the model never said that it was done."""
 
     def __init__(self) -> None:
         self.finish_reason: str | None = None
         self.usage: dict[str, int] | None = None
-        self._thought = Thought()
+        self._thought = ThinkTagParser()
         self._surrogate = ""
 
     def pieces(self, chunks: Iterable[AIMessage]) -> Iterator[Piece | None]:
@@ -56,7 +56,7 @@ class Answer:
         return whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-class Thought:
+class ThinkTagParser:
     """Takes `<think>...</think>` out of an answer, its tags cut in any way.
 
     Only where an answer begins: later on, a tag is something that the text talks about.

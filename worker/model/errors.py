@@ -16,7 +16,7 @@ _MAX_WAIT_SECONDS = 60.0
 
 
 @dataclass(eq=False)
-class Fault(Exception):
+class ModelError(Exception):
     """A failed call. `code` is one of OpenAI's error codes, `retry_after` the server's wish in seconds."""
 
     message: str
@@ -30,20 +30,20 @@ class Fault(Exception):
         return min(wish, _MAX_WAIT_SECONDS) * random.uniform(1.0, 1.25)  # noqa: S311  (no secret)
 
 
-def fault_of(error: Exception, base_url: str) -> Fault | None:
+def model_error(error: Exception, base_url: str) -> ModelError | None:
     """The fault behind an exception of a model call; None when it is none: an error of our own."""
-    if isinstance(error, Fault):
+    if isinstance(error, ModelError):
         return error
     if isinstance(error, openai.APIStatusError):
         return _status_fault(error)
     if isinstance(error, openai.APIConnectionError):
-        return Fault(f"The connection to the model server at {base_url} failed: {_reason(error)}")
+        return ModelError(f"The connection to the model server at {base_url} failed: {_reason(error)}")
     if isinstance(error, httpx2.HTTPError):
-        return Fault(f"The connection to the model server at {base_url} broke: {error}")
+        return ModelError(f"The connection to the model server at {base_url} broke: {error}")
     if isinstance(error, openai.APIError):
-        return Fault(error.message)
+        return ModelError(error.message)
     if isinstance(error, json.JSONDecodeError):
-        return Fault("The model server sent a malformed line.")
+        return ModelError("The model server sent a malformed line.")
     return None
 
 
@@ -53,13 +53,13 @@ def _reason(error: BaseException) -> str:
     return (_reason(cause) if cause else "") or str(error)
 
 
-def _status_fault(error: openai.APIStatusError) -> Fault:
+def _status_fault(error: openai.APIStatusError) -> ModelError:
     body = error.body if isinstance(error.body, dict) else {}
     words = body.get("message") or error.message
     limited = error.status_code == 429
     # An empty purse is reported as a rate limit, but no waiting fills it.
     spent = body.get("code") == "insufficient_quota"
-    return Fault(
+    return ModelError(
         f"The model server answered {error.status_code}: {words}",
         code="rate_limit_exceeded" if limited else SERVER_ERROR,
         transient=(error.status_code in _TRANSIENT or error.status_code >= 500) and not spent,

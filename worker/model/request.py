@@ -14,7 +14,7 @@ _OPTIONS = {"max_output_tokens": "max_tokens"} | {
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ModelRequest:
     """One question to a model: `options` in ChatOpenAI's words, `form` as in the Responses API's `text.format`.
 
     One that `shortens` leaves out old messages when they are too many for the model.
@@ -36,7 +36,7 @@ class Ask:
         return replace(self, form=form, options=options)
 
 
-def ask_of(request: Mapping[str, Any]) -> Ask:
+def model_request(request: Mapping[str, Any]) -> ModelRequest:
     """What a job's request asks of its model."""
     text, effort = request["text"] or {}, (request["reasoning"] or {}).get("effort")
     options = {ours: request[theirs] for theirs, ours in _OPTIONS.items()}
@@ -44,4 +44,6 @@ def ask_of(request: Mapping[str, Any]) -> Ask:
     given = {name: value for name, value in options.items() if value is not None}
     form = text.get("format") or {"type": "text"}
     shortens = request["truncation"] == "auto"
-    return Ask(request["model"], messages_of(request), given, None if form["type"] == "text" else form, shortens)
+    return ModelRequest(
+        request["model"], messages_of(request), given, None if form["type"] == "text" else form, shortens
+    )

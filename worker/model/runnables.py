@@ -24,12 +24,12 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from jobs.background import log_error
-from worker.model.request import Ask
+from worker.context import WorkerContext
 from worker.model.call import options_for
-from worker.model.errors import Fault, fault_of
-from worker.model.chat_model import STREAM, USAGE, Models
 from worker.model.cancellation import Call, Stopped
-from worker.context import Workshop
+from worker.model.chat_model import STREAM, USAGE, Models
+from worker.model.errors import ModelError, model_error
+from worker.model.request import ModelRequest
 
 # What the servers of this world call the reason for an answer's end, and the reasons that leave it unfinished.
 _REASONS = ("finish_reason", "stop_reason", "done_reason")
@@ -38,7 +38,9 @@ _CUT_SHORT = ("length", "max_tokens", "content_filter")
 _REFUSALS = {USAGE: "stream_options", STREAM: "No generation chunks"}
 
 
-def stream(shop: Workshop, ask: Ask, name: str, values: Mapping[str, Any], call: Call) -> Generator[AIMessage]:
+def stream(
+    context: WorkerContext, ask: ModelRequest, name: str, values: Mapping[str, Any], call: Call
+) -> Generator[AIMessage]:
     """What the chain of this name makes of `values` and the messages, as chunks of a model's answer.
 
     The last chunk says how the models of the chain ended, and what they cost. Raises Fault, Stopped.
@@ -47,18 +49,18 @@ def stream(shop: Workshop, ask: Ask, name: str, values: Mapping[str, Any], call:
     chunks: Any = None
     told = {**values, "messages": ask.messages} if ask.messages else values
     try:
-        chunks = _chain(shop.models, ask, name).stream(told, {"callbacks": [watch]})
+        chunks = _chain(context.models, ask, name).stream(told, {"callbacks": [watch]})
         yield from _messages(chunks, watch)
         yield watch.ending()
-    except (Fault, Stopped):
+    except (ModelError, Stopped):
         raise
     except _Left:
         call.check()
     except SystemExit as error:
-        raise Fault(f"The chain {name} exited: {error}", transient=False) from error
+        raise ModelError(f"The chain {name} exited: {error}", transient=False) from error
     except Exception as error:
         call.check()  # a socket that we shut fails like any other
-        raise _fault(shop, ask, name, watch, error) from error
+        raise _fault(context, ask, name, watch, error) from error
     finally:
         call.shut()
         with suppress(Exception, _Left):
@@ -67,7 +69,7 @@ def stream(shop: Workshop, ask: Ask, name: str, values: Mapping[str, Any], call:
             chunks.close()
 
 
-def _chain(models: Models, ask: Ask, name: str) -> Runnable[Any, Any]:
+def _chain(models: Models, ask: ModelRequest, name: str) -> Runnable[Any, Any]:
     """The chain; one that is made by a function is made with our model, whose sockets we can shut."""
     found = pkgutil.resolve_name(name)
     if isinstance(found, Runnable):
@@ -95,7 +97,7 @@ def _messages(chunks: Iterable[Any], watch: _Watch) -> Iterator[AIMessage]:
             case _:
                 raise TypeError(f"it gave a {type(chunk).__name__}; text, AI messages and dicts are understood")
     if None in watch.reasons:  # invariant 6
-        raise Fault("A model's stream ended before its answer did.")
+        raise ModelError("A model's stream ended before its answer did.")
     if whole is not None:
         text = orjson.dumps(whole, default=_plain, option=orjson.OPT_INDENT_2).decode()
         yield AIMessageChunk(content=text)
@@ -117,17 +119,17 @@ def _plain(value: Any) -> Any:
     return str(value.text) if isinstance(value, AIMessage) else to_jsonable_python(value)
 
 
-def _fault(shop: Workshop, ask: Ask, name: str, watch: _Watch, error: Exception) -> Fault:
+def _fault(context: WorkerContext, ask: ModelRequest, name: str, watch: _Watch, error: Exception) -> ModelError:
     """What an exception that came out of the chain means: a model that failed, or the user's code."""
-    habit = next((habit for habit, words in _REFUSALS.items() if words in str(error)), None)
-    if habit and habit not in shop.models.refused(ask.model):
-        shop.models.refuse(ask.model, habit)
-        return Fault(str(error))
+    feature = next((feature for feature, words in _REFUSALS.items() if words in str(error)), None)
+    if feature and feature not in context.models.refused(ask.model):
+        context.models.refuse(ask.model, feature)
+        return ModelError(str(error))
     by_model = any(error is one for one in watch.errors)
-    if by_model and (fault := fault_of(error, shop.settings.server_of(ask.model).url)):
+    if by_model and (fault := model_error(error, context.settings.server_of(ask.model).url)):
         return fault
     log_error(f"runnable {name}", error)
-    return Fault(f"The chain {name} failed: {type(error).__name__}: {error}", transient=False)
+    return ModelError(f"The chain {name} failed: {type(error).__name__}: {error}", transient=False)
 
 
 class _Left(BaseException):

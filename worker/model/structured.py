@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from langchain_core.utils.json import parse_json_markdown
 from referencing import Registry
 
-from worker.model.errors import Fault
+from worker.model.errors import ModelError
 
 _LONGEST_REASON = 500
 
@@ -29,7 +29,7 @@ def noted(request: Mapping[str, Any], text: str) -> dict[str, Any]:
         try:
             return {"parsed": parsed(text, form.get("schema", {"type": "object"}))}
         except ValueError as error:
-            raise Fault(f"The answer is not the JSON that was asked for: {error}", transient=False) from error
+            raise ModelError(f"The answer is not the JSON that was asked for: {error}", transient=False) from error
     if prompt and prompt.get("runnable") and text.startswith("{"):
         with suppress(ValueError):
             return {"parsed": parsed(text, {})}

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.transport.event_log import Answer, Append, EventLog, Verdict
 from jobs.background import log_error
+from jobs.transport.event_log import Append, AppendResult, AppendStatus, EventLog
 from worker.publishing.recording import Recording
 
 UNWATCHED_SECONDS = 0.2
@@ -133,18 +133,18 @@ class Publisher:
             self._settled.notify_all()
         return all(healthy)
 
-    def _settle(self, line: _Line, batch: Append, answer: Answer, now: float) -> bool:
+    def _settle(self, line: _Line, batch: Append, answer: AppendResult, now: float) -> bool:
         """Act on one answer; false when the batch has to be sent again later."""
         recording = line.recording
-        if answer.verdict is Verdict.STALE:
+        if answer.status is AppendStatus.STALE:
             self.remove(recording)
             line.replaced()
         elif batch.ends:
             self.remove(recording)  # tried once: the row says already that it has ended
-        elif answer.verdict is Verdict.OK:
+        elif answer.status is AppendStatus.OK:
             recording.acknowledge(answer.tail)
             line.watched, line.flushed_at = answer.listeners > 0, now
-        elif answer.verdict is Verdict.LOST:
+        elif answer.status is AppendStatus.LOST:
             return self._rebuild(line)
         else:
             return False
@@ -162,6 +162,6 @@ class Publisher:
             answer = self._log.rebuild(recording.claim.job.id, recording.claim.attempt, pages)
         except (redis.RedisError, SQLAlchemyError):
             return False
-        if answer.verdict is Verdict.OK:
+        if answer.status is AppendStatus.OK:
             recording.acknowledge(last)
-        return answer.verdict is Verdict.OK
+        return answer.status is AppendStatus.OK

@@ -9,7 +9,7 @@ from typing import Any
 _SLOTS = 60
 
 
-class Curve:
+class RateHistogram:
     """Characters by slot. When there are too many slots each two become one, twice as wide."""
 
     def __init__(self, kept: Mapping[str, Any] | None = None) -> None:

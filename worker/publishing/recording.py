@@ -15,11 +15,11 @@ from typing import Any
 import orjson
 
 from jobs.protocol import events, response, transcript
-from jobs.storage.attempts import BLOCK, INDEX_BLOCK, Claim, Note
-from jobs.transport.event_log import Append
 from jobs.protocol.fold import Fold, Item, Part
 from jobs.protocol.progress import progress
-from worker.publishing.rate_histogram import Curve
+from jobs.storage.attempts import BLOCK, INDEX_BLOCK, Claim, Note
+from jobs.transport.event_log import Append
+from worker.publishing.rate_histogram import RateHistogram
 
 MAX_FRAMES = 500
 # More frames than any log has: one that is known to be lost is put back, whatever may be there.
@@ -61,7 +61,7 @@ class Recording:
         self.notes: dict[str, Any] = {}
         # Why this attempt was needed; None for the first.
         self.reason: str | None = None
-        self.curve = Curve((claim.job.progress or {}).get("curve"))
+        self.rate_histogram = RateHistogram((claim.job.progress or {}).get("curve"))
         self._reserve, self._wake = reserve, wake
         self._lock, self._reserving = threading.RLock(), threading.Lock()
         self._reserve_after = 0.0
@@ -69,14 +69,14 @@ class Recording:
         self._frozen = False
         self._seq_mark, self._index_mark = claim.job.seq_mark, claim.job.index_mark
         self._pending: dict[tuple[int, int], list[str]] = {}
-        for frame in history or events.split(claim.job.opening):
+        for frame in history or events.split(claim.job.initial_frames):
             self._transcript.add(frame)
             self.fold.feed(events.event_of(frame))
         self._unsent: list[bytes] = []
         self._written = len(history)  # frames, those of earlier attempts among them
         self._log_is_lost = claim.attempt > 1 and not history
         if not history:
-            opening = events.split(claim.job.opening)
+            opening = events.split(claim.job.initial_frames)
             self._written, self._unsent = len(opening), opening if claim.attempt == 1 else []
         self._next = max(claim.first, events.number_of(history[-1]) + 1 if history else 0)
         self._index = max(self.fold.items, default=-1) + 1 if history else claim.first_index
@@ -95,9 +95,9 @@ class Recording:
         """Seconds since the job was accepted, as items and attempts tell them."""
         return max(0.0, round(time.time() - self.claim.job.created_at, 1))
 
-    def heard(self, characters: int) -> None:
+    def note_rate(self, characters: int) -> None:
         """The model has said so much, be it written or not."""
-        self.curve.add(characters, time.time() - (self.claim.job.started_at or 0.0))
+        self.rate_histogram.add(characters, time.time() - (self.claim.job.started_at or 0.0))
 
     def open_item(self, kind: str, item_id: str, section: int, **place: Any) -> Item:
         """Add an output item of type `message` or `reasoning` at the next index.
@@ -171,7 +171,12 @@ class Recording:
         """How far the job is, as its row tells it."""
         with self._lock:
             far = progress(self.fold.items.values())
-        told = {"done": far["done"], "total": far["total"], "words": far["words"], "curve": self.curve.to_wire()}
+        told = {
+            "done": far["done"],
+            "total": far["total"],
+            "words": far["words"],
+            "curve": self.rate_histogram.to_wire(),
+        }
         return Note(self.claim, orjson.dumps(told).decode(), self.first_text_at)
 
     def snapshot(self) -> dict[str, Any]:

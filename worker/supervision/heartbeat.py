@@ -9,11 +9,11 @@ import threading
 import time
 from typing import Any
 
+from jobs.background import repeat
 from jobs.storage.attempts import Note
 from jobs.transport.event_log import CONTROL_CHANNEL
-from jobs.background import repeat
+from worker.context import WorkerContext
 from worker.publishing.recording import Recording
-from worker.context import Workshop
 
 INTERVAL_SECONDS = 1.0
 # A lease survives this many beats that do not get through.
@@ -21,11 +21,11 @@ _BEATS_PER_LEASE = 5
 _NOTE_SECONDS = 2.0
 
 
-class Pulse:
+class Heartbeat:
     """Two threads: one that beats, one that listens for wake-ups."""
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
         self._wake = threading.Event()
         self._beaten_at = time.monotonic()
         self._strays: set[tuple[str, int]] = set()
@@ -34,42 +34,42 @@ class Pulse:
 
     def start(self) -> None:
         """Open the worker's row and begin to beat. Raises SQLAlchemyError when there is no database."""
-        self._shop.liveness.register(self._shop.worker)
+        self._context.worker_registry.register(self._context.worker)
         repeat("pulse", self._round)
         repeat("control", self._listen)
 
     def _round(self) -> None:
         self._wake.wait(INTERVAL_SECONDS)
         self._wake.clear()
-        self._shop.running.check_silence(time.monotonic())
+        self._context.running.check_silence(time.monotonic())
         self._beat()
         self._note_progress()
 
     def _beat(self) -> None:
-        shop, now = self._shop, time.monotonic()
-        strays = shop.running.stop_unwanted(lambda: shop.attempts.held(shop.worker))
+        context, now = self._context, time.monotonic()
+        strays = context.running.stop_unwanted(lambda: context.attempts.held(context.worker))
         # Twice in a row: not one that is just being claimed, but one whose claim was committed and never heard of.
         for job_id, attempt in strays & self._strays:
-            shop.attempts.give_up(job_id, attempt)
+            context.attempts.give_up(job_id, attempt)
         self._strays = strays
-        if now - self._beaten_at >= shop.settings.lease_seconds / _BEATS_PER_LEASE:
+        if now - self._beaten_at >= context.settings.lease_seconds / _BEATS_PER_LEASE:
             self._beaten_at = now
-            if not shop.liveness.beat(shop.worker):
+            if not context.worker_registry.beat(context.worker):
                 # Taken for dead while it slept: its jobs are with others by now, new ones need a live row.
-                shop.liveness.register(shop.worker)
+                context.worker_registry.register(context.worker)
 
     def _note_progress(self) -> None:
         """Tell the rows of running jobs how far they are, where that has changed."""
         if (now := time.monotonic()) - self._noted_at < _NOTE_SECONDS:
             return
-        found = {recording: recording.note() for recording in self._shop.publisher.recordings()}
+        found = {recording: recording.note() for recording in self._context.publisher.recordings()}
         if fresh := [note for one, note in found.items() if self._noted.get(one) != note]:
-            self._shop.attempts.note_progress(fresh)
+            self._context.attempts.note_progress(fresh)
         self._noted, self._noted_at = found, now
 
     def _listen(self) -> None:
         """Wake the pulse for every message. While Redis is away, the next beat finds what there is to do."""
-        client: Any = self._shop.redis
+        client: Any = self._context.redis
         with client.pubsub(ignore_subscribe_messages=True) as channel:
             channel.subscribe(CONTROL_CHANNEL)
             while True:

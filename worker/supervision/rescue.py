@@ -9,9 +9,9 @@ import logging
 import random
 import time
 
-from jobs.storage.workers import Observer
 from jobs.background import repeat
-from worker.context import Workshop
+from jobs.storage.workers import LeaseMonitor
+from worker.context import WorkerContext
 
 _INTERVAL_SECONDS = 1.0
 _EXPIRE_SECONDS = 60.0
@@ -22,10 +22,10 @@ _log = logging.getLogger(__name__)
 class Rescue:
     """The rescuing thread of a worker process."""
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
         self._expired_at = -_EXPIRE_SECONDS
-        self._observer = Observer(shop.liveness, shop.settings.lease_seconds)
+        self._observer = LeaseMonitor(context.worker_registry, context.settings.lease_seconds)
 
     def start(self) -> None:
         """Begin to rescue."""
@@ -38,26 +38,26 @@ class Rescue:
         self._expire_old_jobs()
 
     def _requeue_orphans(self) -> None:
-        shop = self._shop
-        for worker in self._observer.dead(shop.worker):
-            if worker == shop.worker:
+        context = self._context
+        for worker in self._observer.dead(context.worker):
+            if worker == context.worker:
                 continue  # this process has slept; its pulse finds out
-            if rescued := shop.attempts.requeue_orphans(worker):
+            if rescued := context.attempts.requeue_orphans(worker):
                 _log.warning("worker %s is dead: %d jobs go back to the queue", worker, rescued)
-            shop.liveness.forget(worker)
+            context.worker_registry.forget(worker)
 
     def _expire_old_jobs(self) -> None:
-        kept, now = self._shop.settings.retention_days, time.monotonic()
+        kept, now = self._context.settings.retention_days, time.monotonic()
         if kept and now - self._expired_at >= _EXPIRE_SECONDS:
             self._expired_at = now
-            self._shop.store.expire(time.time() - kept * 86_400)
+            self._context.store.expire(time.time() - kept * 86_400)
 
     def _send_lost_wake_ups(self) -> None:
         sent: list[str] = []
         try:
-            for job_id in self._shop.store.due(time.time()):
-                self._shop.queue.wake(job_id)
+            for job_id in self._context.store.due(time.time()):
+                self._context.queue.wake(job_id)
                 sent.append(job_id)
         finally:
             if sent:
-                self._shop.store.sent(sent, time.time())
+                self._context.store.sent(sent, time.time())

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from jobs.requests import source_text
-from jobs.protocol.fold import text_of
-from jobs.requests.prompts import fill
 from jobs.job import Status
-from worker.model.chunks import Kind
-from worker.model.request import Ask, ask_of
-from worker.model.errors import Fault
-from worker.writing.outline import Outline, schema_of, written_so_far
-from worker.publishing.recording import Recording
-from worker.writing.section import Section
+from jobs.protocol.fold import text_of
+from jobs.requests import source_text
+from jobs.requests.prompts import fill
 from worker.model.cancellation import Reason
-from worker.writing.write_section import STOPPED, Attempt, Outcome, insist, listen, write_section
+from worker.model.chunks import Kind
+from worker.model.errors import ModelError
+from worker.model.request import ModelRequest, model_request
+from worker.publishing.recording import Recording
+from worker.writing.outline import Outline, schema_of, written_so_far
+from worker.writing.section import Section
+from worker.writing.write_section import STOPPED, AttemptContext, Outcome, stream_answer, with_retries, write_section
 
 PLAN = 0
 _WORDS = 1500
@@ -28,16 +28,16 @@ _SUMMARY = {"en": "Summary", "zh": "总结"}
 _REPAIR = "That is not what was asked for ({problem}). Answer with the corrected JSON object and nothing else."
 
 
-def write_report(attempt: Attempt) -> Outcome:
+def write_report(attempt: AttemptContext) -> Outcome:
     """Write what the job's prompt plans, but for what its checkpoints hold. Raises Stopped, Replaced."""
     try:
         outline, planned = _plan(attempt)
-    except Fault as fault:
+    except ModelError as fault:
         return Outcome.failed(fault.message, fault.code)
     attempt.recording.notes["outline"] = outline.model_dump(mode="json")
     chapters = _sections(attempt, outline)
     summary = chapters.pop() if len(chapters) > len(outline.sections) else None
-    with ThreadPoolExecutor(attempt.shop.settings.section_concurrency) as threads:
+    with ThreadPoolExecutor(attempt.context.settings.section_concurrency) as threads:
         writing = [threads.submit(_write_chapter, attempt, outline, section) for section in chapters]
     outcomes = [planned, *(one.result() for one in writing)]
     if summary and all(outcome.status is Status.COMPLETED for outcome in outcomes):
@@ -45,19 +45,19 @@ def write_report(attempt: Attempt) -> Outcome:
     return _together(attempt.recording, outcomes)
 
 
-def _finished(attempt: Attempt, number: int) -> Outcome | None:
+def _finished(attempt: AttemptContext, number: int) -> Outcome | None:
     """How a section has ended that is a checkpoint; None for one that is still to be written."""
     kept = (finished for finished in attempt.claim.checkpoints if finished.section == number)
     return next((Outcome(Status.COMPLETED, usage=finished.usage) for finished in kept), None)
 
 
-def _plan(attempt: Attempt) -> tuple[Outline, Outcome]:
+def _plan(attempt: AttemptContext) -> tuple[Outline, Outcome]:
     """The outline: that of an earlier attempt, or a new one. Raises Fault, Stopped, Replaced."""
     if before := _finished(attempt, PLAN):
         return Outline.model_validate(attempt.claim.checkpoints[0].items[0]["outline"]), before
     section = Section(attempt.recording, PLAN, answer=Kind.PLAN)
     section.open()
-    outline, usage = insist(attempt, section, lambda: _ask_for_outline(attempt, section))
+    outline, usage = with_retries(attempt, section, lambda: _ask_for_outline(attempt, section))
 
     def checkpoint(items: Sequence[Mapping[str, Any]]) -> None:
         attempt.checkpoint(PLAN, usage, [{**item, "outline": outline.model_dump(mode="json")} for item in items])
@@ -66,11 +66,11 @@ def _plan(attempt: Attempt) -> tuple[Outline, Outcome]:
     return outline, Outcome(Status.COMPLETED, usage=usage)
 
 
-def _ask_for_outline(attempt: Attempt, section: Section) -> tuple[Outline, Mapping[str, int] | None]:
+def _ask_for_outline(attempt: AttemptContext, section: Section) -> tuple[Outline, Mapping[str, int] | None]:
     """One try at an outline, with one repair of an answer that is none. Raises Fault, Stopped."""
     request = attempt.claim.job.request
     schema = schema_of(int(request["prompt"]["variables"].get("sections") or 0))
-    ask = ask_of(request).with_form({"type": "json_schema", "name": "outline", "schema": schema})
+    ask = model_request(request).with_form({"type": "json_schema", "name": "outline", "schema": schema})
     said, usage = _hear_outline(attempt, section, ask)
     try:
         outline = Outline.read(said, schema)
@@ -82,13 +82,13 @@ def _ask_for_outline(attempt: Attempt, section: Section) -> tuple[Outline, Mappi
         try:
             outline, usage = Outline.read(said, schema), _sum([usage, more])
         except ValueError as error:
-            raise Fault(f"The model gave no outline that can be used: {error}", transient=False) from error
+            raise ModelError(f"The model gave no outline that can be used: {error}", transient=False) from error
     section.restart()
     section.write(Kind.PLAN, outline.lines())
     return outline, usage
 
 
-def _hear_outline(attempt: Attempt, section: Section, ask: Ask) -> tuple[str, Mapping[str, int] | None]:
+def _hear_outline(attempt: AttemptContext, section: Section, ask: ModelRequest) -> tuple[str, Mapping[str, int] | None]:
     """What the model answers; the lines of its outline appear as soon as they are certain."""
     said, shown = "", 0
 
@@ -101,14 +101,14 @@ def _hear_outline(attempt: Attempt, section: Section, ask: Ask) -> tuple[str, Ma
                 section.write(Kind.PLAN, lines[shown:])
                 shown = len(lines)
 
-    answer = listen(attempt, ask, write)
+    answer = stream_answer(attempt, ask, write)
     if answer.finish_reason == STOPPED:  # there is nothing yet that would be worth keeping
-        attempt.stop.request(Reason.ENOUGH)
+        attempt.stop.request(Reason.WIND_DOWN)
         attempt.stop.check()
     return said, answer.usage
 
 
-def _sections(attempt: Attempt, outline: Outline) -> list[Section]:
+def _sections(attempt: AttemptContext, outline: Outline) -> list[Section]:
     """The sections of the outline, and a summary if there is to be one: everybody can see them from here on."""
     prompt, titles = attempt.claim.job.request["prompt"], [chapter.title for chapter in outline.sections]
     if prompt["plan"]["summary"]:
@@ -120,7 +120,7 @@ def _sections(attempt: Attempt, outline: Outline) -> list[Section]:
     return sections
 
 
-def _write_chapter(attempt: Attempt, outline: Outline, section: Section) -> Outcome:
+def _write_chapter(attempt: AttemptContext, outline: Outline, section: Section) -> Outcome:
     if before := _finished(attempt, section.number):
         return before
     if attempt.stop.is_winding_down:
@@ -140,7 +140,7 @@ def _write_chapter(attempt: Attempt, outline: Outline, section: Section) -> Outc
     return write_section(attempt, section, _step(attempt, "section", outline, told), heading=heading, ending="\n\n")
 
 
-def _write_summary(attempt: Attempt, outline: Outline, section: Section) -> Outcome:
+def _write_summary(attempt: AttemptContext, outline: Outline, section: Section) -> Outcome:
     if before := _finished(attempt, section.number):
         return before
     words = attempt.claim.job.request["prompt"]["variables"].get("words")
@@ -154,11 +154,11 @@ def _write_summary(attempt: Attempt, outline: Outline, section: Section) -> Outc
     return write_section(attempt, section, _step(attempt, "summary", outline, told), heading=f"## {section.title}\n\n")
 
 
-def _step(attempt: Attempt, step: str, outline: Outline, told: Mapping[str, Any]) -> Ask:
+def _step(attempt: AttemptContext, step: str, outline: Outline, told: Mapping[str, Any]) -> ModelRequest:
     """What the model is asked in one step of the plan."""
     request = attempt.claim.job.request
     values = {**request["prompt"]["variables"], "title": outline.title, "outline": outline.lines(), **told}
-    return ask_of(request).with_messages(fill(request["prompt"]["plan"][step], values))
+    return model_request(request).with_messages(fill(request["prompt"]["plan"][step], values))
 
 
 def _together(recording: Recording, outcomes: Sequence[Outcome]) -> Outcome:

@@ -7,17 +7,17 @@ import time
 import redis
 
 from jobs.protocol import events
+from jobs.protocol.fold import Item
 from jobs.storage.attempts import Checkpoint, Claim
 from jobs.transport.event_log import EventLog
-from jobs.protocol.fold import Item
+from worker.model.cancellation import Cancellation
 from worker.publishing.recording import Recording
-from worker.model.cancellation import Stop
 
 # Without Redis the job goes on all the same: from its row and checkpoints, as if the log were lost.
 PATIENCE_SECONDS = 10.0
 
 
-def history(claim: Claim, log: EventLog, stop: Stop) -> list[bytes]:
+def history(claim: Claim, log: EventLog, stop: Cancellation) -> list[bytes]:
     """The frames that earlier attempts logged, once only this one may add to them; [] if there are none.
 
     Raises Stopped.

@@ -41,7 +41,7 @@ class Section:
         self._replaced = {kinds[item.type]: item for item in mine if item.status != "in_progress"}
         newest = max((int(item.id.rpartition("_")[2]) for item in mine), default=-1)
         self._run = newest if self._open else newest + 1
-        self._echo: _Echo | None = None
+        self._echo: _ReplayMatcher | None = None
         self._reason: str | None = None
         self.restart(recording.reason)
 
@@ -57,7 +57,7 @@ class Section:
             return
         fresh = self._echo.feed(kind, text)
         if fresh is None:
-            self._part_ways(self._echo)
+            self._diverge(self._echo)
             self._append(kind, text)
         elif fresh:
             self._echo = None
@@ -70,12 +70,12 @@ class Section:
         """
         self._reason = reason and reason[:_REASON_LENGTH]
         written = {kind: self._recording.text_of(item) for kind, item in self._open.items()}
-        self._echo = _Echo(written) if written else None
+        self._echo = _ReplayMatcher(written) if written else None
 
     def finish(self, checkpoint: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
         """The section is whole: commit it, then say so."""
         if self._echo is not None and not self._echo.is_whole:
-            self._part_ways(self._echo)  # the model was done earlier than the last time
+            self._diverge(self._echo)  # the model was done earlier than the last time
         if not (answer := self._item(self._answer)).parts:  # an answer without a word is an answer
             self._open_part(answer, self._answer)
         items, ended = sorted(self._open.values(), key=lambda item: item.index), self._recording.elapsed()
@@ -112,7 +112,7 @@ class Section:
         place = {**before, "title": self.title, "started": started}
         self._open[kind] = self._recording.open_item(wire_type, name, self.number, **place)
 
-    def _part_ways(self, echo: _Echo) -> None:
+    def _diverge(self, echo: _ReplayMatcher) -> None:
         """The model says something else this time: what was written is closed, the rest gets new items."""
         self._echo = None
         self._replaced = dict(self._open)
@@ -127,7 +127,7 @@ class Section:
         self._open = {}
 
 
-class _Echo:
+class _ReplayMatcher:
     """Compares what a model says after a restart with what it had written before."""
 
     def __init__(self, written: Mapping[Kind, str]) -> None:

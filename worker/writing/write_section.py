@@ -15,19 +15,20 @@ from typing import Any, TypeVar
 from langchain_core.messages import AIMessage
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from jobs.job import Status
 from jobs.protocol import response
+from jobs.protocol.fold import text_of
 from jobs.storage.attempts import Checkpoint, Claim, Replaced
 from jobs.storage.database import reason
-from jobs.protocol.fold import text_of
-from jobs.job import Status
-from worker.model.chat_model import call, runnables, structured
-from worker.model.chunks import Answer, Kind
-from worker.model.request import Ask
-from worker.model.errors import Fault, fault_of
+from worker.context import WorkerContext
+from worker.model import runnables, structured
+from worker.model.call import stream
+from worker.model.cancellation import Call, Cancellation, Reason, Stopped, Timeouts
+from worker.model.chunks import ChunkReader, Kind
+from worker.model.errors import ModelError, model_error
+from worker.model.request import ModelRequest
 from worker.publishing.recording import Recording
 from worker.writing.section import Section
-from worker.model.cancellation import Call, Patience, Reason, Stop, Stopped
-from worker.context import Workshop
 
 _DATABASE_PAUSE_SECONDS = 1.0
 STOPPED = "stopped"
@@ -57,12 +58,12 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class AttemptContext:
     """What everything that an attempt does needs: its events, its stop, and the worker's parts."""
 
     recording: Recording
-    stop: Stop
-    shop: Workshop
+    stop: Cancellation
+    context: WorkerContext
 
     @property
     def claim(self) -> Claim:
@@ -83,7 +84,7 @@ class Attempt:
     def model(self) -> str:
         """Whom to ask: the model that the request names, else the first of its fallbacks that is not given up."""
         wanted: str = self.claim.job.request["model"]
-        lineup = (wanted, *self.shop.settings.server_of(wanted).fallbacks)
+        lineup = (wanted, *self.context.settings.server_of(wanted).fallbacks)
         return next((name for name in lineup if self.models.get(name) is None), wanted)
 
     def checkpoint(self, section: int, usage: Mapping[str, int] | None, items: Any) -> None:
@@ -91,17 +92,19 @@ class Attempt:
         structured.noted(self.claim.job.request, text_of({"output": items}))
         models = [name for name, fault in self.models.items() if fault is None]
         finished = Checkpoint(section, [{**item, "models": models} for item in items], usage)
-        persist(partial(self.shop.attempts.checkpoint, self.claim, finished), self.stop)
+        persist(partial(self.context.attempts.checkpoint, self.claim, finished), self.stop)
 
 
-def write_section(attempt: Attempt, section: Section, ask: Ask, *, heading: str = "", ending: str = "") -> Outcome:
+def write_section(
+    attempt: AttemptContext, section: Section, ask: ModelRequest, *, heading: str = "", ending: str = ""
+) -> Outcome:
     """Write a section to its end and commit it; `heading` and `ending` stand around the model's words.
 
     Raises Stopped, Replaced.
     """
     try:
-        answer = insist(attempt, section, partial(_take_down, attempt, section, ask, heading))
-    except Fault as fault:
+        answer = with_retries(attempt, section, partial(_write_stream, attempt, section, ask, heading))
+    except ModelError as fault:
         return Outcome.failed(fault.message, fault.code)
     if reason := _REASONS.get(str(answer.finish_reason)):
         return Outcome(Status.INCOMPLETE, reason=reason, usage=answer.usage)
@@ -110,12 +113,12 @@ def write_section(attempt: Attempt, section: Section, ask: Ask, *, heading: str 
     section.write(Kind.TEXT, ending)
     try:
         section.finish(partial(attempt.checkpoint, section.number, answer.usage))
-    except Fault as fault:
+    except ModelError as fault:
         return replace(Outcome.failed(fault.message), usage=answer.usage)
     return Outcome(Status.COMPLETED, usage=answer.usage)
 
 
-def insist(attempt: Attempt, section: Section, step: Callable[[], T]) -> T:
+def with_retries(attempt: AttemptContext, section: Section, step: Callable[[], T]) -> T:
     """Take a step that asks the model; a passing fault begins it, and the section, again.
 
     A model that fails for good before the section has a word is given up for the next one. Raises Fault, Stopped.
@@ -125,8 +128,8 @@ def insist(attempt: Attempt, section: Section, step: Callable[[], T]) -> T:
         model = attempt.model
         try:
             return step()
-        except Fault as fault:
-            if fault.transient and tries < attempt.shop.settings.model_retries:
+        except ModelError as fault:
+            if fault.transient and tries < attempt.context.settings.model_retries:
                 attempt.stop.wait(fault.pause(tries))
                 section.restart(fault.message)
                 tries += 1
@@ -144,7 +147,7 @@ def _has_words(recording: Recording, section: Section) -> bool:
     return any(recording.text_of(item) for item in items)
 
 
-def _take_down(attempt: Attempt, section: Section, ask: Ask, heading: str) -> Answer:
+def _write_stream(attempt: AttemptContext, section: Section, ask: ModelRequest, heading: str) -> ChunkReader:
     """One try at a section: what the model says, as it says it."""
     told = False
 
@@ -155,47 +158,47 @@ def _take_down(attempt: Attempt, section: Section, ask: Ask, heading: str) -> An
             told = True
         section.write(kind, text)
 
-    return listen(attempt, ask, write)
+    return stream_answer(attempt, ask, write)
 
 
-def listen(attempt: Attempt, ask: Ask, write: Callable[[Kind, str], None]) -> Answer:
+def stream_answer(attempt: AttemptContext, ask: ModelRequest, write: Callable[[Kind, str], None]) -> ChunkReader:
     """Ask the model once and hand over each piece of its answer. Raises Fault, Stopped."""
-    settings, answer, ask = attempt.shop.settings, Answer(), replace(ask, model=attempt.model)
+    settings, answer, ask = attempt.context.settings, ChunkReader(), replace(ask, model=attempt.model)
     attempt.models.setdefault(ask.model, None)
     server = settings.server_of(ask.model)
     first = settings.first_token_seconds if server.stream else settings.total_seconds
-    patience = Patience(first, settings.gap_seconds, settings.total_seconds)
-    with attempt.stop.call(patience) as call, closing(_chunks(attempt, ask, call)) as chunks:
+    timeouts = Timeouts(first, settings.gap_seconds, settings.total_seconds)
+    with attempt.stop.call(timeouts) as call, closing(_chunks(attempt, ask, call)) as chunks:
         try:
             for piece in answer.pieces(chunks):
                 call.progress(text=piece is not None)
                 if piece is not None:
-                    attempt.recording.heard(len(piece[1]))
+                    attempt.recording.note_rate(len(piece[1]))
                     write(*piece)
                 call.check()
                 if attempt.stop.is_winding_down and piece is not None and _SENTENCE_END.search(piece[1]):
                     answer.finish_reason = STOPPED
                     break
-        except (Stopped, Replaced, Fault):
+        except (Stopped, Replaced, ModelError):
             raise
         except Exception as error:
             call.check()  # a socket that we shut fails like any other
-            raise fault_of(error, server.url) or error from error
+            raise model_error(error, server.url) or error from error
         call.check()
     if answer.finish_reason is None:  # invariant 6
-        raise Fault("The model's stream ended before its answer did.")
+        raise ModelError("The model's stream ended before its answer did.")
     return answer
 
 
-def _chunks(attempt: Attempt, ask: Ask, call: Call) -> Generator[AIMessage]:
+def _chunks(attempt: AttemptContext, ask: ModelRequest, call: Call) -> Generator[AIMessage]:
     """An answer, by the chain that the prompt names or else by ours."""
     prompt = attempt.claim.job.request["prompt"] or {}
     if name := prompt.get("runnable"):
-        return runnables.stream(attempt.shop, ask, name, prompt["variables"], call)
-    return call.stream(attempt.shop.models, ask)
+        return runnables.stream(attempt.context, ask, name, prompt["variables"], call)
+    return stream(attempt.context.models, ask)
 
 
-def persist(write: Callable[[], T], stop: Stop) -> T:
+def persist(write: Callable[[], T], stop: Cancellation) -> T:
     """A write that the job depends on: while the database is away, again, until the worker has to go.
 
     Raises Stopped on drain; then another attempt has to do it.

@@ -1,0 +1,97 @@
+"""Whose turn it is: tiers, owners, and models that run only so many jobs at once."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from jobs.job import Job
+from jobs.storage.attempts import Claim, Limits
+from tests.support.job_factory import JobFactory, accepted
+from tests.support.stack import Stack, wait_for
+
+
+@pytest.fixture
+def line(rows: JobFactory) -> Iterator[JobFactory]:
+    """The database with nobody waiting in line: what other tests have queued is claimed."""
+    while rows.attempts.claim("bystander"):
+        pass
+    yield rows
+    while rows.attempts.claim("bystander"):
+        pass
+
+
+def queue(line: JobFactory, owner: str, *, tier: str = "default", model: str = "demo") -> Job:
+    return line.store.accept(owner, accepted(service_tier=tier, model=model))
+
+
+def claims(line: JobFactory, limit_of: Limits = lambda _: None) -> list[Claim]:
+    """All that can be claimed, in turn."""
+    found: list[Claim] = []
+    while claim := line.attempts.claim("worker", limit_of):
+        found.append(claim)
+    return found
+
+
+def test_the_oldest_comes_first_and_flex_comes_last(line: JobFactory) -> None:
+    owner = secrets.token_hex(4)
+    flex = [queue(line, owner, tier="flex").id for _ in range(2)]
+    others = [queue(line, owner, tier=tier).id for tier in ("default", "priority", "auto")]
+    assert [claim.job.id for claim in claims(line)] == [*others, *flex]
+
+
+def test_one_owners_many_jobs_keep_nobody_waiting(line: JobFactory) -> None:
+    many, few = secrets.token_hex(4), secrets.token_hex(4)
+    for _ in range(20):
+        queue(line, many)
+    queue(line, few)
+    queue(line, few)
+    assert [claim.job.owner for claim in claims(line)][:4].count(few) == 2
+
+
+def test_a_model_runs_no_more_jobs_than_it_may(line: JobFactory) -> None:
+    small, other = secrets.token_hex(4), secrets.token_hex(4)
+    for _ in range(5):
+        queue(line, "o", model=small)
+    queue(line, "o", model=other)
+    limits: Limits = {small: 2}.get
+    taken = claims(line, limits)
+    assert Counter(claim.job.request["model"] for claim in taken) == {small: 2, other: 1}
+    line.finish(next(claim for claim in taken if claim.job.request["model"] == small))
+    assert len(claims(line, limits)) == 1
+
+
+def test_workers_that_claim_at_once_keep_within_the_limit(line: JobFactory) -> None:
+    model = secrets.token_hex(4)
+    for _ in range(12):
+        queue(line, "o", model=model)
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(lambda _: line.attempts.claim("worker", {model: 3}.get), range(12)))
+    assert sum(claim is not None for claim in taken) == 3
+
+
+def test_flexible_jobs_wait_until_a_small_worker_has_done_the_others(own_stack: Stack) -> None:
+    """Though their messages came first."""
+    own_stack.lose(own_stack.workers[0])
+    client = own_stack.client()
+    tiers: list[Any] = ["flex"] * 10 + ["default"] * 10
+    asked = [
+        client.responses.create(input=f"turn {n} [[demo tokens=2]]", background=True, service_tier=tier)
+        for n, tier in enumerate(tiers)
+    ]
+    own_stack.start_worker(PENSTOCK_CONCURRENCY="1")
+
+    def ended() -> list[str]:
+        found = [client.responses.retrieve(job.id) for job in asked]
+        return [
+            job.service_tier or "" for job in sorted(found, key=lambda job: job.completed_at or 0) if job.completed_at
+        ]
+
+    wait_for(lambda: len(ended()) == 20, 60)
+    starts = [own_stack.model.wait(f"turn {n}", "request") for n in range(20)]
+    assert max(starts[10:]) < min(starts[:10])

@@ -1,0 +1,128 @@
+"""A retry that somebody asks for, and those that clients make in silence."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import openai
+import pytest
+
+from jobs.errors import InvalidRequest, JobNotFound
+from jobs.job import Job, Status
+from jobs.protocol import events
+from jobs.storage.attempts import Checkpoint
+from tests.support.job_factory import OWNER, JobFactory, accepted
+from tests.support.stack import Stack, wait_for
+from tests.support.wire import assert_refused, create, fetch
+from web.actions.retry import retry
+from worker.model.chunks import Kind
+from worker.writing import resume
+from worker.writing.section import Section
+
+
+@pytest.fixture
+def half_done(rows: JobFactory) -> Job:
+    """A job of two sections that failed in its second."""
+    claim = rows.claim()
+    recording = rows.record(claim)
+    recording.begin()
+    first, second = Section(recording, 0), Section(recording, 1)
+    for section in (first, second):
+        section.write(Kind.REASONING, "hm")
+        section.write(Kind.TEXT, "written")
+    first.finish(lambda items: rows.attempts.checkpoint(claim, Checkpoint(0, items, None)))
+    recording.abandon()
+    rows.finish(claim, Status.FAILED, recording)
+    return rows.get(claim.job.id)
+
+
+def test_invariant_5_finished_items_stay_across_a_retry(rows: JobFactory, half_done: Job) -> None:
+    again = retry(rows.store, OWNER, half_done.id)
+    claim = rows.claim(again)
+    assert [checkpoint.section for checkpoint in claim.checkpoints] == [0]
+    recording = rows.record(claim)
+    for checkpoint in claim.checkpoints:
+        resume.restore(recording, checkpoint)
+        resume.restore(recording, checkpoint)  # an attempt that finds it restored leaves it alone
+    carried = [item for checkpoint in claim.checkpoints for item in checkpoint.items]
+    assert [item["penstock"] for item in carried] == [{"section": 0}] * 2  # its times are those of another job
+    output = recording.snapshot()["output"]
+    assert [item["penstock"] for item in output] == [{"section": 0}] * 2
+    answers = [item for item in recording.snapshot()["output"] if item["type"] == "message"]
+    assert [(item["status"], item["content"][0]["text"]) for item in answers] == [("completed", "written")]
+
+
+def test_a_retry_is_a_new_job_with_the_same_request(rows: JobFactory, half_done: Job) -> None:
+    again = retry(rows.store, OWNER, half_done.id)
+    assert again.id != half_done.id
+    assert again.request == {**half_done.request, "retry_of": half_done.id}
+    created, _ = events.events_of(events.split(again.initial_frames))
+    assert created["response"]["penstock"]["retry_of"] == half_done.id
+
+
+def test_what_completed_is_written_anew(rows: JobFactory) -> None:
+    claim = rows.claim()
+    recording = rows.record(claim)
+    section = Section(recording, 0)
+    section.write(Kind.TEXT, "all of it")
+    section.finish(lambda items: rows.attempts.checkpoint(claim, Checkpoint(0, items, None)))
+    rows.finish(claim, recording=recording)
+    assert not rows.claim(retry(rows.store, OWNER, claim.job.id)).checkpoints
+
+
+def test_only_an_ended_job_of_ones_own_is_retried(rows: JobFactory, half_done: Job) -> None:
+    with pytest.raises(InvalidRequest, match="has not ended"):
+        retry(rows.store, OWNER, rows.accept().id)
+    with pytest.raises(JobNotFound):
+        retry(rows.store, "another", half_done.id)
+
+
+def test_retry_over_http(client: openai.OpenAI, penstock: Stack) -> None:
+    failed = client.responses.create(input="fail me [[demo status=400 fails=1]]")
+    assert failed.status == "failed"
+    status, again = fetch(penstock.url, f"/v1/responses/{failed.id}/retry", method="POST", body=b"")
+    assert (status, again["status"], again["penstock"]["retry_of"]) == (200, "queued", failed.id)
+    assert wait_for(lambda: client.responses.retrieve(again["id"]).status == "completed")
+    _, final = fetch(penstock.url, f"/v1/responses/{again['id']}")
+    assert final["penstock"]["retry_of"] == failed.id
+    running = create(penstock.url, input="not yet [[demo stall=1]]")["id"]
+    assert_refused(*fetch(penstock.url, f"/v1/responses/{running}/retry", method="POST", body=b""))
+    client.responses.cancel(running)
+
+
+# -- in silence ----------------------------------------------------------------------------------------------------
+
+
+def test_a_client_that_sends_again_gets_the_job_that_it_made(rows: JobFactory) -> None:
+    request = accepted(input="sent twice")
+    first = rows.store.accept("sender", request)
+    assert rows.store.accept("sender", request, retried=1).id == first.id
+    assert rows.store.accept("sender", request, retried=2).id == first.id
+    assert rows.store.accept("another", request, retried=1).id != first.id
+    assert rows.store.accept("sender", accepted(input="else"), retried=1).id != first.id
+    assert rows.store.accept("sender", request).id != first.id
+
+
+def test_clients_that_send_the_same_again_at_once_get_a_job_each(rows: JobFactory) -> None:
+    request = accepted(input="sent by many")
+    made = {rows.store.accept("many", request).id for _ in range(8)}
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(lambda _: rows.store.accept("many", request, retried=1).id, range(8)))
+    assert set(found) == made
+    assert rows.store.accept("many", request, retried=1).id not in made
+
+
+def test_a_job_that_its_sender_left_is_not_given_to_the_next(rows: JobFactory) -> None:
+    request = accepted(input="left alone", background=False)
+    running = rows.store.accept("leaver", request)
+    assert rows.store.accept("leaver", request, retried=1).id != running.id
+    cancelled = rows.store.accept("leaver", {**request, "background": True})
+    rows.store.request_cancel("leaver", cancelled.id)
+    assert rows.store.accept("leaver", {**request, "background": True}, retried=1).id != cancelled.id
+
+
+def test_silent_retries_over_http(penstock: Stack) -> None:
+    first = create(penstock.url, input="twice over http [[demo tokens=3]]")
+    again = create(penstock.url, input="twice over http [[demo tokens=3]]", headers={"x-stainless-retry-count": "1"})
+    other = create(penstock.url, input="twice over http [[demo tokens=3]]", headers={"x-stainless-retry-count": "no"})
+    assert first["id"] == again["id"] != other["id"]

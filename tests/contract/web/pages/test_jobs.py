@@ -1,0 +1,272 @@
+"""The list of jobs: what it shows, filters, pages; and what is done to many at once, to whose jobs."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+from sqlalchemy import update
+
+from jobs.job import Status
+from jobs.storage.api_keys import ApiKeys
+from jobs.storage.schema import jobs
+from jobs.storage.store import Store
+from tests.support.job_factory import accepted
+from tests.support.markup import Markup
+from tests.support.stack import Stack, stack, wait_for
+from tests.support.wire import create
+from web.auth import LOCAL_OWNER
+
+PRICES = '{"demo": {"input": 2, "output": 5, "currency": "EUR"}}'
+
+
+@pytest.fixture(scope="module")
+def lru_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A Penstock without a worker: what is queued stays there. Every test has an owner of its own."""
+    with stack(tmp_path_factory.mktemp("shelf") / "data", workers=0, PENSTOCK_AUTH="keys") as running:
+        yield running
+
+
+class Person:
+    """A browser of an owner of their own."""
+
+    def __init__(self, house: Stack) -> None:
+        self.owner = secrets.token_hex(4)
+        self.store = Store(house.database)
+        self._database = house.database
+        key = ApiKeys(house.database).create(self.owner)
+        self.browser = httpx2.Client(
+            base_url=house.url, trust_env=False, headers={"Authorization": f"Bearer {key}"}, timeout=60
+        )
+
+    def queue(self, topic: str, prompt: str = "story") -> str:
+        request = accepted(input=None, prompt={"id": prompt, "variables": {"topic": topic}})
+        return self.store.accept(self.owner, request).id
+
+    def put(self, job_id: str, **values: object) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
+
+    def look(self, path: str = "/jobs", **query: str) -> Markup:
+        answer = self.browser.get(path, params=query or None)
+        assert answer.status_code == 200
+        page = Markup(answer.text)
+        assert page.faults == []
+        return page
+
+    def act(self, **form: str | list[str]) -> httpx2.Response:
+        return self.browser.post("/jobs/act", data=form)
+
+    def statuses(self) -> list[str]:
+        return [job.status for job in self.store.page(self.owner, limit=100)]
+
+
+@pytest.fixture
+def person(lru_cache: Stack) -> Iterator[Person]:
+    one = Person(lru_cache)
+    with one.browser:
+        yield one
+
+
+def shown(page: Markup) -> list[str]:
+    """The ids of the listed jobs."""
+    return [one.attributes["id"] for one in page.all("tr") if one.attributes.get("id", "").startswith("resp_")]
+
+
+def link(page: Markup, rel: str) -> str:
+    (found,) = page.all("a", rel=rel)
+    return found.attributes["href"]
+
+
+def counts(page: Markup) -> dict[str, int]:
+    (bar,) = page.all("nav", id="counts")
+    links = [one for one in page.all("a") if bar in one.parents]
+    return {name.strip(): int(count) for one in links for name, count in re.findall(r"([a-z ]+?)\s+(\d+)", one.text)}
+
+
+def notices(person: Person) -> list[str]:
+    """What the next page says about what was done."""
+    return [one.text for one in person.look().all("p", **{"class": "notice"})]
+
+
+def test_an_empty_list_says_so(person: Person) -> None:
+    page = person.look()
+    assert shown(page) == []
+    assert "There are no jobs yet." in page.all("p", id="none")[0].text
+    assert counts(page) == {"all": 0}
+
+
+def test_filters_find_and_count(person: Person) -> None:
+    tea, rain = person.queue("Tea & <i>milk</i>"), person.queue("Rain", "explainer")
+    person.store.request_cancel(person.owner, rain)
+    page = person.look()
+    assert shown(page) == [rain, tea]
+    assert counts(page) == {"all": 2, "queued": 1, "cancelled": 1}
+    assert "Tea & <i>milk</i>" in [one.text for one in page.all("a", href=f"/jobs/{tea}")]
+    assert shown(person.look(status="queued")) == [tea]
+    assert shown(person.look(prompt="explainer")) == [rain]
+    assert counts(person.look(prompt="explainer")) == {"all": 1, "cancelled": 1}
+    page = person.look(q="MILK", status="cancelled")
+    assert shown(page) == []
+    assert "No job is like that." in page.all("p", id="none")[0].text
+    assert counts(page) == {"all": 1, "queued": 1, "cancelled": 0}
+    # A count is a link that keeps the rest of the filter.
+    assert shown(person.look(next(one.attributes["href"] for one in page.all("a") if "queued" in one.text))) == [tea]
+    answer = person.browser.get("/jobs", params={"status": "odd"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "status")
+
+
+def test_pages_have_addresses_that_stay(person: Person) -> None:
+    ids = [person.queue(f"number {number}") for number in range(65)][::-1]
+    first = person.look(q="number")
+    assert (shown(first), first.all("a", rel="prev")) == (ids[:30], [])
+    second = person.look(link(first, "next"))
+    assert shown(second) == ids[30:60]
+    person.queue("number new")  # which moves nothing
+    assert shown(person.look(link(first, "next"))) == ids[30:60]
+    third = person.look(link(second, "next"))
+    assert (shown(third), third.all("a", rel="next")) == (ids[60:], [])
+    assert shown(person.look(link(third, "prev"))) == ids[30:60]
+    assert "q=number" in link(third, "prev")
+    person.store.delete(person.owner, ids[29])  # behind which the second page begins
+    answer = person.browser.get(link(first, "next"))
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/jobs?q=number")
+
+
+def test_a_row_tells_how_far_a_job_is(person: Person) -> None:
+    job_id = person.queue("Far")
+    progress = '{"done": 3, "total": 8, "words": 1234, "curve": {"slot_seconds": 1, "characters": []}}'
+    person.put(job_id, status=Status.IN_PROGRESS, attempt=1, started_at=1.0, progress=progress)
+    page = person.look()
+    assert "3 of 8 sections" in page.all("tr", id=job_id)[0].text
+    assert page.all("progress")[0].attributes["value"] == "0.375"
+    assert "1,234" in [one.text for one in page.all("td")]
+    person.store.request_cancel(person.owner, job_id)
+    assert "stopping" in person.look().all("tr", id=job_id)[0].text
+    Chinese = Markup(person.browser.get("/jobs", headers={"Accept-Language": "zh"}).text)
+    assert "3/8 节" in Chinese.all("tr", id=job_id)[0].text
+
+
+def test_what_a_job_has_become_and_cost(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with (
+        stack(tmp_path_factory.mktemp("priced") / "data", PENSTOCK_MODEL="demo", PENSTOCK_PRICES=PRICES) as house,
+        httpx2.Client(base_url=house.url, trust_env=False) as browser,
+    ):
+        done = create(house.url, input="# Not this\nof a heron [[demo echo rate=0]]\n\n## A *better* title")["id"]
+        store = Store(house.database)
+        job = wait_for(lambda: job if (job := store.get(LOCAL_OWNER, done)).status.is_terminal else None)
+        row = Markup(browser.get("/jobs").text).all("tr", id=done)[0].text
+        assert "Not this" in row
+        assert f"{job.words:,}" in row
+        assert "EUR" in row
+
+
+def test_one_job_is_cancelled_at_once_and_deleted_after_a_question(person: Person) -> None:
+    job_id = person.queue("Single")
+    answer = person.act(row=f"cancel {job_id}", back="/jobs?q=Single")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/jobs?q=Single")
+    assert person.statuses() == ["cancelled"]
+    assert person.act(row=f"retry {job_id}").status_code == 303
+    assert person.statuses() == ["queued", "cancelled"]
+
+    asked = person.act(row=f"delete {job_id}", back="/jobs")
+    page = Markup(asked.text)
+    assert (asked.status_code, page.faults) == (200, [])
+    assert page.all("h1")[0].text == "Delete one job?"
+    assert person.statuses() == ["queued", "cancelled"]
+    form = next(page.fields(number) for number in range(9) if "confirmed" in page.fields(number))
+    assert person.act(**form).status_code == 303
+    assert person.statuses() == ["queued"]
+    said = notices(person)[-1]
+    assert said == "One job was deleted."
+    assert said not in person.browser.get("/jobs").text  # once
+
+
+def test_the_ticked_are_counted_before_anything_is_done(person: Person) -> None:
+    ids = [person.queue(f"ticked {number}") for number in range(7)]
+    person.store.request_cancel(person.owner, ids[0])
+    asked = Markup(person.act(act="cancel", job=ids).text)
+    assert asked.all("h1")[0].text == "Cancel 6 jobs?"
+    assert "For one other there is nothing to do." in asked.all("form")[-1].text
+    assert person.statuses() == ["queued"] * 6 + ["cancelled"]
+    confirmed = asked.all("input", name="confirmed")[0].attributes["value"]
+    person.act(act="cancel", confirmed=confirmed)
+    assert person.statuses() == ["cancelled"] * 7
+    assert "6 jobs are being stopped." in notices(person)[-1]
+    person.act(act="retry", confirmed=confirmed)
+    assert person.statuses() == ["queued"] * 6 + ["cancelled"] * 7
+    person.act(act="delete")
+    assert len(person.statuses()) == 13
+    assert "no such job was ticked" in notices(person)[-1]
+
+
+def test_all_that_a_filter_finds_is_just_what_was_asked_about(person: Person) -> None:
+    for number in range(35):
+        person.queue(f"batch {number}")
+    other = person.queue("kept")
+    asked = Markup(person.act(act="delete", scope="all", q="batch", back="/jobs?q=batch").text)
+    assert asked.all("h1")[0].text == "Delete 35 jobs?"
+    late = person.queue("batch late")  # came while it was being asked
+    form = next(asked.fields(number) for number in range(9) if "confirmed" in asked.fields(number))
+    assert person.act(**form).headers["Location"] == "/jobs?q=batch"
+    assert shown(person.look()) == [late, other]
+
+
+def test_a_thousand_jobs_do_not_hold_up_the_others(person: Person) -> None:
+    request = accepted(input=None, prompt={"id": "story", "variables": {"topic": "many"}})
+    job_ids = [person.store.accept(person.owner, request).id for _ in range(1010)]
+    asked = Markup(person.act(act="delete", scope="all").text)
+    assert asked.all("h1")[0].text == "Delete 1,000 jobs?"
+    assert "no more than 1,000 at once" in asked.all("form")[-1].text
+
+    answers: list[httpx2.Response] = []
+    acting = threading.Thread(target=lambda: answers.append(person.act(act="delete", confirmed=" ".join(job_ids))))
+    acting.start()
+    served = 0
+    while acting.is_alive():
+        served += person.browser.get("/healthz").status_code == 200 and not answers
+    assert served > 1
+    assert answers[0].status_code == 303
+    assert person.store.ids(person.owner) == job_ids[1000:][::-1]
+
+
+def test_invariant_8_owner_only_holds_for_lists_and_acts(person: Person, lru_cache: Stack) -> None:
+    stranger = Person(lru_cache)
+    theirs = stranger.queue("theirs")
+    assert theirs not in person.browser.get("/jobs").text
+    for act in ("cancel", "retry", "delete"):
+        assert "theirs" not in person.act(act=act, job=[theirs]).text
+        person.act(row=f"{act} {theirs}")
+        person.act(act=act, confirmed=theirs)
+        person.act(act=act, scope="all", q="theirs")
+    assert stranger.statuses() == ["queued"]
+    assert person.browser.get("/", params={"from": theirs}).status_code == 404
+    assert "theirs" not in person.browser.get("/jobs", params={"after": theirs}).text
+    stranger.browser.close()
+
+
+@pytest.mark.parametrize("path", ["/jobs/act", "/system/queues", "/language", "/jobs"])
+def test_nothing_is_done_for_another_page(person: Person, path: str) -> None:
+    job_id = person.queue("steady")
+    form = {"act": "cancel", "row": f"cancel {job_id}", "queue": "default", "language": "zh", "prompt": "story"}
+    for headers in ({"Origin": "http://example.com"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert person.browser.post(path, data=form, headers=headers).status_code == 403
+    assert person.statuses() == ["queued"]
+    assert person.browser.get("/jobs/act").status_code == 404  # nothing changes by GET
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"act": "burn"}, {"row": "burn x"}, {"act": "cancel", "scope": "all", "status": "odd"}]
+)
+def test_an_odd_act_is_refused(person: Person, form: dict[str, str]) -> None:
+    answer = person.act(**form)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+@pytest.mark.parametrize("back", ["https://example.com", "//example.com", "/\\example.com", ""])
+def test_an_act_leads_nowhere_else(person: Person, back: str) -> None:
+    assert person.act(act="cancel", back=back).headers["Location"] == "/jobs"

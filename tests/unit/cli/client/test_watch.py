@@ -1,0 +1,365 @@
+"""`watch` and its neighbours against a scripted server on a real socket that cuts its connections."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from click.testing import CliRunner, Result
+
+import cli.main
+from jobs.protocol import events
+from jobs.protocol.fold import fold
+from tests.support.up import clean_environment
+
+ROOT = Path(__file__).resolve().parents[4]
+JOB = "resp_" + "0" * 39 + "1"
+TEXT = "从前，有一条渠。\nOnce upon a time there was a penstock.\u2028 🌊 The end."
+SNAPSHOT = {"id": JOB, "status": "queued", "output": [], "created_at": 1700000000, "model": "demo"}
+
+
+def frames_of(text: str, status: str = "completed", error: dict[str, str] | None = None) -> list[bytes]:
+    """The whole log of a job with one message, one frame a character."""
+    queued = {"id": JOB, "object": "response", "status": "queued", "output": [], "penstock": {"attempt": 0}}
+    item: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
+    place = {"output_index": 0, "item_id": "msg_1", "content_index": 0}
+    item |= {"status": "in_progress", "penstock": {"section": 0}}
+    stream: list[tuple[str, dict[str, Any]]] = [
+        (events.CREATED, {"response": queued}),
+        (events.ITEM_ADDED, {"output_index": 0, "item": item}),
+        (events.PART_ADDED, {**place, "part": {"type": "output_text", "text": "", "annotations": []}}),
+        *((events.TEXT_DELTA, {**place, "delta": character, "logprobs": []}) for character in text),
+        (events.ITEM_DONE, {"output_index": 0, "item": {**item, "status": "completed"}}),
+    ]
+    numbered = [{"type": kind, "sequence_number": number, **fields} for number, (kind, fields) in enumerate(stream)]
+    kind = {"completed": events.COMPLETED, "failed": events.FAILED}.get(status, events.INCOMPLETE)
+    ended = {"response": {**fold(numbered), "status": status, "error": error}}
+    return [events.frame(kind, number, fields) for number, (kind, fields) in enumerate([*stream, (kind, ended)])]
+
+
+@dataclass
+class Wire:
+    """A server that has one job. `cuts` are the bytes that it sends on each connection before it cuts it."""
+
+    frames: list[bytes] = field(default_factory=lambda: frames_of(TEXT))
+    snapshot: dict[str, Any] = field(default_factory=lambda: dict(SNAPSHOT))
+    cuts: list[int] = field(default_factory=list)
+    status: int = 200
+    holds: bool = False
+    cursors: list[int] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def stream(self, after: int) -> bytes:
+        self.cursors.append(after)
+        rest = b"".join(frame for frame in self.frames if events.number_of(frame) > after)
+        return rest[: self.cuts.pop(0)] if self.cuts else rest
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def url(wire: Wire) -> Iterator[str]:
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            query = parse_qs(urlsplit(self.path).query)
+            if wire.status != 200:
+                self.reply({"error": {"message": "in its own words", "type": "x", "param": None, "code": None}})
+            elif "stream" not in query:
+                self.reply(wire.snapshot if JOB in self.path else {"data": [wire.snapshot], "has_more": False})
+            else:
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.end_headers()
+                self.wfile.write(wire.stream(int(query.get("starting_after", ["-1"])[0])))
+                if wire.holds:
+                    self.wfile.flush()
+                    wire.released.wait()
+
+        def reply(self, content: object) -> None:
+            body = json.dumps(content).encode()
+            self.send_response(wire.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        wire.released.set()
+        server.shutdown()
+        thread.join()
+
+
+def penstock(*arguments: str) -> Result:
+    """Run a command in this process; only what signals do needs one of its own."""
+    return CliRunner().invoke(cli.main.main, arguments)
+
+
+def process(
+    *arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE, **environment: str
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "cli.main", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, env=clean_environment(**environment), stdout=stdout, stderr=stderr)
+
+
+def on_terminal(wire: Wire, url: str, *arguments: str, whole: bool = False, **environment: str) -> tuple[bytes, str]:
+    """What `watch` prints, and what a terminal gets of its stderr, or of the `whole`, while a job's text is late."""
+    wire.cuts, wire.holds = [len(wire.frames[0])], True
+    master, terminal = pty.openpty()
+    shown, environment = b"", {"TERM": "xterm", **environment}
+    stdout = terminal if whole else subprocess.PIPE
+    with process("watch", JOB, "--url", url, *arguments, stdout=stdout, stderr=terminal, **environment) as watch:
+        os.close(terminal)
+        with suppress(OSError):  # the end, as Linux reports it
+            while piece := os.read(master, 65536):
+                shown += piece
+                if b"queued" in shown or "--json" in arguments:
+                    wire.released.set()
+        output, _ = watch.communicate(timeout=30)
+    os.close(master)
+    assert watch.returncode == 0
+    return output, shown.decode()
+
+
+def test_the_text_is_whole_across_lost_connections(wire: Wire, url: str) -> None:
+    wire.cuts = [700, 1, 0, 2000, 1500, 3333]  # in the middle of frames, and of characters
+    done = penstock("watch", JOB, "--url", url)
+    assert (done.exit_code, done.stdout) == (0, TEXT)
+    assert done.stderr.count("connection lost; trying again") >= 3
+    assert len(wire.cursors) == 7
+    assert wire.cursors == sorted(wire.cursors)
+
+
+def test_events_come_once_each_as_lines_of_json(wire: Wire, url: str) -> None:
+    wire.cuts = [3000]
+    done = penstock("watch", JOB, "--json", "--url", url)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [events.event_of(frame) for frame in wire.frames]
+    later = penstock("watch", JOB, "--json", "--since", "10", "--url", url)
+    assert later.stdout.splitlines() == done.stdout.splitlines()[11:]
+
+
+def test_since_prints_what_came_after(url: str) -> None:
+    # Events 0 to 2 open the job, then comes one a character: number 10 is the eighth.
+    assert penstock("watch", JOB, "--since", "10", "--url", url).stdout == TEXT[8:]
+
+
+@pytest.mark.parametrize("written", [0, 1, 8])
+def test_without_following_it_ends_with_what_the_job_had(wire: Wire, url: str, written: int) -> None:
+    begun = [events.event_of(frame) for frame in wire.frames[: 3 + written]]
+    wire.snapshot |= {"status": "in_progress", "output": fold(begun)["output"]}
+    wire.holds = True
+    done = penstock("watch", JOB, "--no-follow", "--url", url)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, TEXT[:written], "")
+    as_json = penstock("watch", JOB, "--no-follow", "--json", "--url", url)
+    assert [json.loads(line) for line in as_json.stdout.splitlines()] == begun[: 3 + written if written else 2]
+    assert penstock("watch", JOB, "--no-follow", "--since", "5", "--url", url).stdout == TEXT[3:written]
+
+
+def test_without_following_a_finished_item_lets_a_later_one_be_read(wire: Wire, url: str) -> None:
+    first = [events.event_of(frame) for frame in wire.frames[:-1]]
+    item = {**first[1]["item"], "id": "msg_2", "penstock": {"section": 1}}
+    place = {"output_index": 1, "item_id": "msg_2", "content_index": 0}
+    second = [
+        {"type": events.ITEM_ADDED, "output_index": 1, "item": item},
+        {"type": events.PART_ADDED, **place, "part": {"type": "output_text", "text": "", "annotations": []}},
+        {"type": events.TEXT_DELTA, **place, "delta": "later", "logprobs": []},
+    ]
+    unread = {"type": events.TEXT_DELTA, **place, "delta": " still", "logprobs": []}
+    stream = [{**event, "sequence_number": n} for n, event in enumerate([*first[:-1], *second, first[-1], unread])]
+    wire.frames = [events.frame(event["type"], number, event) for number, event in enumerate(stream)]
+    wire.snapshot |= {"status": "in_progress", "output": fold(stream[:-1])["output"]}
+    wire.holds = True
+    assert penstock("watch", JOB, "--no-follow", "--url", url).stdout == f"{TEXT}later"
+
+
+def test_without_following_an_ended_job_is_printed_to_its_end(wire: Wire, url: str) -> None:
+    wire.frames = frames_of(TEXT, "cancelled")
+    wire.snapshot = events.event_of(wire.frames[-1])["response"]
+    wire.cuts = [700]
+    done = penstock("watch", JOB, "--no-follow", "--url", url)
+    assert (done.exit_code, done.stdout) == (3, TEXT)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [("completed", 0, ""), ("cancelled", 3, ""), ("incomplete", 1, ""), ("failed", 1, "the job failed: too hot\n")],
+)
+def test_the_exit_code_is_the_job_s(wire: Wire, url: str, status: str, code: int, words: str) -> None:
+    error = {"code": "server_error", "message": "too hot"} if status == "failed" else None
+    wire.frames = frames_of(TEXT, status, error)
+    done = penstock("watch", "last", "--url", url)
+    assert (done.exit_code, done.stdout, done.stderr) == (code, TEXT, words)
+
+
+def test_text_that_is_begun_again_after_it_was_printed_is_exit_code_1(wire: Wire, url: str) -> None:
+    begun = wire.frames[: len(TEXT)]
+    item = events.event_of(wire.frames[1])["item"]
+    place = {"section": 0, "replaces": item["id"]}
+    again = {"output_index": 1, "item": {**item, "id": "msg_2", "penstock": place}}
+    written = {"output_index": 1, "item_id": "msg_2", "content_index": 0, "delta": "Long ago", "logprobs": []}
+    wire.frames = [
+        *begun,
+        events.frame(events.ITEM_ADDED, len(begun), again),
+        events.frame(events.TEXT_DELTA, len(begun) + 1, written),
+    ]
+    done = penstock("watch", JOB, "--url", url)
+    assert (done.exit_code, done.stdout) == (1, TEXT[:-3])
+    assert "written again: penstock show resp_" in done.stderr
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, 2), (401, 4), (403, 4), (404, 5), (500, 6), (429, 6)])
+def test_the_server_s_refusals_have_exit_codes(wire: Wire, url: str, status: int, code: int) -> None:
+    wire.status = status
+    done = penstock("show", JOB, "--url", url)
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert done.stderr.startswith("Error: in its own words")
+    assert done.stderr.count("\n") == 1
+
+
+def test_no_server_is_exit_code_6() -> None:
+    done = penstock("list", "--url", "http://127.0.0.1:1")
+    assert done.exit_code == 6
+    assert done.stderr.startswith("Error: no server answers at http://127.0.0.1:1: start one with `penstock up`")
+
+
+def test_a_proxy_is_not_asked_for_the_server_next_to_us(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert penstock("list", "--url", url).stdout.startswith(JOB)
+
+
+def test_a_timeout_detaches(wire: Wire, url: str) -> None:
+    wire.cuts, wire.holds = [2000], True
+    done = penstock("watch", JOB, "--timeout", "2", "--url", url)
+    assert done.exit_code == 124
+    assert done.stdout
+    assert TEXT.startswith(done.stdout)
+    assert f"penstock watch {JOB}  |  penstock cancel {JOB}" in done.stderr
+
+
+def test_ctrl_c_detaches(wire: Wire, url: str) -> None:
+    wire.cuts, wire.holds = [2000], True
+    with process("watch", JOB, "--url", url) as watch:
+        assert watch.stdout
+        assert watch.stdout.read(1)
+        watch.send_signal(signal.SIGINT)
+        _, words = watch.communicate(timeout=10)
+    assert watch.returncode == 130
+    assert f"penstock watch {JOB}  |  penstock cancel {JOB}".encode() in words
+    assert b"Traceback" not in words
+
+
+def test_a_terminal_shows_the_status_until_there_is_text(wire: Wire, url: str) -> None:
+    output, shown = on_terminal(wire, url)
+    assert output.decode() == TEXT
+    assert "queued" in shown
+    assert "connection lost; trying again\r\n" in shown
+    assert shown.rindex("\x1b[2K") > shown.rindex("queued")  # erased
+    assert "\x1b[32m" in shown
+    assert "\x1b[?25h" in shown[shown.rindex("\x1b[?25l") :]  # the cursor is back
+
+
+def test_the_status_is_gone_before_the_first_character(wire: Wire, url: str) -> None:
+    _, shown = on_terminal(wire, url, whole=True)
+    before, text = shown.split(TEXT[0])
+    assert "queued" in before
+    assert f"{TEXT[0]}{text}" == f"{TEXT}\n".replace("\n", "\r\n")
+
+
+def test_no_color_is_respected(wire: Wire, url: str) -> None:
+    _, shown = on_terminal(wire, url, NO_COLOR="1")
+    assert "queued" in shown
+    assert not re.search(r"\x1b\[[\d;]*m", shown)
+
+
+def test_json_and_pipes_show_no_status(wire: Wire, url: str) -> None:
+    wire.released.set()
+    _, shown = on_terminal(wire, url, "--json")
+    assert shown == "connection lost; trying again\r\n"
+    with process("watch", JOB, "--url", url, FORCE_COLOR="1", TTY_COMPATIBLE="1") as watch:
+        assert watch.communicate(timeout=30) == (TEXT.encode(), b"")
+
+
+def test_ctrl_c_leaves_a_terminal_as_it_was(wire: Wire, url: str) -> None:
+    wire.frames, wire.holds = wire.frames[:1], True
+    master, terminal = pty.openpty()
+    with process("watch", JOB, "--url", url, stderr=terminal, TERM="xterm") as watch:
+        os.close(terminal)
+        shown = b""
+        while b"queued" not in shown:
+            shown += os.read(master, 65536)
+        watch.send_signal(signal.SIGINT)
+        with suppress(OSError):
+            while piece := os.read(master, 65536):
+                shown += piece
+        assert watch.wait(10) == 130, shown.decode()
+    os.close(master)
+    assert f"penstock watch {JOB}  |  penstock cancel {JOB}".encode() in shown
+    assert shown.rindex(b"\x1b[2K") > shown.rindex(b"queued")
+    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
+
+
+def test_a_reader_that_leaves_ends_it_silently(wire: Wire, url: str) -> None:
+    wire.frames = frames_of(TEXT * 40)
+    with process("watch", JOB, "--json", "--url", url) as watch:
+        assert watch.stdout
+        assert watch.stderr
+        watch.stdout.readline()
+        watch.stdout.close()
+        assert watch.stderr.read() == b""
+        assert watch.wait(10) == 141
+
+
+def test_the_start_of_an_id_is_enough(url: str) -> None:
+    assert penstock("show", "0000", "--url", url).exit_code == 0
+    unknown = penstock("show", "ffff", "--url", url)
+    assert (unknown.exit_code, unknown.stderr) == (5, "Error: no job is called 'ffff': see `penstock list`\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["submit", "story", "topic"], "'topic' is not a variable: write name=value"),
+        (["submit", "topic=x"], "'topic=x' is a variable, and comes after the id of a prompt"),
+        (["watch", JOB, "--timeout", "0"], "Invalid value for '--timeout'"),
+        (["nonsense"], "No such command 'nonsense'"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str], words: str) -> None:
+    done = penstock(*arguments)
+    assert done.exit_code == 2
+    assert words in done.stderr
+
+
+def test_help_imports_no_client() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "cli.main", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "demo-model" in done.stdout
+    assert not {"openai", "pydantic", "sqlalchemy"} & {line.split("|")[-1].strip() for line in done.stderr.splitlines()}

@@ -1,0 +1,84 @@
+"""What a model's chunks say, however its text is cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessageChunk
+
+from worker.model.chunks import ChunkReader, Kind, ThinkTagParser
+
+TEXTS = {
+    "<think>why</think>because": ("why", "because"),
+    "\n <think>\n why \n</think>\n\n because": ("why \n", "because"),
+    "<think></think>because": ("", "because"),
+    "<think>why <b></thin></think>so </think> <think>is</think>": ("why <b></thin>", "so </think> <think>is</think>"),
+    "<think>never said</thi": ("never said</thi", ""),
+    "because <think>no thought</think>": ("", "because <think>no thought</think>"),
+    "<thinking>about</thinking>": ("", "<thinking>about</thinking>"),
+    "<thi": ("", "<thi"),
+    "a\ud83d\ude00": ("", "a😀"),
+    "a\ud83db\ude00\ud83d": ("", "a\ufffdb\ufffd\ufffd"),
+}
+PIECES = ["<think>", "</think>", "<", "think>", " ", "\n", "x", "翠", "\ud83d", "\ude00", "\ufeff"]
+
+
+def read(chunks: Iterable[str]) -> tuple[str, str]:
+    """The reasoning and the answer in these chunks."""
+    said = dict.fromkeys(Kind, "")
+    for kind, text in filter(None, ChunkReader().pieces(AIMessageChunk(content=chunk) for chunk in chunks)):
+        assert kind is Kind.TEXT or not said[Kind.TEXT]
+        said[kind] += text
+    return said[Kind.REASONING], said[Kind.TEXT]
+
+
+def cut(text: str, places: Iterable[int]) -> list[str]:
+    borders = [0, *sorted(place % (len(text) + 1) for place in places), len(text)]
+    return [text[begin:end] for begin, end in zip(borders, borders[1:], strict=False)]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+def test_a_thought_is_taken_out_wherever_its_tags_are_cut(text: str) -> None:
+    places = range(len(text) + 1)
+    for chunks in (cut(text, [first, second]) for first in places for second in places):
+        assert read(chunks) == TEXTS[text]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.lists(st.integers(0, 200), max_size=12))
+def test_any_chunking_gives_the_same_text(text: str, places: Sequence[int]) -> None:
+    said = read(cut(text, places))
+    assert said == read([text])
+    "".join(said).encode()  # no half of a pair is left
+
+
+def test_nothing_certain_is_held_back() -> None:
+    thought = ThinkTagParser()
+    for text, piece in (
+        ("<think>so <", (Kind.REASONING, "so ")),
+        ("b>", (Kind.REASONING, "<b>")),
+        ("</think>", None),
+        ("yes", (Kind.TEXT, "yes")),
+        ("<th", (Kind.TEXT, "<th")),
+    ):
+        assert list(thought.split(text)) == ([piece] if piece else [])
+
+
+def test_what_chunks_carry_besides_text() -> None:
+    usage: Any = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5, "output_token_details": {"reasoning": 1}}
+    answer, silent = ChunkReader(), ChunkReader()
+    chunks = [
+        AIMessageChunk(content="so", additional_kwargs={"reasoning_content": "why"}),
+        AIMessageChunk(content="", response_metadata={"finish_reason": "length"}),
+        AIMessageChunk(content="", usage_metadata=usage),
+        AIMessageChunk(content=""),
+    ]
+    life = [None] * 4  # one for each chunk, also for those without text
+    assert list(answer.pieces(chunks)) == [(Kind.REASONING, "why"), (Kind.TEXT, "so"), *life]
+    assert answer.finish_reason == "length"
+    assert answer.usage == {"input_tokens": 3, "cached_tokens": 0, "output_tokens": 2, "reasoning_tokens": 1}
+    assert list(silent.pieces([])) == []
+    assert (silent.finish_reason, silent.usage) == (None, None)

@@ -1,0 +1,144 @@
+"""The publisher between recordings and a real Redis that stops, forgets, and has a newer owner."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import redis
+from sqlalchemy.exc import OperationalError
+
+from jobs.transport.event_log import ENDED_MS, EventLog, channel
+from tests.support.job_factory import JobFactory, frames_of
+from tests.support.redis_server import RedisServer
+from tests.support.stack import wait_for
+from worker.model.chunks import Kind
+from worker.publishing.publisher import Publisher
+from worker.publishing.recording import MAX_FRAMES, Recording
+from worker.writing.section import Section
+
+SECONDS = 10
+
+
+class Desk:
+    """A publisher with a Redis of its own."""
+
+    def __init__(self, rows: JobFactory, server: RedisServer) -> None:
+        self.rows, self.server = rows, server
+        self.redis = redis.Redis.from_url(server.url)
+        self.log, self.replaced = EventLog(self.redis), threading.Event()
+        self.publisher = Publisher(self.log)
+        self.publisher.start()
+
+    def begin(self) -> tuple[Recording, Section]:
+        """A job that has begun, and its log with it."""
+        claim = self.rows.claim()
+        recording = self.rows.record(claim, wake=self.publisher.wake)
+        current = partial(self.rows.attempts.is_current, claim)
+        self.publisher.add(recording, replaced=self.replaced.set, is_current=current)
+        recording.begin()
+        self.settle(recording)
+        return recording, Section(recording, 0)
+
+    def settle(self, recording: Recording) -> None:
+        """Wait until the log has all, and check that it does."""
+        self.publisher.settle(recording, SECONDS)
+        assert not recording.has_work
+        assert self.logged(recording) == frames_of(recording)
+
+    def logged(self, recording: Recording) -> list[bytes]:
+        return [frame for page in self.log.read(recording.claim.job.id) for _, frame in page]
+
+
+@pytest.fixture
+def desk(rows: JobFactory, tmp_path: Path) -> Iterator[Desk]:
+    with RedisServer(tmp_path) as server:
+        desk = Desk(rows, server)
+        yield desk
+        desk.publisher.close()
+        desk.redis.close()
+
+
+def test_what_was_written_while_redis_was_away_comes_when_it_is_back(desk: Desk) -> None:
+    jobs = [desk.begin() for _ in range(5)]
+    for recording, section in jobs:
+        section.write(Kind.TEXT, "before ")
+        desk.settle(recording)
+    desk.server.kill()
+    for number in range(2 * MAX_FRAMES):
+        for _, section in jobs:
+            section.write(Kind.TEXT, f"{number} ")
+    assert all(recording.has_work for recording, _ in jobs)
+    desk.server.start()
+    for recording, section in jobs:
+        section.write(Kind.TEXT, "after")
+        desk.settle(recording)
+        assert len(desk.logged(recording)) < MAX_FRAMES  # text that waits is merged
+
+
+def test_a_redis_that_forgot_everything_gets_it_all_again(desk: Desk) -> None:
+    jobs = [desk.begin() for _ in range(3)]
+    for _ in range(4):
+        desk.redis.flushall()
+        desk.redis.script_flush()
+        for recording, section in jobs:
+            section.write(Kind.TEXT, "some ")
+            desk.settle(recording)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_invariant_4_stale_writes_refused_and_the_attempt_ended(desk: Desk, lost: bool) -> None:
+    recording, section = desk.begin()
+    later = desk.rows.rescue(recording.claim)
+    if lost:
+        desk.redis.flushall()  # then the row has to say whose log it was
+    else:
+        desk.log.take(later.job.id, later.attempt)
+    before = desk.logged(recording)
+    section.write(Kind.TEXT, "late")
+    assert desk.replaced.wait(SECONDS)
+    assert desk.logged(recording) == before
+
+
+def test_the_end_gives_the_log_its_short_life(desk: Desk) -> None:
+    recording, section = desk.begin()
+    section.write(Kind.TEXT, "all")
+    recording.abandon()
+    frame, _ = recording.closing({**recording.snapshot(), "status": "completed"})
+    recording.end(frame)
+    wait_for(lambda: desk.logged(recording)[-1:] == [frame])
+    assert 0 < desk.redis.pttl(f"{channel(recording.claim.job.id)}:log") <= ENDED_MS
+    desk.redis.flushall()
+    desk.begin()
+    assert desk.logged(recording) == []  # an ended job's log is not put back
+
+
+def test_one_job_that_cannot_be_put_back_holds_up_no_other(desk: Desk) -> None:
+    """Its log is lost while the database does not say whose job it is."""
+
+    def nobody_knows() -> bool:
+        raise OperationalError("SELECT", {}, Exception("the database is away"))
+
+    stuck, stuck_section = desk.begin()
+    desk.publisher.remove(stuck)
+    desk.publisher.add(stuck, replaced=desk.replaced.set, is_current=nobody_knows)
+    other, section = desk.begin()
+    desk.redis.delete(f"{channel(stuck.claim.job.id)}:fence")
+    stuck_section.write(Kind.TEXT, "x")
+    for _ in range(3):
+        for _ in range(MAX_FRAMES - 50):
+            section.write(Kind.TEXT, "y")
+            other.batch()  # one frame each
+        desk.settle(other)
+    assert stuck.has_work
+
+
+def test_a_job_that_was_taken_away_is_not_published(desk: Desk) -> None:
+    recording, section = desk.begin()
+    desk.publisher.remove(recording)
+    section.write(Kind.TEXT, "x")
+    desk.begin()
+    assert recording.has_work

@@ -1,0 +1,52 @@
+"""Which models an attempt asks, and that a later attempt still knows who wrote what is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.settings import Settings
+from jobs.storage.attempts import Claim
+from jobs.transport.queue import Queue
+from tests.support.job_factory import JobFactory, sqlite
+from worker.context import WorkerContext
+from worker.model.cancellation import Cancellation
+from worker.writing.write_section import AttemptContext
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Iterator[JobFactory]:
+    rows = JobFactory(sqlite(tmp_path))
+    yield rows
+    rows.database.engine.dispose()
+
+
+@pytest.fixture
+def context(rows: JobFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerContext]:
+    """The parts of a worker whose model `demo` has two fallbacks; nothing runs."""
+    servers = '{"a": {"preset": "ollama", "models": ["demo"], "fallbacks": ["b", "c"]}}'
+    monkeypatch.setenv("PENSTOCK_SERVERS", servers)
+    settings = Settings.load(data=tmp_path, openai_base_url="http://127.0.0.1:9/v1")
+    context = WorkerContext(settings, Queue(settings))
+    yield context
+    context.attempts._database.engine.dispose()
+
+
+def attempt_at(claim: Claim, rows: JobFactory, context: WorkerContext) -> AttemptContext:
+    return AttemptContext(rows.record(claim), Cancellation(), context)
+
+
+def test_who_wrote_what_is_finished_is_known_to_a_later_attempt(rows: JobFactory, context: WorkerContext) -> None:
+    first = attempt_at(rows.claim(), rows, context)
+    asked = []
+    for words in ("gone", ""):
+        asked.append(first.model)
+        first.models[first.model] = words
+    assert [*asked, first.model] == ["demo", "b", "c"]
+    first.models["c"] = None
+    first.checkpoint(1, None, [{"type": "message", "id": "msg_1", "content": []}])
+    second = attempt_at(rows.rescue(first.claim), rows, context)
+    assert second.model == "demo"  # it may be there again
+    assert second.models == second.recording.notes["models"] == {"c": None}
