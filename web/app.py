@@ -17,7 +17,7 @@ from web.pages.home import Home
 from web.pages.job import JobPages
 from web.pages.jobs import JobsPage
 from web.pages.layout import Layout
-from web.pages.signin import SignIn, set_up_cookies
+from web.pages.signin import SignIn
 from web.pages.system import System
 
 # The second wall behind text that is only ever set as text.
@@ -27,7 +27,7 @@ _POLICY = (  # invariant 9
     "require-trusted-types-for 'script'; trusted-types penstock"
 )
 _OPEN_TO_ALL = frozenset({"health.healthz", "health.readyz", "openapi.document", "openapi.page", "static"})
-_SIGNED_OUT = frozenset({"signin.form", "signin.enter", "frame.choose"})
+_SIGNED_OUT = frozenset({"signin.form", "signin.enter", "layout.choose"})
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     errors.register(app)
-    set_up_cookies(app, settings)
+    auth.set_up_cookies(app, settings)
     for part in (Layout, Health, Responses, Home, JobsPage, Bulk, System, JobPages, SignIn):
         app.register_blueprint(part(context).routes())
     app.register_blueprint(openapi.routes())

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Request
+from flask import Flask, Request, session
 
+from jobs.errors import BadSetting
 from jobs.settings import LOOPBACK, Settings
 from jobs.storage.api_keys import ApiKeys
 from web.errors import NoAccess
-from web.pages.signin import signed_in
 
 LOCAL_OWNER = "local"
+# What the signed cookie holds: the id of the key that was pasted, so that revoking the key ends the session.
+KEY_ID = "key"
+_SECRET_BYTES = 32
 
 
 def check_origin(request: Request, settings: Settings) -> None:
@@ -59,3 +66,38 @@ def _hostname(url: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:
         return None
+
+
+def signed_in(keys: ApiKeys) -> str | None:
+    """Whose browser this is; None for one that has not signed in, or whose key was revoked since."""
+    key_id = session.get(KEY_ID)
+    return keys.owner_of(key_id) if key_id else None
+
+
+def set_up_cookies(app: Flask, settings: Settings) -> None:
+    """Sign the application's cookies with the secret of the data directory, made at the first start.
+
+    Web processes on several machines share it by PENSTOCK_SECRET. Raises BadSetting when it cannot be kept.
+    """
+    app.secret_key = settings.secret or _secret_in(settings.data / "secret")
+    app.config.update(
+        SESSION_COOKIE_NAME="penstock",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.secure_cookies,
+    )
+
+
+def _secret_in(path: Path) -> str:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Written beside and linked into place: of two processes that start at once, one is first, and none reads half.
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(_SECRET_BYTES))
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+        return path.read_text()
+    except OSError as error:
+        raise BadSetting(f"PENSTOCK_DATA: cannot keep a secret in {path}: {error.strerror}") from error

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from jobs.requests import generation as creation
 from jobs.requests.prompts import Prompts
 from jobs.settings import Settings
 from jobs.storage.api_keys import ApiKeys
@@ -16,7 +13,6 @@ from jobs.storage.database import Database
 from jobs.storage.store import Store
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
-from web.actions import conversation
 from web.live.live_pages import LivePages
 from web.live.lru_cache import LruCache
 from web.live.rendered_item import RenderedItem, weight
@@ -67,10 +63,3 @@ class WebContext:
         self.lru_cache: LruCache[list[RenderedItem]] = LruCache(_SHELF_BYTES, weight)
         self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log, self.store)
         self.wakeups.start()
-
-    def kept(self, owner: str, asked: creation.CreateRequest) -> dict[str, Any]:
-        """What a new job of the owner keeps of a request. Raises InvalidRequest."""
-        model = creation.named_model(asked, self.prompts) or self.models.default()
-        before = asked.previous_response_id
-        said = conversation.history(self.store, owner, before) if before else []
-        return creation.accept(asked, self.prompts, default_model=model, allowed=self.settings.models, history=said)

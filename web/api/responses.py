@@ -16,6 +16,7 @@ from jobs.protocol import events
 from jobs.requests import generation as creation
 from web.actions.cancel import cancel, delete
 from web.actions.retry import retry
+from web.actions.submit import accepted_request
 from web.api import render
 from web.context import WebContext
 from web.relay import sse
@@ -47,7 +48,7 @@ class Responses:
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
         context, asked = self._context, creation.parse(request.get_data())
-        kept = context.kept(g.owner, asked)
+        kept = accepted_request(context, g.owner, asked)
         job = context.store.accept(g.owner, kept, **_sending())
         frames = context.relay.follow(job)
         first = next(frames, b"")  # subscribes, so that the worker's first frame already finds a listener

@@ -11,6 +11,7 @@ from flask import Blueprint, g, redirect, render_template, request
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
 from jobs.requests import generation as creation
+from web.actions.submit import accepted_request
 from web.context import WebContext
 from web.pages.i18n import LANGUAGES, _
 from web.pages.job_view import job_view
@@ -54,7 +55,7 @@ class Home:
         """A form was sent: to the new job's page, or back to the form with what is wrong."""
         context, form = self._context, request.form.to_dict()
         try:
-            kept = context.kept(g.owner, creation.parse(_body(form)))
+            kept = accepted_request(context, g.owner, creation.parse(_body(form)))
             job = context.store.accept(g.owner, kept)
         except InvalidRequest as error:
             return self._page(form, error), 400

@@ -8,10 +8,10 @@ from typing import Any
 from flask import Blueprint, redirect, request, session
 
 from jobs.errors import InvalidRequest
+from web.auth import KEY_ID
 from web.context import WebContext
 from web.pages import dates
 from web.pages.i18n import COOKIE, LANGUAGES, _, language, script_words
-from web.pages.signin import KEY
 
 _YEAR_SECONDS = 365 * 86400
 # An address on this site: another site's would begin with a scheme, or with two slashes of either kind.
@@ -26,20 +26,20 @@ class Layout:
 
     def routes(self) -> Blueprint:
         """The handler at its address."""
-        frame = Blueprint("frame", __name__)
-        frame.app_context_processor(self._around)
+        pages = Blueprint("layout", __name__)
+        pages.app_context_processor(self._around)
         for part in (dates.age, dates.duration, dates.moment):
-            frame.add_app_template_filter(part)
-        frame.add_app_template_global(_, "_")
-        frame.post("/language")(self.choose)
-        return frame
+            pages.add_app_template_filter(part)
+        pages.add_app_template_global(_, "_")
+        pages.post("/language")(self.choose)
+        return pages
 
     def _around(self) -> dict[str, Any]:
         settings = self._context.settings
         return {
             "demo": settings.demo,
-            "signed_in": KEY in session,
-            "is_open": settings.auth == "off" or KEY in session,
+            "signed_in": KEY_ID in session,
+            "is_open": settings.auth == "off" or KEY_ID in session,
             "language": language(),
             "languages": LANGUAGES,
             "script_words": script_words(),

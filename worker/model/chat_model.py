@@ -77,14 +77,14 @@ class Models:
     """The chat models of one worker process: one HTTP client, one model object per name."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.server_of = settings.server_of
         # The model of a name, built at its first use.
         self.get = cache(partial(chat_model, settings, http_client(settings)))
         self._refused: defaultdict[str, set[str]] = defaultdict(set)
 
     def refused(self, name: str) -> frozenset[str]:
         """What the server is known not to do for this model: STREAM, USAGE, JSON_SCHEMA, JSON, MAX_TOKENS."""
-        server = self._settings.server_of(name)
+        server = self.server_of(name)
         return server.refuses | self._refused[name] | ({STREAM} if not server.stream else set())
 
     def refuse(self, name: str, feature: str) -> None:

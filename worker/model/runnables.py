@@ -24,7 +24,6 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from jobs.background import log_error
-from worker.context import WorkerContext
 from worker.model.call import options_for
 from worker.model.cancellation import Call, Stopped
 from worker.model.chat_model import STREAM, USAGE, Models
@@ -38,9 +37,7 @@ _CUT_SHORT = ("length", "max_tokens", "content_filter")
 _REFUSALS = {USAGE: "stream_options", STREAM: "No generation chunks"}
 
 
-def stream(
-    context: WorkerContext, ask: ModelRequest, name: str, values: Mapping[str, Any], call: Call
-) -> Generator[AIMessage]:
+def stream(models: Models, ask: ModelRequest, name: str, values: Mapping[str, Any], call: Call) -> Generator[AIMessage]:
     """What the chain of this name makes of `values` and the messages, as chunks of a model's answer.
 
     The last chunk says how the models of the chain ended, and what they cost. Raises Fault, Stopped.
@@ -49,7 +46,7 @@ def stream(
     chunks: Any = None
     told = {**values, "messages": ask.messages} if ask.messages else values
     try:
-        chunks = _chain(context.models, ask, name).stream(told, {"callbacks": [watch]})
+        chunks = _chain(models, ask, name).stream(told, {"callbacks": [watch]})
         yield from _messages(chunks, watch)
         yield watch.ending()
     except (ModelError, Stopped):
@@ -60,7 +57,7 @@ def stream(
         raise ModelError(f"The chain {name} exited: {error}", transient=False) from error
     except Exception as error:
         call.check()  # a socket that we shut fails like any other
-        raise _fault(context, ask, name, watch, error) from error
+        raise _fault(models, ask, name, watch, error) from error
     finally:
         call.shut()
         with suppress(Exception, _Left):
@@ -119,14 +116,14 @@ def _plain(value: Any) -> Any:
     return str(value.text) if isinstance(value, AIMessage) else to_jsonable_python(value)
 
 
-def _fault(context: WorkerContext, ask: ModelRequest, name: str, watch: _Watch, error: Exception) -> ModelError:
+def _fault(models: Models, ask: ModelRequest, name: str, watch: _Watch, error: Exception) -> ModelError:
     """What an exception that came out of the chain means: a model that failed, or the user's code."""
     feature = next((feature for feature, words in _REFUSALS.items() if words in str(error)), None)
-    if feature and feature not in context.models.refused(ask.model):
-        context.models.refuse(ask.model, feature)
+    if feature and feature not in models.refused(ask.model):
+        models.refuse(ask.model, feature)
         return ModelError(str(error))
     by_model = any(error is one for one in watch.errors)
-    if by_model and (fault := model_error(error, context.settings.server_of(ask.model).url)):
+    if by_model and (fault := model_error(error, models.server_of(ask.model).url)):
         return fault
     log_error(f"runnable {name}", error)
     return ModelError(f"The chain {name} failed: {type(error).__name__}: {error}", transient=False)

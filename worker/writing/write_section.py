@@ -194,7 +194,7 @@ def _chunks(attempt: AttemptContext, ask: ModelRequest, call: Call) -> Generator
     """An answer, by the chain that the prompt names or else by ours."""
     prompt = attempt.claim.job.request["prompt"] or {}
     if name := prompt.get("runnable"):
-        return runnables.stream(attempt.context, ask, name, prompt["variables"], call)
+        return runnables.stream(attempt.context.models, ask, name, prompt["variables"], call)
     return stream(attempt.context.models, ask)
 
 

@@ -60,7 +60,7 @@ def pieces(
     ask = model_request(accepted(**{"model": "demo+rate=0+tokens=20", **body}))
     with stop.call(PATIENCE) as call:
         whole_name = name if ":" in name else f"{__name__}:{name}"
-        chunks = runnables.stream(context, ask, whole_name, {"topic": topic, "language": "en"}, call)
+        chunks = runnables.stream(context.models, ask, whole_name, {"topic": topic, "language": "en"}, call)
         try:
             for piece in answer.pieces(chunks):
                 if piece is not None:
