@@ -13,7 +13,7 @@ import openai
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 
-from jobs.requests.generation import Message
+from jobs.requests.prompts import Message
 from worker.model.chat_model import JSON, JSON_SCHEMA, MAX_TOKENS, STREAM, USAGE, Models
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from jobs.requests.generation import Message, messages_of
+from jobs.requests.job_request import JobRequest
+from jobs.requests.prompts import Message
 
 _OPTIONS = {"max_output_tokens": "max_tokens"} | {
     name: name for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty")
@@ -36,14 +37,14 @@ class ModelRequest:
         return replace(self, form=form, options=options)
 
 
-def model_request(request: Mapping[str, Any]) -> ModelRequest:
+def model_request(request: JobRequest) -> ModelRequest:
     """What a job's request asks of its model."""
-    text, effort = request["text"] or {}, (request["reasoning"] or {}).get("effort")
-    options = {ours: request[theirs] for theirs, ours in _OPTIONS.items()}
+    text, effort = request.text or {}, (request.reasoning or {}).get("effort")
+    options = {ours: getattr(request, theirs) for theirs, ours in _OPTIONS.items()}
     options |= {"reasoning_effort": effort, "verbosity": text.get("verbosity")}
     given = {name: value for name, value in options.items() if value is not None}
     form = text.get("format") or {"type": "text"}
-    shortens = request["truncation"] == "auto"
+    shortens = request.truncation == "auto"
     return ModelRequest(
-        request["model"], messages_of(request), given, None if form["type"] == "text" else form, shortens
+        request.model, request.model_messages, given, None if form["type"] == "text" else form, shortens
     )

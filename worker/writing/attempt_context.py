@@ -44,7 +44,7 @@ class AttemptContext:
     @property
     def model(self) -> str:
         """Whom to ask: the model that the request names, else the first of its fallbacks that is not given up."""
-        requested: str = self.claim.job.request["model"]
+        requested = self.claim.job.request.model
         candidates = (requested, *self.context.settings.server_of(requested).fallbacks)
         return next((name for name in candidates if self.models.get(name) is None), requested)
 
