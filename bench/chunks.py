@@ -26,7 +26,9 @@ class Recorded(httpx2.BaseTransport, httpx2.SyncByteStream):
 
     def __init__(self, chunks: int) -> None:
         name = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "recorded"}
-        choices = [{"index": 0, "delta": {"content": f" word{number}"}, "finish_reason": None} for number in range(chunks)]
+        choices = [
+            {"index": 0, "delta": {"content": f" word{number}"}, "finish_reason": None} for number in range(chunks)
+        ]
         end = {"index": 0, "delta": {}, "finish_reason": "stop"}
         events = [json.dumps({**name, "choices": [choice]}) for choice in [*choices, end]]
         self._body = [f"data: {event}\n\n".encode() for event in [*events, "[DONE]"]]

@@ -91,7 +91,10 @@ def generate_json(brief: Brief, seed: str, response_format: Mapping[str, Any]) -
         sentence, behind = behind or picker["item"].removeprefix("**").split("**", 1)[1], ""
         return sentence.strip()
 
-    root = response_format.get("json_schema", {}).get("schema") or {"type": "object", "properties": {"answer": {"type": "string"}}}
+    root = response_format.get("json_schema", {}).get("schema") or {
+        "type": "object",
+        "properties": {"answer": {"type": "string"}},
+    }
     return json.dumps(_instance(root, root.get("$defs", {}), say), ensure_ascii=False, indent=1)
 
 
