@@ -13,7 +13,7 @@ from jobs.requests.prompts import fill
 from worker.model.cancellation import Reason
 from worker.model.chunks import Kind
 from worker.model.errors import ModelError
-from worker.model.request import ModelRequest, model_request
+from worker.model.request import ModelRequest
 from worker.publishing.recording import Recording
 from worker.writing.outline import Outline, schema_of, written_so_far
 from worker.writing.section import Section
@@ -70,7 +70,7 @@ def _ask_for_outline(attempt: AttemptContext, section: Section) -> tuple[Outline
     """One try at an outline, with one repair of an answer that is none. Raises Fault, Stopped."""
     request = attempt.claim.job.request
     schema = schema_of(int(request["prompt"]["variables"].get("sections") or 0))
-    ask = model_request(request).with_form({"type": "json_schema", "name": "outline", "schema": schema})
+    ask = ModelRequest.for_job(request).with_format({"type": "json_schema", "name": "outline", "schema": schema})
     said, usage = _hear_outline(attempt, section, ask)
     try:
         outline = Outline.read(said, schema)
@@ -158,7 +158,7 @@ def _step(attempt: AttemptContext, step: str, outline: Outline, told: Mapping[st
     """What the model is asked in one step of the plan."""
     request = attempt.claim.job.request
     values = {**request["prompt"]["variables"], "title": outline.title, "outline": outline.lines(), **told}
-    return model_request(request).with_messages(fill(request["prompt"]["plan"][step], values))
+    return ModelRequest.for_job(request).with_messages(fill(request["prompt"]["plan"][step], values))
 
 
 def _together(recording: Recording, outcomes: Sequence[Outcome]) -> Outcome:

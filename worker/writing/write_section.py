@@ -18,24 +18,22 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from jobs.job import Status
 from jobs.protocol import response
 from jobs.protocol.fold import text_of
-from jobs.storage.attempts import Checkpoint, Claim, Replaced
+from jobs.storage.attempts import Checkpoint, Claim
 from jobs.storage.database import reason
 from worker.context import WorkerContext
 from worker.model import runnables, structured
 from worker.model.call import stream
 from worker.model.cancellation import Call, Cancellation, Reason, Stopped, Timeouts
 from worker.model.chunks import ChunkReader, Kind
-from worker.model.errors import ModelError, model_error
+from worker.model.errors import ModelError
+from worker.model.finish_reason import End
 from worker.model.request import ModelRequest
+from worker.model.retries import Retries
 from worker.publishing.recording import Recording
 from worker.writing.section import Section
 
 _DATABASE_PAUSE_SECONDS = 1.0
 STOPPED = "stopped"
-# Why an answer is not whole: the model's finish_reason, and what the response says.
-_REASONS = {"length": "max_output_tokens", "max_tokens": "max_output_tokens"} | {
-    reason: reason for reason in ("content_filter", STOPPED)
-}
 _SENTENCE_END = re.compile(r"[.!?。！？…\n]\s*$")
 
 _log = logging.getLogger(__name__)
@@ -87,6 +85,21 @@ class AttemptContext:
         lineup = (wanted, *self.context.settings.server_of(wanted).fallbacks)
         return next((name for name in lineup if self.models.get(name) is None), wanted)
 
+    @property
+    def has_fallback(self) -> bool:
+        """Whether another model can be asked when the present one is given up."""
+        wanted: str = self.claim.job.request["model"]
+        lineup = (wanted, *self.context.settings.server_of(wanted).fallbacks)
+        return any(name != self.model and self.models.get(name) is None for name in lineup)
+
+    def wait(self, section: Section, reason: str, tries: int, seconds: float) -> None:
+        """Wait before the next try, visibly. Raises Stopped."""
+        self.recording.waiting[section.number] = {"reason": reason, "try": tries, "until": time.time() + seconds}
+        try:
+            self.stop.wait(seconds)
+        finally:
+            del self.recording.waiting[section.number]
+
     def checkpoint(self, section: int, usage: Mapping[str, int] | None, items: Any) -> None:
         """Commit a finished section. Raises Fault when it has not the form that was asked for, Replaced, Stopped."""
         structured.noted(self.claim.job.request, text_of({"output": items}))
@@ -106,9 +119,11 @@ def write_section(
         answer = with_retries(attempt, section, partial(_write_stream, attempt, section, ask, heading))
     except ModelError as fault:
         return Outcome.failed(fault.message, fault.code)
-    if reason := _REASONS.get(str(answer.finish_reason)):
-        return Outcome(Status.INCOMPLETE, reason=reason, usage=answer.usage)
-    if answer.finish_reason in ("tool_calls", "function_call"):
+    if answer.finish_reason == STOPPED:
+        return Outcome(Status.INCOMPLETE, reason=STOPPED, usage=answer.usage)
+    if answer.end in (End.LENGTH, End.FILTER):
+        return Outcome(Status.INCOMPLETE, reason=answer.end, usage=answer.usage)
+    if answer.end is End.TOOL:
         return Outcome.failed("The model asked for a tool instead of answering; Penstock offers it none.")
     section.write(Kind.TEXT, ending)
     try:
@@ -123,23 +138,23 @@ def with_retries(attempt: AttemptContext, section: Section, step: Callable[[], T
 
     A model that fails for good before the section has a word is given up for the next one. Raises Fault, Stopped.
     """
-    tries = 0
+    retries: Retries | None = None
     while True:
         model = attempt.model
         try:
             return step()
         except ModelError as fault:
-            if fault.transient and tries < attempt.context.settings.model_retries:
-                attempt.stop.wait(fault.pause(tries))
+            retries = retries or Retries(attempt.context.settings, has_fallback=attempt.has_fallback)
+            if (pause := retries.pause(fault)) is not None:
+                attempt.wait(section, fault.message, retries.tries, pause)
                 section.restart(fault.message)
-                tries += 1
                 continue
             if _has_words(attempt.recording, section):
                 raise
             attempt.models[model] = fault.message
             if attempt.models.get(attempt.model) is not None:  # there is no other
                 raise
-            tries = 0
+            retries = None
 
 
 def _has_words(recording: Recording, section: Section) -> bool:
@@ -163,14 +178,17 @@ def _write_stream(attempt: AttemptContext, section: Section, ask: ModelRequest, 
 
 def stream_answer(attempt: AttemptContext, ask: ModelRequest, write: Callable[[Kind, str], None]) -> ChunkReader:
     """Ask the model once and hand over each piece of its answer. Raises Fault, Stopped."""
-    settings, answer, ask = attempt.context.settings, ChunkReader(), replace(ask, model=attempt.model)
+    settings = attempt.context.settings
+    answer = ChunkReader()
+    ask = replace(ask, model=attempt.model)
     attempt.models.setdefault(ask.model, None)
-    server = settings.server_of(ask.model)
-    first = settings.first_token_seconds if server.stream else settings.total_seconds
-    timeouts = Timeouts(first, settings.gap_seconds, settings.total_seconds)
+    first = settings.first_token_seconds if settings.server_of(ask.model).stream else settings.total_seconds
+    timeouts = Timeouts(first, settings.gap_seconds, settings.total_seconds, settings.keepalive_seconds)
     with attempt.stop.call(timeouts) as call, closing(_chunks(attempt, ask, call)) as chunks:
         try:
             for piece in answer.pieces(chunks):
+                if answer.end is not None:
+                    call.answer_ended()
                 call.progress(text=piece is not None)
                 if piece is not None:
                     attempt.recording.note_rate(len(piece[1]))
@@ -178,15 +196,12 @@ def stream_answer(attempt: AttemptContext, ask: ModelRequest, write: Callable[[K
                 call.check()
                 if attempt.stop.is_winding_down and piece is not None and _SENTENCE_END.search(piece[1]):
                     answer.finish_reason = STOPPED
-                    break
-        except (Stopped, Replaced, ModelError):
-            raise
-        except Exception as error:
+                    return answer
+        except ModelError:
             call.check()  # a socket that we shut fails like any other
-            raise model_error(error, server.url) or error from error
+            raise
         call.check()
-    if answer.finish_reason is None:  # invariant 6
-        raise ModelError("The model's stream ended before its answer did.")
+    answer.check_end()
     return answer
 
 
