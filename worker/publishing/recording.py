@@ -59,8 +59,6 @@ class Recording:
         self.urgent, self.ended = True, False
         # What the `penstock` object of the final response tells beside.
         self.notes: dict[str, Any] = {}
-        # What each section waits for before its model is asked again.
-        self.waiting: dict[int, dict[str, Any]] = {}
         # Why this attempt was needed; None for the first.
         self.reason: str | None = None
         self.rate_histogram = RateHistogram((claim.job.progress or {}).get("curve"))
@@ -179,9 +177,6 @@ class Recording:
             "words": far["words"],
             "curve": self.rate_histogram.to_wire(),
         }
-        waiting = max(list(self.waiting.values()), key=lambda wait: wait["until"], default=None)
-        if waiting:
-            told["waiting"] = waiting
         return Note(self.claim, orjson.dumps(told).decode(), self.first_text_at)
 
     def snapshot(self) -> dict[str, Any]:
