@@ -21,7 +21,7 @@ from worker.model import call
 from worker.model.chat_model import Models
 from worker.model.chunks import ChunkReader, Kind
 from worker.model.request import ModelRequest
-from worker.publishing.recording import Recording
+from worker.publishing.event_writer import EventWriter
 from worker.writing.section import Section
 
 # Whose memory it is: of the calls that led to it, the innermost one from one of these decides.
@@ -29,7 +29,7 @@ _OWNERS = {
     "/langchain_": "LangChain",
     "/openai/": "LangChain",
     "/jobs/protocol/fold.py": "fold",
-    "/worker/publishing/recording.py": "fold",
+    "/worker/publishing/frame_buffer.py": "fold",
     "/jobs/protocol/transcript.py": "transcript",
     "/jobs/protocol/events.py": "frames",
 }
@@ -69,31 +69,31 @@ def forgotten(_kind: Kind, _text: str) -> None:
     """Writes an answer nowhere."""
 
 
-def recorded(recording: Recording, *, taken: bool) -> Write:
-    """Writes an answer into a recording. A frame is made of each piece, and taken, or not: Redis is away then."""
-    section = Section(recording, 0)
+def recorded(writer: EventWriter, *, taken: bool) -> Write:
+    """Writes an answer as the worker does. A frame is made of each piece, and taken, or not: Redis is away then."""
+    section = Section(writer, 0)
 
     def write(kind: Kind, text: str) -> None:
         section.write(kind, text)
-        if (batch := recording.batch()) and taken:
-            recording.acknowledge(batch.first + len(batch.frames) - 1)
+        if (batch := writer.buffer.batch()) and taken:
+            writer.buffer.acknowledge(batch.first + len(batch.frames) - 1)
 
     return write
 
 
 def parts(folder: Path) -> None:
-    """Print what is held for each token of an answer, by owner: without our recording, and with it."""
+    """Print what is held for each token of an answer, by owner: without what the worker keeps, and with it."""
     rows, model = JobFactory(sqlite(folder)), DemoModel(folder)
 
-    def recording() -> Recording:
-        made = rows.record(rows.claim())
-        made.begin()
-        return made
+    def writer() -> EventWriter:
+        events = rows.writer(rows.claim())
+        events.begin()
+        return events
 
     ways: dict[str, Callable[[], Write]] = {
         "the stream alone": lambda: forgotten,
-        "recorded": lambda: recorded(recording(), taken=True),
-        "recorded, Redis away": lambda: recorded(recording(), taken=False),
+        "recorded": lambda: recorded(writer(), taken=True),
+        "recorded, Redis away": lambda: recorded(writer(), taken=False),
     }
     owners = ("text", *dict.fromkeys(_OWNERS.values()), "other")
     print(f"{'bytes a token':24} {'tokens':>7} " + " ".join(f"{owner:>10}" for owner in owners))

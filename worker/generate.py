@@ -19,11 +19,16 @@ from worker.context import WorkerContext
 from worker.model import structured
 from worker.model.cancellation import Cancellation, Reason, Stopped
 from worker.model.request import ModelRequest
-from worker.publishing.recording import Recording
+from worker.publishing.event_writer import EventWriter
+from worker.publishing.frame_buffer import FrameBuffer
+from worker.running_jobs import RunningJob
 from worker.writing import resume
+from worker.writing.attempt_context import AttemptContext
+from worker.writing.outcome import STOPPED, Outcome
+from worker.writing.persist import persist
 from worker.writing.report import write_report
 from worker.writing.section import Section
-from worker.writing.write_section import STOPPED, AttemptContext, Outcome, persist, write_section
+from worker.writing.write_section import write_section
 
 _SETTLE_SECONDS = 2.0
 
@@ -36,9 +41,9 @@ def generate(context: WorkerContext) -> bool:
     if claim is None:
         return False
     job_id = claim.job.id
-    with context.running.job(claim) as stop:
+    with context.running.job(claim) as running:
         try:
-            _run(claim, stop, context)
+            _run(running, context)
         except Replaced:
             _log.info("job %s: attempt %d was replaced", job_id, claim.attempt)
         except Exception as error:  # noqa: BLE001  (a job must not hang on a worker that lives)
@@ -47,44 +52,47 @@ def generate(context: WorkerContext) -> bool:
     return True
 
 
-def _run(claim: Claim, stop: Cancellation, context: WorkerContext) -> None:
+def _run(running: RunningJob, context: WorkerContext) -> None:
+    claim = running.claim
+    cancellation = running.cancellation
     try:
-        recording = _record(claim, stop, context)
+        writer = _writer(claim, cancellation, context)
     except Stopped:
         _give_back(claim, claim.first, context)
         return
+    running.writer = writer
     ended = False
     try:
-        attempt = AttemptContext(recording, stop, context)
+        attempt = AttemptContext(writer, cancellation, context)
         _end(attempt, _outcome(attempt))
         ended = True
     except Stopped:
-        if stop.reason is Reason.REPLACED:
+        if cancellation.reason is Reason.REPLACED:
             raise Replaced from None
-        context.publisher.settle(recording, _SETTLE_SECONDS)
-        _give_back(claim, recording.freeze(), context)
+        context.publisher.wait_until_sent(writer.buffer, _SETTLE_SECONDS)
+        _give_back(claim, writer.buffer.freeze(), context)
     finally:
         if not ended:
-            context.publisher.remove(recording)
+            context.publisher.remove(writer.buffer)
 
 
-def _record(claim: Claim, stop: Cancellation, context: WorkerContext) -> Recording:
-    def reserve(seq_mark: int, index_mark: int, needed: bool) -> bool:  # noqa: FBT001  (a callback)
+def _writer(claim: Claim, cancellation: Cancellation, context: WorkerContext) -> EventWriter:
+    def reserve(seq_mark: int, index_mark: int, *, needed: bool) -> bool:
         raise_marks = partial(context.attempts.reserve, claim, seq_mark, index_mark)
         try:
-            persist(raise_marks, stop) if needed else raise_marks()
+            persist(raise_marks, cancellation) if needed else raise_marks()
         except (OperationalError, InterfaceError):
             return False
         return True
 
-    found = resume.history(claim, context.log, stop)
-    recording = Recording(claim, found, reserve=reserve, wake=context.publisher.wake)
+    history = resume.history(claim, context.log, cancellation)
+    buffer = FrameBuffer(claim, history, reserve=reserve, wake=context.publisher.wake)
     context.publisher.add(
-        recording,
-        replaced=partial(stop.request, Reason.REPLACED),
+        buffer,
+        on_replaced=partial(cancellation.request, Reason.REPLACED),
         is_current=partial(context.attempts.is_current, claim),
     )
-    return recording
+    return EventWriter(buffer)
 
 
 def _outcome(attempt: AttemptContext) -> Outcome:
@@ -92,13 +100,14 @@ def _outcome(attempt: AttemptContext) -> Outcome:
     try:
         outcome = _write(attempt)
         if outcome.status is Status.COMPLETED:
-            recording = attempt.recording
-            recording.notes |= structured.noted(attempt.claim.job.request, text_of(recording.snapshot()))
+            writer = attempt.writer
+            text = text_of(writer.buffer.snapshot())
+            writer.notes |= structured.noted(attempt.claim.job.request, text)
         return outcome
     except Stopped:
-        if attempt.stop.reason is Reason.WIND_DOWN:
+        if attempt.cancellation.reason is Reason.WIND_DOWN:
             return Outcome(Status.INCOMPLETE, reason=STOPPED)
-        if attempt.stop.reason is not Reason.CANCEL:
+        if attempt.cancellation.reason is not Reason.CANCEL:
             raise
         return Outcome(Status.CANCELLED)
     except Replaced:
@@ -110,11 +119,12 @@ def _outcome(attempt: AttemptContext) -> Outcome:
 
 def _write(attempt: AttemptContext) -> Outcome:
     """Write what earlier attempts have not finished, unless nobody wants it any more."""
-    recording, claim = attempt.recording, attempt.claim
+    writer = attempt.writer
+    claim = attempt.claim
     job = claim.job
-    recording.begin()
-    for finished in claim.checkpoints:
-        resume.restore(recording, finished)
+    writer.begin()
+    for checkpoint in claim.checkpoints:
+        resume.restore(writer, checkpoint)
     planned = job.request["prompt"] and job.request["prompt"]["plan"]
     if claim.checkpoints and not planned:
         return Outcome(Status.COMPLETED, usage=claim.checkpoints[0].usage)
@@ -126,32 +136,37 @@ def _write(attempt: AttemptContext) -> Outcome:
         return Outcome.failed(f"{job.rescues} workers died while they wrote this; it is not tried again.")
     if planned:
         return write_report(attempt)
-    return write_section(attempt, Section(recording, 0), ModelRequest.for_job(job.request))
+    return write_section(attempt, Section(writer, 0), ModelRequest.for_job(job.request))
 
 
 def _end(attempt: AttemptContext, outcome: Outcome) -> None:
     """Store the end, then say it. A cancel that came first wins. Raises Replaced."""
-    recording, attempts, wished_at = attempt.recording, attempt.context.attempts, attempt.stop.wished_at
+    writer = attempt.writer
+    buffer = writer.buffer
+    wished_at = attempt.cancellation.wished_at
     stopping = None if wished_at is None else max(0.0, time.time() - wished_at)  # all connections to models are closed
-    recording.abandon()
+    writer.close_open_items()
     while True:
-        final = _final(recording, outcome, stopping)
-        frame, transcript = recording.closing(final)
-        finish = persist(partial(attempts.finish, recording.note(), final, transcript), attempt.stop)
+        final = _final(writer, outcome, stopping)
+        frame, transcript = buffer.closing(final)
+        finish = persist(
+            partial(attempt.context.attempts.finish, writer.note(), final, transcript), attempt.cancellation
+        )
         if finish is Finish.DONE:
-            recording.end(frame)
+            buffer.end(frame)
             return
         if finish is Finish.REPLACED:
             raise Replaced
         outcome = Outcome(Status.CANCELLED, usage=outcome.usage)
 
 
-def _final(recording: Recording, outcome: Outcome, stopping: float | None) -> dict[str, Any]:
+def _final(writer: EventWriter, outcome: Outcome, stopping: float | None) -> dict[str, Any]:
     """The terminal response, with all that is known about how it came about; `stopping` took so many seconds."""
-    job, now = recording.claim.job, time.time()
-    base = recording.snapshot()
+    job = writer.claim.job
+    now = time.time()
+    base = writer.buffer.snapshot()
     text = text_of(base)
-    first = recording.first_text_at
+    first = writer.first_text_at
     timing = {
         "queued": round((job.started_at or now) - job.created_at, 3),
         "first_token": round(first - job.created_at, 3) if first else None,
@@ -168,11 +183,11 @@ def _final(recording: Recording, outcome: Outcome, stopping: float | None) -> di
         usage=outcome.usage and response.usage(outcome.usage),
         penstock={
             "attempt": job.attempt,
-            "progress": progress(recording.fold.items.values()),
-            "curve": recording.rate_histogram.to_wire(),
+            "progress": progress(writer.buffer.fold.items.values()),
+            "curve": writer.rate_histogram.to_wire(),
             "timing": timing,
             **headings.noted(job.request, text, whole=outcome.status is Status.COMPLETED),
-            **recording.notes,
+            **writer.notes,
         },
     )
 

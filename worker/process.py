@@ -22,6 +22,7 @@ class WorkerProcess:
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
+        self._heartbeat = Heartbeat(context)
         self._draining = threading.Event()
         context.queue.app.task(name=GENERATE, ignore_result=True)(self.run)
 
@@ -38,7 +39,7 @@ class WorkerProcess:
     def start(self) -> None:
         """Begin to live: from here on the process is known to the others."""
         self._context.publisher.start()
-        Heartbeat(self._context).start()
+        self._heartbeat.start()
         Rescue(self._context).start()
         worker_shutting_down.connect(self._drain, weak=False)
         # Everything imported stays for good; a full collection over it would stop all streams for 0.1 s.
@@ -49,7 +50,7 @@ class WorkerProcess:
     def close(self) -> None:
         """Leave nothing unsent, and no row behind."""
         self._context.publisher.close()
-        self._context.worker_registry.forget(self._context.worker)
+        self._heartbeat.close()
 
     def _drain(self, **_signal: object) -> None:
         """SIGTERM: take no new job, let the running ones go on for a while, then hand them over."""

@@ -118,25 +118,25 @@ def test_a_slow_reader_costs_memory_for_nobody(house: Stack, vanished: str) -> N
     job = store.accept("local", accepted()).id
     claim = attempts.claim_one(job, "here")
     assert claim
-    recording = JobFactory(house.database).record(claim)
-    recording.begin()
-    item = recording.open_item("message", item_id("msg", job, 0, 0), 0)
-    recording.open_part(item, "output_text")
+    writer = JobFactory(house.database).writer(claim)
+    writer.begin()
+    item = writer.open_item("message", item_id("msg", job, 0, 0), 0)
+    writer.open_part(item, "output_text")
 
     readers = [lazy_reader(house.url, job) for _ in range(SLOW_READERS)]
     with ThreadPoolExecutor(1) as threads:
         fast = threads.submit(raw_stream, house.url, job)
         before = resident(house.webs[0])
         for _ in range(FRAMES):
-            recording.write(item, "x" * FRAME_BYTES)
-            batch = recording.batch()
+            writer.write(item, "x" * FRAME_BYTES)
+            batch = writer.buffer.batch()
             assert batch
             (answer,) = log.append([batch])
-            recording.acknowledge(answer.tail)
+            writer.buffer.acknowledge(answer.tail)
         readers += [lazy_reader(house.url, job) for _ in range(SLOW_READERS)]  # with all of it before them
         begun = [reader.recv(5 * FRAME_BYTES, socket.MSG_WAITALL) for reader in readers]
         assert resident(house.webs[0]) - before < SLOW_READERS * FRAMES * FRAME_BYTES * 3 / 4
-        JobFactory(house.database).finish(claim, Status.INCOMPLETE, recording)
+        JobFactory(house.database).finish(claim, Status.INCOMPLETE, writer)
         told = fast.result()
         slow = threads.map(_rest_of, begun, readers)
         assert all(each == told for each in slow)

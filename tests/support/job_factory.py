@@ -19,7 +19,8 @@ from jobs.storage.attempts import AttemptStore, Claim, Finish
 from jobs.storage.database import Database
 from jobs.storage.migrate import upgrade
 from jobs.storage.store import Store
-from worker.publishing.recording import Recording
+from worker.publishing.event_writer import EventWriter
+from worker.publishing.frame_buffer import FrameBuffer
 
 OWNER = "owner"
 
@@ -65,30 +66,32 @@ class JobFactory:
         self.requeue(claim.job.id)
         return self.claim(claim.job)
 
-    def record(self, claim: Claim, history: Sequence[bytes] = (), wake: Callable[[], None] = lambda: None) -> Recording:
-        """The recording of an attempt, which reserves its numbers in the row."""
+    def writer(
+        self, claim: Claim, history: Sequence[bytes] = (), wake: Callable[[], None] = lambda: None
+    ) -> EventWriter:
+        """The writer of an attempt, which reserves its numbers in the row."""
 
-        def reserve(seq_mark: int, index_mark: int, _needed: bool) -> bool:
+        def reserve(seq_mark: int, index_mark: int, *, needed: bool) -> bool:  # noqa: ARG001
             self.attempts.reserve(claim, seq_mark, index_mark)
             return True
 
-        return Recording(claim, list(history), reserve=reserve, wake=wake)
+        return EventWriter(FrameBuffer(claim, list(history), reserve=reserve, wake=wake))
 
     def finish(
-        self, claim: Claim, status: Status = Status.COMPLETED, recording: Recording | None = None, **ending: Any
+        self, claim: Claim, status: Status = Status.COMPLETED, writer: EventWriter | None = None, **ending: Any
     ) -> Finish:
         """End a job with what was written; the answer of the database. `ending` is what its response tells beside."""
-        recording = recording or self.record(claim)
-        base = recording.snapshot()
+        writer = writer or self.writer(claim)
+        base = writer.buffer.snapshot()
         final = ended(base, status, now=time.time(), text=text_of(base), **ending)
-        return self.attempts.finish(recording.note(), final, recording.closing(final)[1])
+        return self.attempts.finish(writer.note(), final, writer.buffer.closing(final)[1])
 
 
-def frames_of(recording: Recording) -> list[bytes]:
+def frames_of(writer: EventWriter) -> list[bytes]:
     """All that an attempt has numbered so far."""
-    return [frame for page in recording.pages()[1] for _, frame in page]
+    return [frame for page in writer.buffer.pages()[1] for _, frame in page]
 
 
-def events_of(recording: Recording) -> list[events.Event]:
+def events_of(writer: EventWriter) -> list[events.Event]:
     """The same, parsed."""
-    return list(events.events_of(frames_of(recording)))
+    return list(events.events_of(frames_of(writer)))

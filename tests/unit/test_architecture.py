@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
 import sys
-import tokenize
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -19,9 +18,9 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("start.py", "jobs", "worker", "web", "cli", "demo_model", "bench")
 
-MAX_CODE_LINES = 9100  # the design says 5,000: see ARCHITECTURE.md
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40
+MAX_ROOM_FILES = 14
 
 INVARIANTS = set(range(1, 11))
 VAGUE_WORDS = frozenset(
@@ -77,23 +76,6 @@ def lines_of(node: ast.Constant | ast.FunctionDef | ast.AsyncFunctionDef) -> set
     return set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
 
 
-def code_lines(source: str) -> int:
-    """How many lines hold code: not blank, not only a comment, not a docstring."""
-    silent = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
-    lines: set[int] = set()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type not in silent:
-            lines.update(range(token.start[0], token.end[0] + 1))
-    for docstring in docstrings(ast.parse(source)):
-        lines -= lines_of(docstring)
-    return len(lines)
-
-
-def script_lines(source: str) -> int:
-    """The same for JavaScript and CSS, whose comments stand on lines of their own here."""
-    return sum(not re.match(r"\s*(//|/?\*|$)", line) for line in source.splitlines())
-
-
 def long_functions(path: Path) -> Iterator[str]:
     tree = ast.parse(text(path))
     described = set().union(*map(lines_of, docstrings(tree)))
@@ -137,22 +119,12 @@ def test_no_function_is_long() -> None:
     assert not long, long
 
 
-def test_the_product_is_small() -> None:
-    uncounted = {"migrations", "bench"}
-    sizes = {
-        str(path): code_lines(text(path)) if path.suffix == ".py" else script_lines(text(path))
-        for path in product(".py", ".js", ".css")
-        if uncounted.isdisjoint(path.parts)
-    }
-    total = sum(sizes.values())
-    assert total <= MAX_CODE_LINES, f"{total} lines of code: {sorted(sizes.items(), key=lambda item: -item[1])}"
-
-
-def test_names_say_what_a_file_is() -> None:
-    vague = [
-        str(path) for path in files(*PRODUCT, "tests") if not VAGUE_WORDS.isdisjoint(re.split(r"[\W_]+", str(path)))
-    ]
-    assert not vague, vague
+def test_no_room_is_crowded() -> None:
+    rooms = Counter(
+        path.parent for path in product(".py") if path.name != "__init__.py" and "versions" not in path.parts
+    )
+    crowded = {str(room): count for room, count in rooms.items() if count > MAX_ROOM_FILES}
+    assert not crowded, crowded
 
 
 def test_only_settings_read_the_environment() -> None:

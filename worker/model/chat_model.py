@@ -18,8 +18,8 @@ from pydantic import SecretStr
 
 from jobs.secrets import Secrets
 from jobs.settings import LOOPBACK, Settings
+from worker.model.answer.chunk_stream import ChunkStream
 from worker.model.cancellation import current_call
-from worker.model.chunk_stream import ChunkStream
 from worker.model.errors import ModelError, model_error
 from worker.model.features import STREAM
 

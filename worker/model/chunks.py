@@ -7,11 +7,11 @@ from typing import Any
 
 from langchain_core.messages import AIMessage
 
+from worker.model.answer.finish_reason import End, end_of, settled
+from worker.model.answer.message_content import contents_of
+from worker.model.answer.think_tags import Kind, Piece, ThinkTagParser
 from worker.model.cancellation import Stopped
 from worker.model.errors import ENDED_EARLY, ModelError
-from worker.model.finish_reason import End, end_of, settled
-from worker.model.message_content import contents_of
-from worker.model.think_tags import Kind, Piece, ThinkTagParser
 
 __all__ = ["ChunkReader", "Kind", "Piece"]
 

@@ -19,7 +19,7 @@ import openai
 
 from jobs.protocol.response import SERVER_ERROR
 from jobs.secrets import Secrets
-from worker.model.provider_words import status_in, words_in
+from worker.model.answer.provider_words import status_in, words_in
 
 ENDED_EARLY = "The model's stream ended before its answer did."
 _LIMITED = frozenset({429, 503, 529})

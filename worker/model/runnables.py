@@ -24,12 +24,12 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from jobs.background import log_error
+from worker.model.answer.finish_reason import End, end_of
 from worker.model.call import options_for
 from worker.model.cancellation import Call, Stopped
 from worker.model.chat_model import Models
 from worker.model.errors import ENDED_EARLY, ModelError
 from worker.model.features import STREAM, USAGE, refused_feature
-from worker.model.finish_reason import End, end_of
 from worker.model.request import ModelRequest
 
 # What the servers of this world call the reason for an answer's end.

@@ -16,29 +16,38 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.background import log_error
 from jobs.transport.event_log import Append, AppendResult, AppendStatus, EventLog
-from worker.publishing.recording import Recording
+from worker.publishing.frame_buffer import FrameBuffer
 
 UNWATCHED_SECONDS = 0.2
-_BACKOFF_SECONDS = (0.02, 1.0)
+_SHORTEST_PAUSE_SECONDS = 0.02
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 @dataclass(eq=False, slots=True)
-class _Line:
-    """One recording on its way to the log."""
+class _Publication:
+    """One job's buffer on its way to the log."""
 
-    recording: Recording
-    replaced: Callable[[], None]
+    buffer: FrameBuffer
+    on_replaced: Callable[[], None]
     is_current: Callable[[], bool]
     watched: bool = True
     flushed_at: float = 0.0
+    # Of its own: a job whose log refuses it must not slow the others down.
+    pause: float = 0.0
+    retry_at: float = 0.0
 
     def due_in(self, now: float) -> float | None:
-        """Seconds until this recording should be flushed; None when it has nothing to send."""
-        if not self.recording.has_work:
+        """Seconds until the buffer should be flushed; None when it has nothing to send."""
+        if not self.buffer.has_work:
             return None
-        if self.watched or self.recording.urgent:
-            return 0.0
-        return max(0.0, self.flushed_at + UNWATCHED_SECONDS - now)
+        if self.watched or self.buffer.urgent:
+            return max(0.0, self.retry_at - now)
+        return max(0.0, self.flushed_at + UNWATCHED_SECONDS - now, self.retry_at - now)
+
+    def delay(self, now: float) -> None:
+        """The log did not take the last batch: send it again later, each time later than the last."""
+        self.pause = min(max(self.pause * 2, _SHORTEST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
+        self.retry_at = now + self.pause
 
 
 class Publisher:
@@ -46,10 +55,10 @@ class Publisher:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self._lines: dict[str, _Line] = {}
+        self._publications: dict[str, _Publication] = {}
         self._lock = threading.Lock()
         self._work = threading.Event()
-        self._settled = threading.Condition(self._lock)
+        self._flushed = threading.Condition(self._lock)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
@@ -63,105 +72,96 @@ class Publisher:
         self._work.set()
         self._thread.join()
 
-    def recordings(self) -> list[Recording]:
-        """All that is being published."""
-        with self._lock:
-            return [line.recording for line in self._lines.values()]
-
     def wake(self) -> None:
-        """Some recording has work."""
+        """Some buffer has work."""
         if not self._work.is_set():
             self._work.set()
 
-    def add(self, recording: Recording, *, replaced: Callable[[], None], is_current: Callable[[], bool]) -> None:
-        """Publish this recording from now on, until its end is sent.
+    def add(self, buffer: FrameBuffer, *, on_replaced: Callable[[], None], is_current: Callable[[], bool]) -> None:
+        """Publish this buffer from now on, until its end is sent.
 
-        `replaced()` is called when a newer attempt owns the log; `is_current()` asks the row, before a lost
+        `on_replaced()` is called when a newer attempt owns the log; `is_current()` asks the row, before a lost
         log is put back.
         """
         with self._lock:
-            self._lines[recording.claim.job.id] = _Line(recording, replaced, is_current)
+            self._publications[buffer.claim.job.id] = _Publication(buffer, on_replaced, is_current)
         self.wake()
 
-    def remove(self, recording: Recording) -> None:
-        """Publish nothing more of this recording."""
-        with self._settled:
-            line = self._lines.get(recording.claim.job.id)
-            if line is not None and line.recording is recording:
-                del self._lines[recording.claim.job.id]
-            self._settled.notify_all()
+    def remove(self, buffer: FrameBuffer) -> None:
+        """Publish nothing more of this buffer."""
+        with self._lock:
+            publication = self._publications.get(buffer.claim.job.id)
+            if publication is not None and publication.buffer is buffer:
+                del self._publications[buffer.claim.job.id]
+            self._flushed.notify_all()
 
-    def settle(self, recording: Recording, timeout: float) -> None:
-        """Wait until the log has all of this recording, or `timeout` seconds."""
-        with self._settled:
-            self._settled.wait_for(lambda: not recording.has_work, timeout)
+    def wait_until_sent(self, buffer: FrameBuffer, timeout: float) -> None:
+        """Wait until the log has all of this buffer, or `timeout` seconds."""
+        with self._lock:
+            self._flushed.wait_for(lambda: not buffer.has_work, timeout)
 
     def _run(self) -> None:
-        pause = _BACKOFF_SECONDS[0]
         while not self._closed:
             self._work.wait(self._next_due())
             self._work.clear()
             try:
-                healthy = self._flush()
+                self.flush(time.monotonic())
             except Exception as error:  # noqa: BLE001  (the thread serves every job: no error of one may end it)
                 log_error("publishing", error)
-                healthy = False
-            pause = _BACKOFF_SECONDS[0] if healthy else min(pause * 2, _BACKOFF_SECONDS[1])
-            if not healthy:
-                time.sleep(pause)
-                self._work.set()
+                time.sleep(_LONGEST_PAUSE_SECONDS)
 
     def _next_due(self) -> float | None:
         now = time.monotonic()
         with self._lock:
-            waits = [wait for line in self._lines.values() if (wait := line.due_in(now)) is not None]
+            waits = [wait for each in self._publications.values() if (wait := each.due_in(now)) is not None]
         return min(waits, default=None)
 
-    def _flush(self) -> bool:
-        """Send what is due, in one call; false when the log did not take all of it."""
-        now = time.monotonic()
+    def flush(self, now: float) -> None:
+        """Send what is due `now`, in seconds of a clock that never goes back, in one call."""
         with self._lock:
-            due = [line for line in self._lines.values() if line.due_in(now) == 0.0]
-        sending = [(line, batch) for line in due if (batch := line.recording.batch()) is not None]
-        if not sending:
-            return True
-        answers = self._log.append([batch for _, batch in sending])
-        healthy = [
-            self._settle(line, batch, answer, now) for (line, batch), answer in zip(sending, answers, strict=True)
-        ]
-        with self._settled:
-            self._settled.notify_all()
-        return all(healthy)
+            due = [publication for publication in self._publications.values() if publication.due_in(now) == 0.0]
+        batches = [(publication, batch) for publication in due if (batch := publication.buffer.batch()) is not None]
+        if not batches:
+            return
+        results = self._log.append([batch for _, batch in batches])
+        for (publication, batch), result in zip(batches, results, strict=True):
+            if self._settle(publication, batch, result, now):
+                publication.pause = publication.retry_at = 0.0
+            else:
+                publication.delay(now)
+        with self._lock:
+            self._flushed.notify_all()
 
-    def _settle(self, line: _Line, batch: Append, answer: AppendResult, now: float) -> bool:
+    def _settle(self, publication: _Publication, batch: Append, result: AppendResult, now: float) -> bool:
         """Act on one answer; false when the batch has to be sent again later."""
-        recording = line.recording
-        if answer.status is AppendStatus.STALE:
-            self.remove(recording)
-            line.replaced()
+        buffer = publication.buffer
+        if result.status is AppendStatus.STALE:
+            self.remove(buffer)
+            publication.on_replaced()
         elif batch.ends:
-            self.remove(recording)  # tried once: the row says already that it has ended
-        elif answer.status is AppendStatus.OK:
-            recording.acknowledge(answer.tail)
-            line.watched, line.flushed_at = answer.listeners > 0, now
-        elif answer.status is AppendStatus.LOST:
-            return self._rebuild(line)
+            self.remove(buffer)  # tried once: the row says already that the job has ended
+        elif result.status is AppendStatus.OK:
+            buffer.acknowledge(result.tail)
+            publication.watched = result.listeners > 0
+            publication.flushed_at = now
+        elif result.status is AppendStatus.LOST:
+            return self._rebuild(publication)
         else:
             return False
         return True
 
-    def _rebuild(self, line: _Line) -> bool:
-        """Put a lost log back whole, if the row still says that it is ours."""
-        recording = line.recording
+    def _rebuild(self, publication: _Publication) -> bool:
+        """Put a lost log back whole, if the row still says that it is ours; false when that has to wait."""
+        buffer = publication.buffer
         try:
-            if not line.is_current():
-                self.remove(recording)
-                line.replaced()
+            if not publication.is_current():
+                self.remove(buffer)
+                publication.on_replaced()
                 return True
-            last, pages = recording.pages()
-            answer = self._log.rebuild(recording.claim.job.id, recording.claim.attempt, pages)
+            last, pages = buffer.pages()
+            result = self._log.rebuild(buffer.claim.job.id, buffer.claim.attempt, pages)
         except (redis.RedisError, SQLAlchemyError):
             return False
-        if answer.status is AppendStatus.OK:
-            recording.acknowledge(last)
-        return answer.status is AppendStatus.OK
+        if result.status is AppendStatus.OK:
+            buffer.acknowledge(last)
+        return result.status is AppendStatus.OK

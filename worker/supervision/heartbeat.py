@@ -1,4 +1,4 @@
-"""The pulse of a worker process: once a second it shows that it lives and looks for jobs to be cancelled.
+"""The heartbeat of a worker process: once a second it shows that it lives and looks for jobs to be cancelled.
 
 The control channel only wakes it early; what is to be done stands in the database.
 """
@@ -13,7 +13,7 @@ from jobs.background import repeat
 from jobs.storage.attempts import Note
 from jobs.transport.event_log import CONTROL_CHANNEL
 from worker.context import WorkerContext
-from worker.publishing.recording import Recording
+from worker.publishing.event_writer import EventWriter
 
 INTERVAL_SECONDS = 1.0
 # A lease survives this many beats that do not get through.
@@ -30,45 +30,63 @@ class Heartbeat:
         self._beaten_at = time.monotonic()
         self._strays: set[tuple[str, int]] = set()
         self._noted_at = time.monotonic()
-        self._noted: dict[Recording, Note] = {}
+        self._notes: dict[EventWriter, Note] = {}
+        self._row = threading.Lock()
+        self._closed = False
 
     def start(self) -> None:
         """Open the worker's row and begin to beat. Raises SQLAlchemyError when there is no database."""
         self._context.worker_registry.register(self._context.worker)
-        repeat("pulse", self._round)
+        repeat("heartbeat", self._round)
         repeat("control", self._listen)
+
+    def close(self) -> None:
+        """Remove the worker's row; no beat that is under way opens it again."""
+        with self._row:
+            self._closed = True
+            self._context.worker_registry.forget(self._context.worker)
 
     def _round(self) -> None:
         self._wake.wait(INTERVAL_SECONDS)
         self._wake.clear()
         self._context.running.check_silence(time.monotonic())
+        self._look_at_jobs()
         self._beat()
         self._note_progress()
 
-    def _beat(self) -> None:
-        context, now = self._context, time.monotonic()
+    def _look_at_jobs(self) -> None:
+        context = self._context
         strays = context.running.stop_unwanted(lambda: context.attempts.held(context.worker))
         # Twice in a row: not one that is just being claimed, but one whose claim was committed and never heard of.
         for job_id, attempt in strays & self._strays:
             context.attempts.give_up(job_id, attempt)
         self._strays = strays
-        if now - self._beaten_at >= context.settings.lease_seconds / _BEATS_PER_LEASE:
-            self._beaten_at = now
-            if not context.worker_registry.beat(context.worker):
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now - self._beaten_at < self._context.settings.lease_seconds / _BEATS_PER_LEASE:
+            return
+        self._beaten_at = now
+        registry, worker = self._context.worker_registry, self._context.worker
+        with self._row:
+            if not self._closed and not registry.beat(worker):
                 # Taken for dead while it slept: its jobs are with others by now, new ones need a live row.
-                context.worker_registry.register(context.worker)
+                registry.register(worker)
 
     def _note_progress(self) -> None:
         """Tell the rows of running jobs how far they are, where that has changed."""
-        if (now := time.monotonic()) - self._noted_at < _NOTE_SECONDS:
+        now = time.monotonic()
+        if now - self._noted_at < _NOTE_SECONDS:
             return
-        found = {recording: recording.note() for recording in self._context.publisher.recordings()}
-        if fresh := [note for one, note in found.items() if self._noted.get(one) != note]:
-            self._context.attempts.note_progress(fresh)
-        self._noted, self._noted_at = found, now
+        notes = {writer: writer.note() for writer in self._context.running.writers()}
+        changed = [note for writer, note in notes.items() if self._notes.get(writer) != note]
+        if changed:
+            self._context.attempts.note_progress(changed)
+        self._notes = notes
+        self._noted_at = now
 
     def _listen(self) -> None:
-        """Wake the pulse for every message. While Redis is away, the next beat finds what there is to do."""
+        """Wake the heartbeat for every message. While Redis is away, the next beat finds what there is to do."""
         client: Any = self._context.redis
         with client.pubsub(ignore_subscribe_messages=True) as channel:
             channel.subscribe(CONTROL_CHANNEL)

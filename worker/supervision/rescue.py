@@ -25,7 +25,7 @@ class Rescue:
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
         self._expired_at = -_EXPIRE_SECONDS
-        self._observer = LeaseMonitor(context.worker_registry, context.settings.lease_seconds)
+        self._lease_monitor = LeaseMonitor(context.worker_registry, context.settings.lease_seconds)
 
     def start(self) -> None:
         """Begin to rescue."""
@@ -39,9 +39,9 @@ class Rescue:
 
     def _requeue_orphans(self) -> None:
         context = self._context
-        for worker in self._observer.dead(context.worker):
+        for worker in self._lease_monitor.dead(context.worker):
             if worker == context.worker:
-                continue  # this process has slept; its pulse finds out
+                continue  # this process has slept; its heartbeat finds out
             if rescued := context.attempts.requeue_orphans(worker):
                 _log.warning("worker %s is dead: %d jobs go back to the queue", worker, rescued)
             context.worker_registry.forget(worker)

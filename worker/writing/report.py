@@ -14,10 +14,14 @@ from worker.model.cancellation import Reason
 from worker.model.chunks import Kind
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
-from worker.publishing.recording import Recording
+from worker.publishing.event_writer import EventWriter
+from worker.writing.answer_stream import stream_answer
+from worker.writing.attempt_context import AttemptContext
+from worker.writing.outcome import STOPPED, Outcome
 from worker.writing.outline import Outline, schema_of, written_so_far
+from worker.writing.retries import with_retries
 from worker.writing.section import Section
-from worker.writing.write_section import STOPPED, AttemptContext, Outcome, stream_answer, with_retries, write_section
+from worker.writing.write_section import write_section
 
 PLAN = 0
 _WORDS = 1500
@@ -34,7 +38,7 @@ def write_report(attempt: AttemptContext) -> Outcome:
         outline, planned = _plan(attempt)
     except ModelError as fault:
         return Outcome.failed(fault.message, fault.code)
-    attempt.recording.notes["outline"] = outline.model_dump(mode="json")
+    attempt.writer.notes["outline"] = outline.model_dump(mode="json")
     chapters = _sections(attempt, outline)
     summary = chapters.pop() if len(chapters) > len(outline.sections) else None
     with ThreadPoolExecutor(attempt.context.settings.section_concurrency) as threads:
@@ -42,7 +46,7 @@ def write_report(attempt: AttemptContext) -> Outcome:
     outcomes = [planned, *(one.result() for one in writing)]
     if summary and all(outcome.status is Status.COMPLETED for outcome in outcomes):
         outcomes.append(_write_summary(attempt, outline, summary))
-    return _together(attempt.recording, outcomes)
+    return _together(attempt.writer, outcomes)
 
 
 def _finished(attempt: AttemptContext, number: int) -> Outcome | None:
@@ -55,7 +59,7 @@ def _plan(attempt: AttemptContext) -> tuple[Outline, Outcome]:
     """The outline: that of an earlier attempt, or a new one. Raises Fault, Stopped, Replaced."""
     if before := _finished(attempt, PLAN):
         return Outline.model_validate(attempt.claim.checkpoints[0].items[0]["outline"]), before
-    section = Section(attempt.recording, PLAN, answer=Kind.PLAN)
+    section = Section(attempt.writer, PLAN, answer=Kind.PLAN)
     section.open()
     outline, usage = with_retries(attempt, section, lambda: _ask_for_outline(attempt, section))
 
@@ -103,8 +107,8 @@ def _hear_outline(attempt: AttemptContext, section: Section, ask: ModelRequest) 
 
     answer = stream_answer(attempt, ask, write)
     if answer.finish_reason == STOPPED:  # there is nothing yet that would be worth keeping
-        attempt.stop.request(Reason.WIND_DOWN)
-        attempt.stop.check()
+        attempt.cancellation.request(Reason.WIND_DOWN)
+        attempt.cancellation.check()
     return said, answer.usage
 
 
@@ -113,7 +117,7 @@ def _sections(attempt: AttemptContext, outline: Outline) -> list[Section]:
     prompt, titles = attempt.claim.job.request["prompt"], [chapter.title for chapter in outline.sections]
     if prompt["plan"]["summary"]:
         titles.append(_SUMMARY[prompt["variables"]["language"]])
-    sections = [Section(attempt.recording, number, title=title) for number, title in enumerate(titles, 1)]
+    sections = [Section(attempt.writer, number, title=title) for number, title in enumerate(titles, 1)]
     for section in sections:
         if not _finished(attempt, section.number):
             section.open()
@@ -123,7 +127,7 @@ def _sections(attempt: AttemptContext, outline: Outline) -> list[Section]:
 def _write_chapter(attempt: AttemptContext, outline: Outline, section: Section) -> Outcome:
     if before := _finished(attempt, section.number):
         return before
-    if attempt.stop.is_winding_down:
+    if attempt.cancellation.is_winding_down:
         return Outcome(Status.INCOMPLETE, reason=STOPPED)
     values = attempt.claim.job.request["prompt"]["variables"]
     number, chapter = section.number, outline.sections[section.number - 1]
@@ -145,7 +149,7 @@ def _write_summary(attempt: AttemptContext, outline: Outline, section: Section) 
         return before
     words = attempt.claim.job.request["prompt"]["variables"].get("words")
     # Without what an earlier try wrote of the summary itself: it is asked for in the same words each time.
-    items = attempt.recording.snapshot()["output"]
+    items = attempt.writer.buffer.snapshot()["output"]
     chapters = [item for item in items if item["penstock"]["section"] < section.number]
     told = {
         "report": text_of({"output": chapters})[:_SUMMARY_CHARACTERS],
@@ -161,12 +165,12 @@ def _step(attempt: AttemptContext, step: str, outline: Outline, told: Mapping[st
     return ModelRequest.for_job(request).with_messages(fill(request["prompt"]["plan"][step], values))
 
 
-def _together(recording: Recording, outcomes: Sequence[Outcome]) -> Outcome:
+def _together(writer: EventWriter, outcomes: Sequence[Outcome]) -> Outcome:
     """How a report has ended whose plan and sections ended so. One that has any section is worth keeping."""
     usage = _sum([outcome.usage for outcome in outcomes])
     faults = {str(number): outcome.error["message"] for number, outcome in enumerate(outcomes) if outcome.error}
     if faults:
-        recording.notes["faults"] = faults
+        writer.notes["faults"] = faults
     if len(faults) == len(outcomes) - 1:
         return Outcome(Status.FAILED, error=outcomes[1].error, usage=usage)
     reason = "section_failed" if faults else next((outcome.reason for outcome in outcomes if outcome.reason), None)

@@ -11,13 +11,13 @@ from jobs.protocol.fold import Item
 from jobs.storage.attempts import Checkpoint, Claim
 from jobs.transport.event_log import EventLog
 from worker.model.cancellation import Cancellation
-from worker.publishing.recording import Recording
+from worker.publishing.event_writer import EventWriter
 
 # Without Redis the job goes on all the same: from its row and checkpoints, as if the log were lost.
 PATIENCE_SECONDS = 10.0
 
 
-def history(claim: Claim, log: EventLog, stop: Cancellation) -> list[bytes]:
+def history(claim: Claim, log: EventLog, cancellation: Cancellation) -> list[bytes]:
     """The frames that earlier attempts logged, once only this one may add to them; [] if there are none.
 
     Raises Stopped.
@@ -28,10 +28,10 @@ def history(claim: Claim, log: EventLog, stop: Cancellation) -> list[bytes]:
     while time.monotonic() < deadline:
         try:
             log.take(claim.job.id, claim.attempt)
-            found = [frame for page in log.read(claim.job.id) for _, frame in page]
-            return found if _is_whole(found) else []
+            frames = [frame for page in log.read(claim.job.id) for _, frame in page]
+            return frames if _is_whole(frames) else []
         except redis.RedisError:
-            stop.wait(0.5)
+            cancellation.wait(0.5)
     return []
 
 
@@ -43,31 +43,29 @@ def _is_whole(frames: list[bytes]) -> bool:
     return numbers[:1] == [0] and all(after == before + 1 or frame.startswith(begins) for before, after, frame in steps)
 
 
-def restore(recording: Recording, checkpoint: Checkpoint) -> None:
+def restore(writer: EventWriter, checkpoint: Checkpoint) -> None:
     """Bring the log up to a finished section: what is missing comes as one delta, then the ends."""
     for wire in checkpoint.items:
-        items = recording.fold.items.values()
-        known = [item for item in items if (item.section, item.type) == (checkpoint.section, wire["type"])]
+        known = [item for item in writer.items(checkpoint.section) if item.type == wire["type"]]
         if any(item.status == "completed" for item in known):
             continue
-        item, place = next((item for item in known if item.id == wire["id"]), None), wire["penstock"]
+        item = next((item for item in known if item.id == wire["id"]), None)
+        place = wire["penstock"]
         started = place.get("started")
         if item is None:
             # Its old id may have been seen finished by someone who saw more of the log than is left.
-            name = f"{wire['id']}{recording.claim.attempt}"
-            item = recording.open_item(
-                wire["type"], name, checkpoint.section, title=place.get("title"), started=started
-            )
+            name = f"{wire['id']}{writer.claim.attempt}"
+            item = writer.open_item(wire["type"], name, checkpoint.section, title=place.get("title"), started=started)
         for index, part in enumerate([*wire.get("summary", ()), *wire["content"]]):
             if index == len(item.parts):
-                recording.open_part(item, part["type"], started)
-            _restore_part(recording, item, index, part)
-        recording.close_item(item, "completed", place.get("ended"))
+                writer.open_part(item, part["type"], started)
+            _restore_part(writer, item, index, part)
+        writer.close_item(item, "completed", place.get("ended"))
 
 
-def _restore_part(recording: Recording, item: Item, index: int, wire: dict[str, str]) -> None:
+def _restore_part(writer: EventWriter, item: Item, index: int, wire: dict[str, str]) -> None:
     part = item.parts[index]
     if not part.done:
         if missing := wire["text"][len(part.text) :]:
-            recording.write(item, missing)
-        recording.close_part(item)
+            writer.write(item, missing)
+        writer.close_part(item)

@@ -11,7 +11,7 @@ from typing import Any
 from jobs.protocol.fold import Item
 from jobs.protocol.ids import item_id
 from worker.model.chunks import Kind
-from worker.publishing.recording import Recording
+from worker.publishing.event_writer import EventWriter
 
 _REASON_LENGTH = 200
 _SHAPES = {
@@ -24,26 +24,22 @@ _SHAPES = {
 class Section:
     """The writer of one section. It has one run, and another after each restart that said other words."""
 
-    def __init__(
-        self, recording: Recording, number: int, *, answer: Kind = Kind.TEXT, title: str | None = None
-    ) -> None:
-        """Goes on with what the recording holds of this section, as a new attempt does.
+    def __init__(self, writer: EventWriter, number: int, *, answer: Kind = Kind.TEXT, title: str | None = None) -> None:
+        """Goes on with what the log holds of this section, as a new attempt does.
 
         `answer` is the kind of piece that it is there for: TEXT, or PLAN for one that holds just a plan.
         """
-        self._recording = recording
+        self._writer = writer
         self.number, self.title, self._answer = number, title, answer
         kinds = {"reasoning": answer if answer is Kind.PLAN else Kind.REASONING, "message": Kind.TEXT}
-        mine = sorted(
-            (item for item in recording.fold.items.values() if item.section == number), key=lambda item: item.index
-        )
-        self._open = {kinds[item.type]: item for item in mine if item.status == "in_progress"}
-        self._replaced = {kinds[item.type]: item for item in mine if item.status != "in_progress"}
-        newest = max((int(item.id.rpartition("_")[2]) for item in mine), default=-1)
+        items = writer.items(number)
+        self._open = {kinds[item.type]: item for item in items if item.status == "in_progress"}
+        self._replaced = {kinds[item.type]: item for item in items if item.status != "in_progress"}
+        newest = max((int(item.id.rpartition("_")[2]) for item in items), default=-1)
         self._run = newest if self._open else newest + 1
-        self._echo: _ReplayMatcher | None = None
+        self._replay: _ReplayMatcher | None = None
         self._reason: str | None = None
-        self.restart(recording.reason)
+        self.restart(writer.reason)
 
     def open(self) -> None:
         """Show that this section is to come, before there is anything to write."""
@@ -52,15 +48,15 @@ class Section:
 
     def write(self, kind: Kind, text: str) -> None:
         """Add text. After a restart, text that repeats what was written is not written again."""
-        if self._echo is None:
+        if self._replay is None:
             self._append(kind, text)
             return
-        fresh = self._echo.feed(kind, text)
+        fresh = self._replay.feed(kind, text)
         if fresh is None:
-            self._diverge(self._echo)
+            self._diverge(self._replay)
             self._append(kind, text)
         elif fresh:
-            self._echo = None
+            self._replay = None
             self._append(kind, fresh)
 
     def restart(self, reason: str | None = None) -> None:
@@ -69,17 +65,17 @@ class Section:
         The `reason` is told by the items that take the place of others.
         """
         self._reason = reason and reason[:_REASON_LENGTH]
-        written = {kind: self._recording.text_of(item) for kind, item in self._open.items()}
-        self._echo = _ReplayMatcher(written) if written else None
+        written = {kind: self._writer.text_of(item) for kind, item in self._open.items()}
+        self._replay = _ReplayMatcher(written) if written else None
 
     def finish(self, checkpoint: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
         """The section is whole: commit it, then say so."""
-        if self._echo is not None and not self._echo.is_whole:
-            self._diverge(self._echo)  # the model was done earlier than the last time
+        if self._replay is not None and not self._replay.is_whole:
+            self._diverge(self._replay)  # the model was done earlier than the last time
         if not (answer := self._item(self._answer)).parts:  # an answer without a word is an answer
             self._open_part(answer, self._answer)
-        items, ended = sorted(self._open.values(), key=lambda item: item.index), self._recording.elapsed()
-        checkpoint([self._recording.ending(item, "completed", ended) for item in items])
+        items, ended = sorted(self._open.values(), key=lambda item: item.index), self._writer.elapsed()
+        checkpoint([self._writer.ending(item, "completed", ended) for item in items])
         self._close("completed", ended)
 
     def _append(self, kind: Kind, text: str) -> None:
@@ -87,43 +83,43 @@ class Section:
             return
         thought = self._open.get(Kind.REASONING)
         if kind is Kind.TEXT and thought is not None and thought.parts and not thought.parts[-1].done:
-            self._recording.close_part(thought)  # the thought is over; its item waits for the section
+            self._writer.close_part(thought)  # the thought is over; its item waits for the section
         item = self._item(kind)
         if not item.parts or item.parts[-1].done:
             self._open_part(item, kind)
-        self._recording.write(item, text)
+        self._writer.write(item, text)
 
     def _item(self, kind: Kind) -> Item:
         """The item for this kind of text, opened now if there is none."""
         if kind not in self._open:
-            self._open_item(kind, started=self._recording.elapsed())
+            self._open_item(kind, started=self._writer.elapsed())
         return self._open[kind]
 
     def _open_part(self, item: Item, kind: Kind) -> None:
-        self._recording.open_part(item, _SHAPES[kind][2], self._recording.elapsed())
+        self._writer.open_part(item, _SHAPES[kind][2], self._writer.elapsed())
 
     def _open_item(self, kind: Kind, started: float | None) -> None:
         wire_type, prefix, _ = _SHAPES[kind]
         replaced = self._replaced.get(kind)
         if replaced is None and not self._open:
             replaced = next(iter(self._replaced.values()), None)
-        name = item_id(prefix, self._recording.claim.job.id, self.number, self._run)
+        name = item_id(prefix, self._writer.claim.job.id, self.number, self._run)
         before = {"replaces": replaced.id, "reason": self._reason} if replaced else {}
         place = {**before, "title": self.title, "started": started}
-        self._open[kind] = self._recording.open_item(wire_type, name, self.number, **place)
+        self._open[kind] = self._writer.open_item(wire_type, name, self.number, **place)
 
-    def _diverge(self, echo: _ReplayMatcher) -> None:
+    def _diverge(self, replay: _ReplayMatcher) -> None:
         """The model says something else this time: what was written is closed, the rest gets new items."""
-        self._echo = None
+        self._replay = None
         self._replaced = dict(self._open)
-        self._close("incomplete", self._recording.elapsed())
+        self._close("incomplete", self._writer.elapsed())
         self._run += 1
         for kind in Kind:
-            self._append(kind, echo.repeated(kind))
+            self._append(kind, replay.repeated(kind))
 
     def _close(self, status: str, ended: float) -> None:
         for item in sorted(self._open.values(), key=lambda item: item.index):
-            self._recording.close_item(item, status, ended)
+            self._writer.close_item(item, status, ended)
         self._open = {}
 
 
@@ -132,23 +128,23 @@ class _ReplayMatcher:
 
     def __init__(self, written: Mapping[Kind, str]) -> None:
         self._written = written
-        self._heard = dict.fromkeys(Kind, 0)
+        self._matched = dict.fromkeys(Kind, 0)
 
     def repeated(self, kind: Kind) -> str:
         """What has been said again so far, word for word."""
-        return self._written.get(kind, "")[: self._heard[kind]]
+        return self._written.get(kind, "")[: self._matched[kind]]
 
     @property
     def is_whole(self) -> bool:
         """Whether everything that had been written was said again."""
-        return all(self._heard[kind] >= len(text) for kind, text in self._written.items())
+        return all(self._matched[kind] >= len(text) for kind, text in self._written.items())
 
     def feed(self, kind: Kind, text: str) -> str | None:
         """What of `text` goes beyond what was written: "" while it repeats, None once the two differ."""
-        start, written = self._heard[kind], self._written.get(kind, "")
+        start, written = self._matched[kind], self._written.get(kind, "")
         repeat = written[start : start + len(text)]
-        behind = any(self._heard[other] < len(before) for other, before in self._written.items() if other is not kind)
+        behind = any(self._matched[other] < len(before) for other, before in self._written.items() if other is not kind)
         if not text.startswith(repeat) or (behind and len(repeat) < len(text)):
             return None
-        self._heard[kind] += len(repeat)
+        self._matched[kind] += len(repeat)
         return text[len(repeat) :]

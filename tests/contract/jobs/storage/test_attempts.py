@@ -88,13 +88,13 @@ def test_how_far_a_job_is_stands_in_its_row(rows: JobFactory) -> None:
         job = rows.get(claim.job.id)
         assert (job.progress, job.first_token_at) == (progress, first_text_at)
     second = rows.rescue(first)
-    recording = rows.record(second)
-    assert (recording.rate_histogram.to_wire(), recording.first_text_at) == (noted["curve"], 4.5)
-    recording.begin()
-    Section(recording, 0).write(Kind.TEXT, "Three words, 翠花")
-    recording.note_rate(5)
-    recording.abandon()
-    rows.finish(second, Status.INCOMPLETE, recording)
+    writer = rows.writer(second)
+    assert (writer.rate_histogram.to_wire(), writer.first_text_at) == (noted["curve"], 4.5)
+    writer.begin()
+    Section(writer, 0).write(Kind.TEXT, "Three words, 翠花")
+    writer.note_rate(5)
+    writer.close_open_items()
+    rows.finish(second, Status.INCOMPLETE, writer)
     job = rows.get(first.job.id)
     assert job.progress is not None
     assert {name: job.progress[name] for name in ("done", "total", "words")} == {"done": 0, "total": 1, "words": 4}
@@ -141,13 +141,13 @@ def test_a_write_whose_answer_was_lost_can_be_repeated(rows: JobFactory) -> None
 @pytest.mark.parametrize("status", ENDS)
 def test_invariant_3_one_end_in_one_transaction(rows: JobFactory, status: Status) -> None:
     claim, text = rows.claim(), "\x00 \u2028 🌊 翠花"
-    recording = rows.record(claim)
-    recording.begin()
-    item = recording.open_item("message", "msg_1", 0)
-    recording.open_part(item, "output_text")
-    recording.write(item, text)
-    recording.abandon()
-    assert rows.finish(claim, status, recording) is Finish.DONE
+    writer = rows.writer(claim)
+    writer.begin()
+    item = writer.open_item("message", "msg_1", 0)
+    writer.open_part(item, "output_text")
+    writer.write(item, text)
+    writer.close_open_items()
+    assert rows.finish(claim, status, writer) is Finish.DONE
     assert assert_one_end(rows.database, claim.job.id)["output"][0]["content"][0]["text"] == text
     assert rows.attempts.claim_one(claim.job.id, "w") is None
 

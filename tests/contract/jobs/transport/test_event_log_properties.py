@@ -1,6 +1,6 @@
 """Two attempts at one job, a network that loses, repeats and reorders calls, a Redis that forgets: nothing mixes.
 
-The parts are the product's own: rows, recordings, publishers, the script in a real Redis, a relay's view. Only
+The parts are the product's own: rows, writers, publishers, the script in a real Redis, a relay's view. Only
 time is the test's: one step at a time, in any order. Where a CI says so, Hypothesis draws the same every time.
 """
 
@@ -58,28 +58,32 @@ class Network(EventLog):
 
 
 class Attempt:
-    """A worker's part in the job: its recording, and a publisher whose every flush is a step of the test."""
+    """A worker's part in the job: its writer, and a publisher whose every flush is a step of the test."""
 
     def __init__(self, rows: JobFactory, client: redis.Redis, claim: Claim, history: list[bytes]) -> None:
         self.number, self.network, self.replaced = claim.attempt, Network(client), False
-        self.recording = rows.record(claim, history)
+        self.writer = rows.writer(claim, history)
         self.publisher = Publisher(self.network)
-        self.publisher.add(self.recording, replaced=self._stop, is_current=lambda: rows.attempts.is_current(claim))
-        self.recording.begin()
-        self._section = Section(self.recording, 0)
+        self.now = 0.0
+        self.publisher.add(
+            self.writer.buffer, on_replaced=self._stop, is_current=lambda: rows.attempts.is_current(claim)
+        )
+        self.writer.begin()
+        self._section = Section(self.writer, 0)
 
     def write(self, count: int) -> None:
         for number in range(count):
             self._section.write(Kind.TEXT, f"{self.number}.{number} ")
-            self.recording.snapshot()  # makes it an event of its own
+            self.writer.buffer.snapshot()  # makes it an event of its own
 
     def send(self, fate: str) -> None:
         self.network.fate = fate
-        self.publisher._flush()
+        self.now += 10.0  # no pause after a failure lasts so long
+        self.publisher.flush(self.now)
 
     @property
     def memory(self) -> Log:
-        return [(events.number_of(frame), frame) for frame in frames_of(self.recording)]
+        return [(events.number_of(frame), frame) for frame in frames_of(self.writer)]
 
     def _stop(self) -> None:
         self.replaced = True
@@ -204,7 +208,7 @@ class Interleavings(RuleBasedStateMachine):
         for _ in range(10):  # one may find the log lost, the next puts the rest into it
             owner.send("heard")
         assert not owner.replaced
-        assert not owner.recording.has_work
+        assert not owner.writer.buffer.has_work
         assert self._logged() == owner.memory
         self.reader.hear(arrives=False)
         self.reader.read()

@@ -24,15 +24,15 @@ from worker.writing.section import Section
 def half_done(rows: JobFactory) -> Job:
     """A job of two sections that failed in its second."""
     claim = rows.claim()
-    recording = rows.record(claim)
-    recording.begin()
-    first, second = Section(recording, 0), Section(recording, 1)
+    writer = rows.writer(claim)
+    writer.begin()
+    first, second = Section(writer, 0), Section(writer, 1)
     for section in (first, second):
         section.write(Kind.REASONING, "hm")
         section.write(Kind.TEXT, "written")
     first.finish(lambda items: rows.attempts.checkpoint(claim, Checkpoint(0, items, None)))
-    recording.abandon()
-    rows.finish(claim, Status.FAILED, recording)
+    writer.close_open_items()
+    rows.finish(claim, Status.FAILED, writer)
     return rows.get(claim.job.id)
 
 
@@ -40,15 +40,15 @@ def test_invariant_5_finished_items_stay_across_a_retry(rows: JobFactory, half_d
     again = retry(rows.store, OWNER, half_done.id)
     claim = rows.claim(again)
     assert [checkpoint.section for checkpoint in claim.checkpoints] == [0]
-    recording = rows.record(claim)
+    writer = rows.writer(claim)
     for checkpoint in claim.checkpoints:
-        resume.restore(recording, checkpoint)
-        resume.restore(recording, checkpoint)  # an attempt that finds it restored leaves it alone
+        resume.restore(writer, checkpoint)
+        resume.restore(writer, checkpoint)  # an attempt that finds it restored leaves it alone
     carried = [item for checkpoint in claim.checkpoints for item in checkpoint.items]
     assert [item["penstock"] for item in carried] == [{"section": 0}] * 2  # its times are those of another job
-    output = recording.snapshot()["output"]
+    output = writer.buffer.snapshot()["output"]
     assert [item["penstock"] for item in output] == [{"section": 0}] * 2
-    answers = [item for item in recording.snapshot()["output"] if item["type"] == "message"]
+    answers = [item for item in writer.buffer.snapshot()["output"] if item["type"] == "message"]
     assert [(item["status"], item["content"][0]["text"]) for item in answers] == [("completed", "written")]
 
 
@@ -62,11 +62,11 @@ def test_a_retry_is_a_new_job_with_the_same_request(rows: JobFactory, half_done:
 
 def test_what_completed_is_written_anew(rows: JobFactory) -> None:
     claim = rows.claim()
-    recording = rows.record(claim)
-    section = Section(recording, 0)
+    writer = rows.writer(claim)
+    section = Section(writer, 0)
     section.write(Kind.TEXT, "all of it")
     section.finish(lambda items: rows.attempts.checkpoint(claim, Checkpoint(0, items, None)))
-    rows.finish(claim, recording=recording)
+    rows.finish(claim, writer=writer)
     assert not rows.claim(retry(rows.store, OWNER, claim.job.id)).checkpoints
 
 

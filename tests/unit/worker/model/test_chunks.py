@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 
+from worker.model.answer.think_tags import ThinkTagParser
 from worker.model.chunks import ChunkReader, Kind
-from worker.model.think_tags import ThinkTagParser
 
 TEXTS = {
     "<think>why</think>because": ("why", "because"),

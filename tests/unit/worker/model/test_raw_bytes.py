@@ -25,11 +25,11 @@ from tests.support.raw_server import (
     raw_server,
 )
 from worker.model import call
+from worker.model.answer.finish_reason import End
 from worker.model.cancellation import Cancellation, Timeouts
 from worker.model.chat_model import Models
 from worker.model.chunks import ChunkReader, Kind
 from worker.model.errors import Cause, ModelError
-from worker.model.finish_reason import End
 from worker.model.request import ModelRequest
 
 STOP = chunk(finish="stop")
@@ -161,7 +161,9 @@ def test_a_filter_that_speaks_after_the_end_is_heard() -> None:
 
 # -- B, C, Q: the form of a stream ---------------------------------------------------------------------------------
 
-AZURE = {"choices": [{"index": 0, "finish_reason": None, "content_filter_offsets": {}, "content_filter_results": {}}]}
+AZURE: dict[str, Any] = {
+    "choices": [{"index": 0, "finish_reason": None, "content_filter_offsets": {}, "content_filter_results": {}}]
+}
 OTHER_INDEX = {"choices": [{"index": 3, "delta": {"content": "Yes."}, "finish_reason": "stop"}]}
 PARTS = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "Yes."}]
 FORMS = {

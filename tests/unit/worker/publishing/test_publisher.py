@@ -1,4 +1,4 @@
-"""The publisher between recordings and a real Redis that stops, forgets, and has a newer owner."""
+"""The publisher between writers and a real Redis that stops, forgets, and has a newer owner."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from tests.support.job_factory import JobFactory, frames_of
 from tests.support.redis_server import RedisServer
 from tests.support.stack import wait_for
 from worker.model.chunks import Kind
+from worker.publishing.event_writer import EventWriter
+from worker.publishing.frame_buffer import MAX_FRAMES
 from worker.publishing.publisher import Publisher
-from worker.publishing.recording import MAX_FRAMES, Recording
 from worker.writing.section import Section
 
 SECONDS = 10
@@ -33,24 +34,24 @@ class Desk:
         self.publisher = Publisher(self.log)
         self.publisher.start()
 
-    def begin(self) -> tuple[Recording, Section]:
+    def begin(self) -> tuple[EventWriter, Section]:
         """A job that has begun, and its log with it."""
         claim = self.rows.claim()
-        recording = self.rows.record(claim, wake=self.publisher.wake)
+        writer = self.rows.writer(claim, wake=self.publisher.wake)
         current = partial(self.rows.attempts.is_current, claim)
-        self.publisher.add(recording, replaced=self.replaced.set, is_current=current)
-        recording.begin()
-        self.settle(recording)
-        return recording, Section(recording, 0)
+        self.publisher.add(writer.buffer, on_replaced=self.replaced.set, is_current=current)
+        writer.begin()
+        self.settle(writer)
+        return writer, Section(writer, 0)
 
-    def settle(self, recording: Recording) -> None:
+    def settle(self, writer: EventWriter) -> None:
         """Wait until the log has all, and check that it does."""
-        self.publisher.settle(recording, SECONDS)
-        assert not recording.has_work
-        assert self.logged(recording) == frames_of(recording)
+        self.publisher.wait_until_sent(writer.buffer, SECONDS)
+        assert not writer.buffer.has_work
+        assert self.logged(writer) == frames_of(writer)
 
-    def logged(self, recording: Recording) -> list[bytes]:
-        return [frame for page in self.log.read(recording.claim.job.id) for _, frame in page]
+    def logged(self, writer: EventWriter) -> list[bytes]:
+        return [frame for page in self.log.read(writer.claim.job.id) for _, frame in page]
 
 
 @pytest.fixture
@@ -64,19 +65,19 @@ def desk(rows: JobFactory, tmp_path: Path) -> Iterator[Desk]:
 
 def test_what_was_written_while_redis_was_away_comes_when_it_is_back(desk: Desk) -> None:
     jobs = [desk.begin() for _ in range(5)]
-    for recording, section in jobs:
+    for writer, section in jobs:
         section.write(Kind.TEXT, "before ")
-        desk.settle(recording)
+        desk.settle(writer)
     desk.server.kill()
     for number in range(2 * MAX_FRAMES):
         for _, section in jobs:
             section.write(Kind.TEXT, f"{number} ")
-    assert all(recording.has_work for recording, _ in jobs)
+    assert all(writer.buffer.has_work for writer, _ in jobs)
     desk.server.start()
-    for recording, section in jobs:
+    for writer, section in jobs:
         section.write(Kind.TEXT, "after")
-        desk.settle(recording)
-        assert len(desk.logged(recording)) < MAX_FRAMES  # text that waits is merged
+        desk.settle(writer)
+        assert len(desk.logged(writer)) < MAX_FRAMES  # text that waits is merged
 
 
 def test_a_redis_that_forgot_everything_gets_it_all_again(desk: Desk) -> None:
@@ -84,36 +85,36 @@ def test_a_redis_that_forgot_everything_gets_it_all_again(desk: Desk) -> None:
     for _ in range(4):
         desk.redis.flushall()
         desk.redis.script_flush()
-        for recording, section in jobs:
+        for writer, section in jobs:
             section.write(Kind.TEXT, "some ")
-            desk.settle(recording)
+            desk.settle(writer)
 
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_invariant_4_stale_writes_refused_and_the_attempt_ended(desk: Desk, lost: bool) -> None:
-    recording, section = desk.begin()
-    later = desk.rows.rescue(recording.claim)
+    writer, section = desk.begin()
+    later = desk.rows.rescue(writer.claim)
     if lost:
         desk.redis.flushall()  # then the row has to say whose log it was
     else:
         desk.log.take(later.job.id, later.attempt)
-    before = desk.logged(recording)
+    before = desk.logged(writer)
     section.write(Kind.TEXT, "late")
     assert desk.replaced.wait(SECONDS)
-    assert desk.logged(recording) == before
+    assert desk.logged(writer) == before
 
 
 def test_the_end_gives_the_log_its_short_life(desk: Desk) -> None:
-    recording, section = desk.begin()
+    writer, section = desk.begin()
     section.write(Kind.TEXT, "all")
-    recording.abandon()
-    frame, _ = recording.closing({**recording.snapshot(), "status": "completed"})
-    recording.end(frame)
-    wait_for(lambda: desk.logged(recording)[-1:] == [frame])
-    assert 0 < desk.redis.pttl(f"{channel(recording.claim.job.id)}:log") <= ENDED_MS
+    writer.close_open_items()
+    frame, _ = writer.buffer.closing({**writer.buffer.snapshot(), "status": "completed"})
+    writer.buffer.end(frame)
+    wait_for(lambda: desk.logged(writer)[-1:] == [frame])
+    assert 0 < desk.redis.pttl(f"{channel(writer.claim.job.id)}:log") <= ENDED_MS
     desk.redis.flushall()
     desk.begin()
-    assert desk.logged(recording) == []  # an ended job's log is not put back
+    assert desk.logged(writer) == []  # an ended job's log is not put back
 
 
 def test_one_job_that_cannot_be_put_back_holds_up_no_other(desk: Desk) -> None:
@@ -123,22 +124,22 @@ def test_one_job_that_cannot_be_put_back_holds_up_no_other(desk: Desk) -> None:
         raise OperationalError("SELECT", {}, Exception("the database is away"))
 
     stuck, stuck_section = desk.begin()
-    desk.publisher.remove(stuck)
-    desk.publisher.add(stuck, replaced=desk.replaced.set, is_current=nobody_knows)
+    desk.publisher.remove(stuck.buffer)
+    desk.publisher.add(stuck.buffer, on_replaced=desk.replaced.set, is_current=nobody_knows)
     other, section = desk.begin()
     desk.redis.delete(f"{channel(stuck.claim.job.id)}:fence")
     stuck_section.write(Kind.TEXT, "x")
     for _ in range(3):
         for _ in range(MAX_FRAMES - 50):
             section.write(Kind.TEXT, "y")
-            other.batch()  # one frame each
+            other.buffer.batch()  # one frame each
         desk.settle(other)
-    assert stuck.has_work
+    assert stuck.buffer.has_work
 
 
 def test_a_job_that_was_taken_away_is_not_published(desk: Desk) -> None:
-    recording, section = desk.begin()
-    desk.publisher.remove(recording)
+    writer, section = desk.begin()
+    desk.publisher.remove(writer.buffer)
     section.write(Kind.TEXT, "x")
     desk.begin()
-    assert recording.has_work
+    assert writer.buffer.has_work

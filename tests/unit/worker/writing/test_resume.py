@@ -14,7 +14,7 @@ from jobs.transport.event_log import AppendStatus, EventLog
 from tests.support.job_factory import JobFactory, events_of, frames_of
 from worker.model.cancellation import Cancellation, Reason, Stopped
 from worker.model.chunks import Kind
-from worker.publishing.recording import Recording
+from worker.publishing.event_writer import EventWriter
 from worker.writing import resume
 from worker.writing.section import Section
 
@@ -22,17 +22,17 @@ from worker.writing.section import Section
 FRAMES = 17
 
 
-def finished(rows: JobFactory) -> Recording:
+def finished(rows: JobFactory) -> EventWriter:
     """A first attempt that finished its only section."""
     claim = rows.claim()
-    recording = rows.record(claim)
-    recording.begin()
-    section = Section(recording, 0)
+    writer = rows.writer(claim)
+    writer.begin()
+    section = Section(writer, 0)
     for kind, text in ((Kind.REASONING, "why"), (Kind.REASONING, " not"), (Kind.TEXT, "be"), (Kind.TEXT, "cause")):
         section.write(kind, text)
-        recording.batch()
+        writer.buffer.batch()
     section.finish(lambda items: rows.attempts.checkpoint(claim, Checkpoint(0, items, {"output_tokens": 3})))
-    return recording
+    return writer
 
 
 @pytest.mark.parametrize("left", [0, *range(2, FRAMES + 1)])
@@ -42,7 +42,7 @@ def test_invariant_5_finished_items_stay_wherever_the_log_broke_off(rows: JobFac
     claim = rows.rescue(first.claim)
     (checkpoint,) = claim.checkpoints
     assert [set(item["penstock"]) for item in checkpoint.items] == [{"section", "started", "ended"}] * 2
-    second = rows.record(replace(claim, job=replace(claim.job, created_at=0.0)), frames_of(first)[:left])
+    second = rows.writer(replace(claim, job=replace(claim.job, created_at=0.0)), frames_of(first)[:left])
     second.begin()
     resume.restore(second, checkpoint)
 
@@ -62,7 +62,7 @@ def test_invariant_5_finished_items_stay_wherever_the_log_broke_off(rows: JobFac
 def test_a_later_attempt_takes_the_log_and_nobody_else_may_append(rows: JobFactory, log: EventLog) -> None:
     first = finished(rows)
     assert resume.history(first.claim, log, Cancellation()) == []
-    batch = first.batch()
+    batch = first.buffer.batch()
     assert batch
     assert log.append([batch])[0].status is AppendStatus.OK
     assert resume.history(rows.rescue(first.claim), log, Cancellation()) == frames_of(first)

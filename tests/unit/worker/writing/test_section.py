@@ -14,7 +14,7 @@ from jobs.protocol.fold import fold
 from jobs.storage.attempts import Checkpoint
 from tests.support.job_factory import JobFactory, events_of, frames_of
 from worker.model.chunks import Kind
-from worker.publishing.recording import Recording
+from worker.publishing.event_writer import EventWriter
 from worker.writing.section import Section
 
 Said = Sequence[tuple[Kind, str]]
@@ -30,11 +30,11 @@ def pieces(reasoning: str, text: str, cuts: Sequence[int]) -> Said:
     return said
 
 
-def say(section: Section, said: Said, recording: Recording) -> None:
+def say(section: Section, said: Said, writer: EventWriter) -> None:
     for number, (kind, text) in enumerate(said):
         section.write(kind, text)
         if number % 2:
-            recording.batch()  # numbers what is there, as the publisher does at any moment
+            writer.buffer.batch()  # numbers what is there, as the publisher does at any moment
 
 
 def finished(section: Section) -> Items:
@@ -52,8 +52,8 @@ def text_by_type(items: Items) -> dict[str, str]:
     return {item["type"]: "".join(part["text"] for part in item["content"]) for item in items}
 
 
-def told(recording: Recording, kind: str) -> Items:
-    return [event["item"] for event in events_of(recording) if event["type"] == kind]
+def told(writer: EventWriter, kind: str) -> Items:
+    return [event["item"] for event in events_of(writer) if event["type"] == kind]
 
 
 ANSWERS = st.tuples(st.text("ab", max_size=5), st.text("ab", max_size=5), st.lists(st.integers(1, 4), max_size=3))
@@ -65,24 +65,24 @@ def test_what_is_said_last_is_what_is_kept(
     rows: JobFactory, before: tuple[str, str, list[int]], after: tuple[str, str, list[int]], rescued: bool
 ) -> None:
     """Whatever was said before, by the same attempt or one that died, and however both were cut."""
-    recording = rows.record(rows.claim())
-    section = Section(recording, 0)
-    say(section, pieces(*before), recording)
+    writer = rows.writer(rows.claim())
+    section = Section(writer, 0)
+    say(section, pieces(*before), writer)
     if rescued:
-        recording.batch()
-        recording = rows.record(rows.rescue(recording.claim), frames_of(recording))
-        section = Section(recording, 0)
+        writer.buffer.batch()
+        writer = rows.writer(rows.rescue(writer.claim), frames_of(writer))
+        section = Section(writer, 0)
     section.restart()
-    say(section, pieces(*after), recording)
+    say(section, pieces(*after), writer)
     items = finished(section)
 
     expected = {"reasoning": after[0], "message": after[1]}
     assert text_by_type(items) == {kind: text for kind, text in expected.items() if text or kind == "message"}
     # A run that has no words does not take away what an earlier one said.
     if after[1] or (not before[1] and (after[0] or not before[0])):
-        assert fold(events_of(recording))["output"] == [item for item in items if item["content"][0]["text"]]
+        assert fold(events_of(writer))["output"] == [item for item in items if item["content"][0]["text"]]
     goes_on = after[0] == before[0] and after[1].startswith(before[1]) if before[1] else after[0].startswith(before[0])
-    added, done = told(recording, events.ITEM_ADDED), told(recording, events.ITEM_DONE)
+    added, done = told(writer, events.ITEM_ADDED), told(writer, events.ITEM_DONE)
     assert all(item["status"] == "completed" for item in done) == goes_on
     assert len({item["id"] for item in added}) == len(added) == len(done)
     assert not goes_on or not any("replaces" in item["penstock"] for item in added)
@@ -90,15 +90,15 @@ def test_what_is_said_last_is_what_is_kept(
 
 @pytest.mark.parametrize("place", range(6))
 def test_a_mismatch_at_any_place_begins_a_new_item(rows: JobFactory, place: int) -> None:
-    recording = rows.record(rows.claim())
-    section = Section(recording, 0)
+    writer = rows.writer(rows.claim())
+    section = Section(writer, 0)
     section.write(Kind.TEXT, "abcdef")
     section.restart("The server " + "had an error " * 99)
     other = "abcdef"[:place] + "X" + "abcdef"[place + 1 :] + "ghi"
     for letter in other:
         section.write(Kind.TEXT, letter)
     finished(section)
-    old, new = told(recording, events.ITEM_DONE)
+    old, new = told(writer, events.ITEM_DONE)
     assert (old["status"], old["content"][0]["text"]) == ("incomplete", "abcdef")
     assert (new["status"], new["content"][0]["text"]) == ("completed", other)
     assert new["penstock"]["replaces"] == old["id"]
@@ -108,15 +108,15 @@ def test_a_mismatch_at_any_place_begins_a_new_item(rows: JobFactory, place: int)
 
 @pytest.mark.parametrize("drained", [False, True])
 def test_a_new_attempt_says_why_it_replaces_what_it_found(rows: JobFactory, drained: bool) -> None:
-    first = rows.record(rows.claim())
+    first = rows.writer(rows.claim())
     first.begin()
     Section(first, 0).write(Kind.TEXT, "one")
-    first.batch()
+    first.buffer.batch()
     if drained:
-        assert rows.attempts.give_back(first.claim, first.freeze())
+        assert rows.attempts.give_back(first.claim, first.buffer.freeze())
     else:
         rows.requeue(first.claim.job.id)
-    second = rows.record(rows.claim(first.claim.job), frames_of(first))
+    second = rows.writer(rows.claim(first.claim.job), frames_of(first))
     second.begin()
     Section(second, 0).write(Kind.TEXT, "two")
     old, new = told(second, events.ITEM_ADDED)
@@ -125,56 +125,56 @@ def test_a_new_attempt_says_why_it_replaces_what_it_found(rows: JobFactory, drai
 
 
 def test_a_section_that_waits_has_not_started(rows: JobFactory) -> None:
-    recording = rows.record(rows.claim())
-    section = Section(recording, 3, title="Rain")
+    writer = rows.writer(rows.claim())
+    section = Section(writer, 3, title="Rain")
     section.open()
     section.open()
-    (added,) = told(recording, events.ITEM_ADDED)
+    (added,) = told(writer, events.ITEM_ADDED)
     assert added["penstock"] == {"section": 3, "title": "Rain"}
     section.write(Kind.REASONING, "hm")
     section.write(Kind.TEXT, "wet")
     finished(section)
-    done = told(recording, events.ITEM_DONE)
+    done = told(writer, events.ITEM_DONE)
     assert [set(item["penstock"]) for item in done] == [{"section", "title", "started", "ended"}] * 2
-    assert fold(events_of(recording))["output"] == sorted(done, key=lambda item: item["type"])
+    assert fold(events_of(writer))["output"] == sorted(done, key=lambda item: item["type"])
 
 
 def test_a_repetition_is_not_written_twice(rows: JobFactory) -> None:
-    recording = rows.record(rows.claim())
-    section = Section(recording, 0)
-    say(section, pieces("why", "because", []), recording)
-    seen = frames_of(recording)
+    writer = rows.writer(rows.claim())
+    section = Section(writer, 0)
+    say(section, pieces("why", "because", []), writer)
+    seen = frames_of(writer)
     for _ in range(3):
         section.restart()
-        say(section, pieces("why", "because", range(9)), recording)
-    assert frames_of(recording)[: len(seen)] == seen
+        say(section, pieces("why", "because", range(9)), writer)
+    assert frames_of(writer)[: len(seen)] == seen
     section.write(Kind.TEXT, "!")
     assert text_by_type(finished(section)) == {"reasoning": "why", "message": "because!"}
 
 
 def test_runs_replace_each_other_in_turn(rows: JobFactory) -> None:
-    recording = rows.record(rows.claim())
-    section = Section(recording, 0)
+    writer = rows.writer(rows.claim())
+    section = Section(writer, 0)
     for text in ("one", "two", "three", "three"):
         section.restart()
-        say(section, pieces(f"think {text}", text, []), recording)
+        say(section, pieces(f"think {text}", text, []), writer)
     finished(section)
-    added = told(recording, events.ITEM_ADDED)
+    added = told(writer, events.ITEM_ADDED)
     assert [item["penstock"].get("replaces") for item in added] == [None, None, *(item["id"] for item in added[:4])]
-    assert text_by_type(fold(events_of(recording))["output"]) == {"reasoning": "think three", "message": "three"}
+    assert text_by_type(fold(events_of(writer))["output"]) == {"reasoning": "think three", "message": "three"}
 
 
 def test_nothing_is_said_to_be_finished_before_it_is_a_checkpoint(rows: JobFactory) -> None:
-    recording = rows.record(rows.claim())
-    section = Section(recording, 0)
-    say(section, pieces("why", "because", []), recording)
+    writer = rows.writer(rows.claim())
+    section = Section(writer, 0)
+    say(section, pieces("why", "because", []), writer)
 
     def checkpoint(items: Items) -> None:
-        assert told(recording, events.ITEM_DONE) == []
-        rows.attempts.checkpoint(recording.claim, Checkpoint(0, items, None))
+        assert told(writer, events.ITEM_DONE) == []
+        rows.attempts.checkpoint(writer.claim, Checkpoint(0, items, None))
 
     section.finish(checkpoint)
-    (kept,) = rows.rescue(recording.claim).checkpoints
-    assert list(kept.items) == told(recording, events.ITEM_DONE)
-    kinds = [event["type"] for event in events_of(recording)]
+    (kept,) = rows.rescue(writer.claim).checkpoints
+    assert list(kept.items) == told(writer, events.ITEM_DONE)
+    kinds = [event["type"] for event in events_of(writer)]
     assert kinds.index(events.REASONING_DONE) < kinds.index(events.TEXT_DELTA)  # the thought is over by then

@@ -13,7 +13,7 @@ from jobs.transport.queue import Queue
 from tests.support.job_factory import JobFactory, sqlite
 from worker.context import WorkerContext
 from worker.model.cancellation import Cancellation
-from worker.writing.write_section import AttemptContext
+from worker.writing.attempt_context import AttemptContext
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def context(rows: JobFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def attempt_at(claim: Claim, rows: JobFactory, context: WorkerContext) -> AttemptContext:
-    return AttemptContext(rows.record(claim), Cancellation(), context)
+    return AttemptContext(rows.writer(claim), Cancellation(), context)
 
 
 def test_who_wrote_what_is_finished_is_known_to_a_later_attempt(rows: JobFactory, context: WorkerContext) -> None:
@@ -49,4 +49,4 @@ def test_who_wrote_what_is_finished_is_known_to_a_later_attempt(rows: JobFactory
     first.checkpoint(1, None, [{"type": "message", "id": "msg_1", "content": []}])
     second = attempt_at(rows.rescue(first.claim), rows, context)
     assert second.model == "demo"  # it may be there again
-    assert second.models == second.recording.notes["models"] == {"c": None}
+    assert second.models == second.writer.notes["models"] == {"c": None}

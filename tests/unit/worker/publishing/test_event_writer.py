@@ -12,42 +12,43 @@ from jobs.protocol.transcript import read
 from jobs.storage.attempts import BLOCK, Claim
 from jobs.transport.event_log import Append, AppendStatus, EventLog
 from tests.support.job_factory import JobFactory, events_of, frames_of
-from worker.publishing.recording import MAX_FRAMES, Recording
+from worker.publishing.event_writer import EventWriter
+from worker.publishing.frame_buffer import MAX_FRAMES, FrameBuffer
 
 
-def begun(recording: Recording, text: str = "") -> Recording:
+def begun(writer: EventWriter, text: str = "") -> EventWriter:
     """With one item, and text in it."""
-    recording.begin()
-    recording.open_part(recording.open_item("message", f"msg_{recording.claim.attempt}", 0), "output_text")
+    writer.begin()
+    writer.open_part(writer.open_item("message", f"msg_{writer.claim.attempt}", 0), "output_text")
     if text:
-        write(recording, text)
-    return recording
+        write(writer, text)
+    return writer
 
 
-def write(recording: Recording, text: str) -> None:
-    recording.write(list(recording.fold.items.values())[-1], text)
+def write(writer: EventWriter, text: str) -> None:
+    writer.write(list(writer.buffer.fold.items.values())[-1], text)
 
 
-def sent(recording: Recording) -> Append:
+def sent(writer: EventWriter) -> Append:
     """The next batch, which the log takes."""
-    batch = recording.batch()
-    assert batch == recording.batch()  # the same until it is acknowledged
+    batch = writer.buffer.batch()
+    assert batch == writer.buffer.batch()  # the same until it is acknowledged
     assert batch
-    recording.acknowledge(batch.first + len(batch.frames) - 1)
+    writer.buffer.acknowledge(batch.first + len(batch.frames) - 1)
     return batch
 
 
-def publish(recording: Recording, log: EventLog) -> None:
+def publish(writer: EventWriter, log: EventLog) -> None:
     """What the publisher does, without its thread."""
-    while (batch := recording.batch()) is not None:
+    while (batch := writer.buffer.batch()) is not None:
         (answer,) = log.append([batch])
         if answer.status is AppendStatus.LOST:
-            last, pages = recording.pages()
+            last, pages = writer.buffer.pages()
             assert log.rebuild(batch.job_id, batch.attempt, pages).status is AppendStatus.OK
-            recording.acknowledge(last)
+            writer.buffer.acknowledge(last)
         else:
             assert answer.status is AppendStatus.OK
-            recording.acknowledge(answer.tail)
+            writer.buffer.acknowledge(answer.tail)
 
 
 def logged(log: EventLog, claim: Claim) -> list[bytes]:
@@ -55,54 +56,54 @@ def logged(log: EventLog, claim: Claim) -> list[bytes]:
 
 
 def test_every_attempt_tells_of_those_before_it_and_why_it_was_needed(rows: JobFactory) -> None:
-    recording = begun(rows.record(rows.claim()))
-    told = [events_of(recording)[2]["response"]["penstock"]["attempts"]]
+    writer = begun(rows.writer(rows.claim()))
+    told = [events_of(writer)[2]["response"]["penstock"]["attempts"]]
     for drained in (False, True, False):
         if drained:
-            assert rows.attempts.give_back(recording.claim, recording.freeze())
+            assert rows.attempts.give_back(writer.claim, writer.buffer.freeze())
         else:
-            rows.requeue(recording.claim.job.id)
-        recording = begun(rows.record(rows.claim(recording.claim.job), frames_of(recording)))
-        snapshot = recording.snapshot()["penstock"]
+            rows.requeue(writer.claim.job.id)
+        writer = begun(rows.writer(rows.claim(writer.claim.job), frames_of(writer)))
+        snapshot = writer.buffer.snapshot()["penstock"]
         told.append(snapshot["attempts"])
-        assert snapshot["attempt"] == recording.claim.attempt
+        assert snapshot["attempt"] == writer.claim.attempt
         assert told[-1][:-1] == told[-2]
     reasons = [None, "the worker was lost", "the worker was stopped", "the worker was lost"]
     assert [(one["attempt"], one["reason"]) for one in told[-1]] == list(enumerate(reasons, 1))
     assert [one["started"] for one in told[-1]] == sorted(one["started"] for one in told[-1])
     # With the log they are lost: what is left is why there is another.
-    alone = begun(rows.record(rows.rescue(recording.claim)))
-    (only,) = alone.snapshot()["penstock"]["attempts"]
+    alone = begun(rows.writer(rows.rescue(writer.claim)))
+    (only,) = alone.buffer.snapshot()["penstock"]["attempts"]
     assert (only["attempt"], only["reason"], alone.reason) == (5, "the worker was lost", "the worker was lost")
 
 
-def numbers(recording: Recording) -> list[int]:
-    return [event["sequence_number"] for event in events_of(recording)]
+def numbers(writer: EventWriter) -> list[int]:
+    return [event["sequence_number"] for event in events_of(writer)]
 
 
 def test_an_attempt_numbers_without_holes_from_the_opening_on(rows: JobFactory) -> None:
-    recording = begun(rows.record(rows.claim()), "a")
-    write(recording, "\x00\u2028")
-    first = sent(recording)
+    writer = begun(rows.writer(rows.claim()), "a")
+    write(writer, "\x00\u2028")
+    first = sent(writer)
     assert (first.held, first.first, first.begins, first.ends) == (0, 0, True, False)
     assert [events.number_of(frame) for frame in first.frames] == list(range(6))
-    assert b"".join(first.frames[:2]) == recording.claim.job.initial_frames
+    assert b"".join(first.frames[:2]) == writer.claim.job.initial_frames
     assert events.event_of(first.frames[-1])["delta"] == "a\x00\u2028"
-    write(recording, "b")
-    second = sent(recording)
+    write(writer, "b")
+    second = sent(writer)
     assert (second.held, second.first, len(second.frames), second.begins) == (6, 6, 1, False)
 
 
 def test_the_end_is_in_the_transcript_before_it_is_sent(rows: JobFactory) -> None:
-    recording = begun(rows.record(rows.claim()), "all")
-    recording.abandon()
-    final = {**recording.snapshot(), "status": "failed"}
-    frame, transcript = recording.closing(final)
-    before = sent(recording)
+    writer = begun(rows.writer(rows.claim()), "all")
+    writer.close_open_items()
+    final = {**writer.buffer.snapshot(), "status": "failed"}
+    frame, transcript = writer.buffer.closing(final)
+    before = sent(writer)
     assert not before.ends
-    assert recording.batch() is None
-    recording.end(frame)
-    last = sent(recording)
+    assert writer.buffer.batch() is None
+    writer.buffer.end(frame)
+    last = sent(writer)
     assert (last.ends, last.frames) == (True, [frame])
     stored = [one for page in read(transcript) for one in page]
     assert stored == [*before.frames, frame]
@@ -110,64 +111,64 @@ def test_the_end_is_in_the_transcript_before_it_is_sent(rows: JobFactory) -> Non
 
 
 def test_a_long_queue_goes_out_in_batches_and_text_stays_merged(rows: JobFactory) -> None:
-    recording = rows.record(rows.claim())
+    writer = rows.writer(rows.claim())
     for _ in range(MAX_FRAMES):
-        recording.begin()
-    begun(recording, "a")
-    recording.batch()
-    write(recording, "b")
-    assert len(sent(recording).frames) == MAX_FRAMES
-    assert events.event_of(sent(recording).frames[-1])["delta"] == "ab"
+        writer.begin()
+    begun(writer, "a")
+    writer.buffer.batch()
+    write(writer, "b")
+    assert len(sent(writer).frames) == MAX_FRAMES
+    assert events.event_of(sent(writer).frames[-1])["delta"] == "ab"
 
 
 def test_numbers_are_reserved_in_the_row_before_they_are_used(rows: JobFactory) -> None:
-    recording = begun(rows.record(rows.claim()))
+    writer = begun(rows.writer(rows.claim()))
     for number in range(2 * BLOCK):
-        write(recording, "x")
-        last = sent(recording).first
+        write(writer, "x")
+        last = sent(writer).first
         if number % 500 == 0:
-            assert last < rows.get(recording.claim.job.id).seq_mark
-    assert rows.rescue(recording.claim).first > last > 2 * BLOCK
+            assert last < rows.get(writer.claim.job.id).seq_mark
+    assert rows.rescue(writer.claim).first > last > 2 * BLOCK
 
 
 def test_without_a_reservation_text_waits(rows: JobFactory) -> None:
     claim, asked = rows.claim(), set[bool]()
 
-    def refuse(_seq_mark: int, _index_mark: int, needed: bool) -> bool:
+    def refuse(seq_mark: int, index_mark: int, *, needed: bool) -> bool:
         asked.add(needed)
         return False
 
-    recording = begun(Recording(claim, [], reserve=refuse, wake=lambda: None))
+    writer = begun(EventWriter(FrameBuffer(claim, [], reserve=refuse, wake=lambda: None)))
     for _ in range(BLOCK + 500):
-        write(recording, "x")
-        if recording.batch():
-            sent(recording)
+        write(writer, "x")
+        if writer.buffer.batch():
+            sent(writer)
     assert asked == {False, True}
-    assert max(numbers(recording)) == claim.job.seq_mark - 1
-    assert recording.has_work
+    assert max(numbers(writer)) == claim.job.seq_mark - 1
+    assert writer.buffer.has_work
 
 
 def test_items_have_indexes_of_their_own(rows: JobFactory) -> None:
-    recording = rows.record(rows.claim())
+    writer = rows.writer(rows.claim())
     for number in range(7):
-        recording.close_item(recording.open_item("message", f"msg_{number}", 0), "incomplete")
-    assert list(recording.fold.items) == list(range(7))
-    lost = rows.rescue(recording.claim)
-    assert list(begun(rows.record(lost)).fold.items) == [lost.first_index]
+        writer.close_item(writer.open_item("message", f"msg_{number}", 0), "incomplete")
+    assert list(writer.buffer.fold.items) == list(range(7))
+    lost = rows.rescue(writer.claim)
+    assert list(begun(rows.writer(lost)).buffer.fold.items) == [lost.first_index]
     assert lost.first_index >= 7
-    told = rows.record(rows.rescue(lost), frames_of(recording))
-    assert list(begun(told).fold.items) == list(range(8))
+    told = rows.writer(rows.rescue(lost), frames_of(writer))
+    assert list(begun(told).buffer.fold.items) == list(range(8))
 
 
 @pytest.mark.parametrize("mark", ["beyond the log", "behind the log"])
 def test_a_later_attempt_goes_on_in_the_log_that_it_found(rows: JobFactory, log: EventLog, mark: str) -> None:
-    recording = begun(rows.record(rows.claim()), "half")
-    publish(recording, log)
-    claim = rows.rescue(recording.claim)
+    writer = begun(rows.writer(rows.claim()), "half")
+    publish(writer, log)
+    claim = rows.rescue(writer.claim)
     if mark == "behind the log":
         claim = replace(claim, first=3)
     log.take(claim.job.id, claim.attempt)
-    second = rows.record(claim, logged(log, claim))
+    second = rows.writer(claim, logged(log, claim))
     second.begin()
     publish(second, log)
     assert numbers(second) == [*range(6), max(claim.first, 6)]
@@ -178,24 +179,24 @@ def test_a_later_attempt_goes_on_in_the_log_that_it_found(rows: JobFactory, log:
 @pytest.mark.parametrize("how", ["rescued", "drained"])
 def test_a_log_that_could_not_be_read_is_replaced(rows: JobFactory, log: EventLog, how: str) -> None:
     """The fence is taken, then Redis does not answer, then it does, with all of the old log."""
-    recording = begun(rows.record(rows.claim()), "half")
-    publish(recording, log)
+    writer = begun(rows.writer(rows.claim()), "half")
+    publish(writer, log)
     if how == "drained":
-        rows.attempts.give_back(recording.claim, recording.freeze())
-        claim = rows.claim(recording.claim.job)
+        rows.attempts.give_back(writer.claim, writer.buffer.freeze())
+        claim = rows.claim(writer.claim.job)
     else:
-        claim = rows.rescue(recording.claim)
+        claim = rows.rescue(writer.claim)
     log.take(claim.job.id, claim.attempt)
-    blind = begun(rows.record(claim))
+    blind = begun(rows.writer(claim))
     publish(blind, log)
     assert logged(log, claim) == frames_of(blind)
-    assert numbers(blind)[2] > max(numbers(recording))
+    assert numbers(blind)[2] > max(numbers(writer))
 
 
 def test_a_frozen_recording_says_no_more(rows: JobFactory, log: EventLog) -> None:
-    recording = begun(rows.record(rows.claim()))
-    publish(recording, log)
-    mark = recording.freeze()
-    write(recording, "too late")
-    assert recording.batch() is None
-    assert log.tails([recording.claim.job.id]) == [mark - 1]
+    writer = begun(rows.writer(rows.claim()))
+    publish(writer, log)
+    mark = writer.buffer.freeze()
+    write(writer, "too late")
+    assert writer.buffer.batch() is None
+    assert log.tails([writer.claim.job.id]) == [mark - 1]

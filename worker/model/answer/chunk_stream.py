@@ -14,12 +14,12 @@ from typing import Any
 import openai
 import orjson
 
+from worker.model.answer.finish_reason import End, end_of, settled
+from worker.model.answer.message_content import contents_of
+from worker.model.answer.provider_words import error_in
+from worker.model.answer.server_sent_events import LONGEST_LINE, events_of
 from worker.model.cancellation import current_call
 from worker.model.errors import ModelError, error_of_body
-from worker.model.finish_reason import End, end_of, settled
-from worker.model.message_content import contents_of
-from worker.model.provider_words import error_in
-from worker.model.server_sent_events import LONGEST_LINE, events_of
 
 Chunk = dict[str, Any]
 

@@ -11,7 +11,7 @@ from worker.model.errors import Cause, ModelError
 _LONGEST_PAUSE = {None: 60.0, Cause.LIMITED: 20.0, Cause.AWAY: 2.0}
 
 
-class Retries:
+class RetryPolicy:
     """The tries of one step with one model. `tries` counts those that failed."""
 
     def __init__(self, settings: Settings, *, has_fallback: bool) -> None:

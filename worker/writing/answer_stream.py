@@ -1,0 +1,68 @@
+"""One call to the model: its answer in pieces as they come, watched for silence and for the wish to stop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import replace
+
+from langchain_core.messages import AIMessage
+
+from jobs.settings import ModelServer, Settings
+from worker.model import runnables
+from worker.model.call import stream
+from worker.model.cancellation import Call, Timeouts
+from worker.model.chunks import ChunkReader, Kind
+from worker.model.errors import ModelError
+from worker.model.request import ModelRequest
+from worker.writing.attempt_context import AttemptContext
+from worker.writing.outcome import STOPPED
+
+_SENTENCE_END = re.compile(r"[.!?。！？…\n]\s*$")
+
+
+def stream_answer(
+    attempt: AttemptContext, model_request: ModelRequest, write: Callable[[Kind, str], None]
+) -> ChunkReader:
+    """Ask the model once and hand over each piece of its answer. Raises ModelError, Stopped."""
+    settings = attempt.context.settings
+    model_request = replace(model_request, model=attempt.model)
+    attempt.models.setdefault(model_request.model, None)
+    server = settings.server_of(model_request.model)
+    answer = ChunkReader()
+    with (
+        attempt.cancellation.call(_timeouts(settings, server)) as call,
+        closing(_chunks(attempt, model_request, call)) as chunks,
+    ):
+        try:
+            for piece in answer.pieces(chunks):
+                if answer.end is not None:
+                    call.answer_ended()
+                call.progress(text=piece is not None)
+                if piece is not None:
+                    attempt.writer.note_rate(len(piece[1]))
+                    write(*piece)
+                call.check()
+                if attempt.cancellation.is_winding_down and piece is not None and _SENTENCE_END.search(piece[1]):
+                    answer.finish_reason = STOPPED
+                    return answer
+        except ModelError:
+            call.check()  # a socket that we shut fails like any other
+            raise
+        call.check()
+    answer.check_end()
+    return answer
+
+
+def _timeouts(settings: Settings, server: ModelServer) -> Timeouts:
+    first = settings.first_token_seconds if server.stream else settings.total_seconds
+    return Timeouts(first, settings.gap_seconds, settings.total_seconds, settings.keepalive_seconds)
+
+
+def _chunks(attempt: AttemptContext, model_request: ModelRequest, call: Call) -> Generator[AIMessage]:
+    """An answer, by the chain that the prompt names or else by ours."""
+    prompt = attempt.claim.job.request["prompt"] or {}
+    if name := prompt.get("runnable"):
+        return runnables.stream(attempt.context.models, model_request, name, prompt["variables"], call)
+    return stream(attempt.context.models, model_request)
