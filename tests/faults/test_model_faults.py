@@ -67,8 +67,9 @@ NEVER_DONE = [name for name, fault in FAULTS.items() if fault.status == "failed"
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock that loses patience soon."""
     directory = tmp_path_factory.mktemp("faulty") / "data"
-    patience = {"GAP_SECONDS": "1", "FIRST_TOKEN_SECONDS": "2", "KEEPALIVE_SECONDS": "3"}
-    with stack(directory, **{f"PENSTOCK_{name}": seconds for name, seconds in patience.items()}) as running:
+    with stack(
+        directory, PENSTOCK_GAP_SECONDS="1", PENSTOCK_FIRST_TOKEN_SECONDS="2", PENSTOCK_KEEPALIVE_SECONDS="3"
+    ) as running:
         yield running
 
 
@@ -144,8 +145,7 @@ def test_a_server_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-        settings = {"OPENAI_BASE_URL": url, "PENSTOCK_RESTART_SECONDS": "2"}
-        with stack(tmp_path / "data", **settings) as running, running.client() as client:
+        with stack(tmp_path / "data", OPENAI_BASE_URL=url, PENSTOCK_RESTART_SECONDS="2") as running, running.client() as client:
             job = client.responses.create(input="anybody there?")
     assert job.status == "failed"
     assert job.error
