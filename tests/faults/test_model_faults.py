@@ -145,7 +145,10 @@ def test_a_server_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-        with stack(tmp_path / "data", OPENAI_BASE_URL=url, PENSTOCK_RESTART_SECONDS="2") as running, running.client() as client:
+        with (
+            stack(tmp_path / "data", OPENAI_BASE_URL=url, PENSTOCK_RESTART_SECONDS="2") as running,
+            running.client() as client,
+        ):
             job = client.responses.create(input="anybody there?")
     assert job.status == "failed"
     assert job.error
