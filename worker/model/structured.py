@@ -23,7 +23,7 @@ _LONGEST_REASON = 500
 def noted(request: JobRequest, text: str) -> dict[str, Any]:
     """What a response's `penstock` object tells of a whole answer: `parsed`, if it is JSON.
 
-    Raises Fault when JSON was asked for and this is none, or another than its schema describes.
+    Raises ModelError when JSON was asked for and this is none, or another than its schema describes.
     """
     form, prompt = (request.text or {}).get("format") or {"type": "text"}, request.prompt
     if form["type"] != "text":

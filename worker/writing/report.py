@@ -13,7 +13,7 @@ from jobs.requests.prompts import fill
 from worker.model.cancellation import Reason
 from worker.model.chunks import Kind
 from worker.model.errors import ModelError
-from worker.model.request import ModelRequest, model_request
+from worker.model.request import ModelRequest
 from worker.publishing.event_writer import EventWriter
 from worker.writing.answer_stream import stream_answer
 from worker.writing.attempt_context import AttemptContext
@@ -74,7 +74,7 @@ def _ask_for_outline(attempt: AttemptContext, section: Section) -> tuple[Outline
     """One try at an outline, with one repair of an answer that is none. Raises Fault, Stopped."""
     request = attempt.claim.job.request
     schema = schema_of(int(request.variables.get("sections") or 0))
-    ask = model_request(request).with_form({"type": "json_schema", "name": "outline", "schema": schema})
+    ask = ModelRequest.for_job(request).with_format({"type": "json_schema", "name": "outline", "schema": schema})
     said, usage = _hear_outline(attempt, section, ask)
     try:
         outline = Outline.read(said, schema)
@@ -114,7 +114,8 @@ def _hear_outline(attempt: AttemptContext, section: Section, ask: ModelRequest) 
 
 def _sections(attempt: AttemptContext, outline: Outline) -> list[Section]:
     """The sections of the outline, and a summary if there is to be one: everybody can see them from here on."""
-    request, titles = attempt.claim.job.request, [chapter.title for chapter in outline.sections]
+    request = attempt.claim.job.request
+    titles = [chapter.title for chapter in outline.sections]
     if request.plan["summary"]:
         titles.append(_SUMMARY[request.variables["language"]])
     sections = [Section(attempt.writer, number, title=title) for number, title in enumerate(titles, 1)]
@@ -162,7 +163,7 @@ def _step(attempt: AttemptContext, step: str, outline: Outline, told: Mapping[st
     """What the model is asked in one step of the plan."""
     request = attempt.claim.job.request
     values = {**request.variables, "title": outline.title, "outline": outline.lines(), **told}
-    return model_request(request).with_messages(fill(request.plan[step], values))
+    return ModelRequest.for_job(request).with_messages(fill(request.plan[step], values))
 
 
 def _together(writer: EventWriter, outcomes: Sequence[Outcome]) -> Outcome:
