@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from jobs.errors import InvalidRequest, JobNotFound
-from jobs.protocol.fold import text_of
+from jobs.protocol.fold import readable_text
 from jobs.requests.generation import Message, input_of
 from jobs.storage.store import Store
 
@@ -27,7 +27,7 @@ def history(store: Store, owner: str, previous_id: str) -> list[list[Message]]:
     turns: list[list[Message]] = job.request["history"]
     if len(turns) >= MAX_TURNS:
         raise _refused(f"A conversation goes back {MAX_TURNS} responses at most: begin a new one with what matters.")
-    answer = {"role": "assistant", "content": text_of(orjson.loads(job.response))}
+    answer = {"role": "assistant", "content": readable_text(orjson.loads(job.response))}
     return [*turns, [*input_of(job.request), answer]]
 
 

@@ -98,6 +98,8 @@ def _hear_outline(attempt: AttemptContext, section: Section, ask: ModelRequest) 
 
     def write(kind: Kind, text: str) -> None:
         nonlocal said, shown
+        if kind is Kind.RETRACTION:
+            said = ""
         if kind is Kind.TEXT:
             said += text
             if "}" in text:

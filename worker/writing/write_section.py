@@ -48,6 +48,10 @@ def _write_stream(attempt: AttemptContext, section: Section, model_request: Mode
 
     def write(kind: Kind, text: str) -> None:
         nonlocal has_heading
+        if kind is Kind.RETRACTION:
+            section.retract(heading if has_heading else "")
+            has_heading = False
+            return
         if kind is Kind.TEXT and not has_heading:
             section.write(Kind.TEXT, heading)
             has_heading = True
