@@ -85,9 +85,9 @@ class EventWriter:
             return self.buffer.fold.items[index]
 
     def open_part(self, item: Item, kind: str, started: float | None = None) -> None:
-        """Add a part of type `output_text`, `refusal`, `reasoning_text` or `summary_text`; text goes to the newest part.
+        """Add a part of type `output_text`, `refusal`, `reasoning_text` or `summary_text`.
 
-        `started` is for an item that has waited until now.
+        Text goes to the newest part. `started` is for an item that has waited until now.
         """
         with self.buffer.lock:
             self.buffer.add(*part_events.added(item, kind, started))
