@@ -125,7 +125,7 @@ def _write(attempt: AttemptContext) -> Outcome:
     writer.begin()
     for checkpoint in claim.checkpoints:
         resume.restore(writer, checkpoint)
-    planned = job.request["prompt"] and job.request["prompt"]["plan"]
+    planned = job.request.plan
     if claim.checkpoints and not planned:
         return Outcome(Status.COMPLETED, usage=claim.checkpoints[0].usage)
     if job.cancel_requested_at is not None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage
 
-from jobs.requests.generation import Message
+from jobs.requests.prompts import Message
 from worker.model.chat_model import Models
 from worker.model.errors import ENDED_EARLY, ModelError
 from worker.model.features import JSON, JSON_SCHEMA, MAX_TOKENS, SAME_ROLES, STREAM, SYSTEM_ROLE, USAGE, refused_feature

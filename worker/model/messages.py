@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from jobs.requests.generation import Message
+from jobs.requests.prompts import Message
 
 _SYSTEM = "system"
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from jobs.requests.generation import Message, messages_of
+from jobs.requests.job_request import JobRequest
+from jobs.requests.prompts import Message
 
 _OPTIONS = {"max_output_tokens": "max_tokens"} | {
     name: name for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty")
@@ -29,20 +30,20 @@ class ModelRequest:
     schema_in_words: bool = False
 
     @classmethod
-    def for_job(cls, request: Mapping[str, Any]) -> Self:
+    def for_job(cls, request: JobRequest) -> Self:
         """What a job's request asks of its model."""
-        text = request["text"] or {}
-        effort = (request["reasoning"] or {}).get("effort")
-        options = {ours: request[theirs] for theirs, ours in _OPTIONS.items()}
+        text = request.text or {}
+        effort = (request.reasoning or {}).get("effort")
+        options = {ours: getattr(request, theirs) for theirs, ours in _OPTIONS.items()}
         options |= {"reasoning_effort": effort, "verbosity": text.get("verbosity")}
         options = {name: value for name, value in options.items() if value is not None}
         response_format = text.get("format") or {"type": "text"}
         return cls(
-            request["model"],
-            messages_of(request),
+            request.model,
+            request.model_messages,
             options,
             None if response_format["type"] == "text" else response_format,
-            request["truncation"] == "auto",
+            request.truncation == "auto",
         )
 
     def with_messages(self, messages: Sequence[Message]) -> Self:

@@ -62,7 +62,7 @@ def _timeouts(settings: Settings, server: ModelServer) -> Timeouts:
 
 def _chunks(attempt: AttemptContext, model_request: ModelRequest, call: Call) -> Generator[AIMessage]:
     """An answer, by the chain that the prompt names or else by ours."""
-    prompt = attempt.claim.job.request["prompt"] or {}
-    if name := prompt.get("runnable"):
-        return runnables.stream(attempt.context.models, model_request, name, prompt["variables"], call)
+    prompt = attempt.claim.job.request.prompt
+    if prompt and prompt.runnable:
+        return runnables.stream(attempt.context.models, model_request, prompt.runnable, prompt.variables, call)
     return stream(attempt.context.models, model_request)

@@ -54,7 +54,7 @@ class AttemptContext:
 
     @property
     def _candidates(self) -> tuple[str, ...]:
-        requested: str = self.claim.job.request["model"]
+        requested = self.claim.job.request.model
         return (requested, *self.context.settings.server_of(requested).fallbacks)
 
     def checkpoint(self, section: int, usage: Mapping[str, int] | None, items: Any) -> None:

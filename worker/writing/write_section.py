@@ -48,7 +48,8 @@ def write_section(
 def _ignored_feature(attempt: AttemptContext, model_request: ModelRequest) -> str | None:
     """The format that the model was asked for as a feature of its server, which may know nothing of it."""
     response_format = model_request.response_format
-    if response_format is None or (attempt.claim.job.request["prompt"] or {}).get("runnable"):
+    prompt = attempt.claim.job.request.prompt
+    if response_format is None or (prompt and prompt.runnable):
         return None
     feature: str = response_format["type"]
     return None if feature in attempt.context.models.refused(attempt.model) else feature
