@@ -15,12 +15,10 @@ from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
 from jobs.protocol import events, headings
 from jobs.protocol.fold import Fold, text_of
-from jobs.protocol.progress import pace, progress
+from jobs.protocol.progress import pace, progress, waiting
 from web.context import WebContext
 
 _MAX_LIMIT = 100
-# A worker tells every few seconds what it waits for; one that died with its job tells nothing more.
-_STALE_WAIT_SECONDS = 5.0
 
 
 def json(value: Any) -> Response:
@@ -62,7 +60,7 @@ def _folded(context: WebContext, job: Job) -> dict[str, Any]:
     moving: dict[str, Any] = {"attempt": job.attempt, "progress": (far := progress(state.items.values()))}
     if job.progress is not None:
         moving["curve"] = job.progress["curve"]
-        moving |= _waiting(job.progress)
+    moving |= waiting(job.progress, time.time())
     if job.status is Status.QUEUED:
         moving["queue_position"], oldest = context.store.queue_position(job)
         moving["oldest_wait_seconds"] = round(time.time() - oldest, 1)
@@ -71,12 +69,6 @@ def _folded(context: WebContext, job: Job) -> dict[str, Any]:
         moving |= pace(far["words"], job.request.target_words, time.time() - job.first_token_at)
     moving |= headings.noted(job.request, text_of(found), whole=False)
     return {**found, "penstock": {**found["penstock"], **moving}}
-
-
-def _waiting(noted: Mapping[str, Any]) -> dict[str, Any]:
-    """What the job waits for before its model is asked again: `reason`, which `try`, `until` when (Unix seconds)."""
-    waiting = noted.get("waiting")
-    return {"waiting": waiting} if waiting and waiting["until"] > time.time() - _STALE_WAIT_SECONDS else {}
 
 
 def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Response:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from jobs.job import Job, Status
-from jobs.protocol.progress import pace
+from jobs.protocol.progress import pace, waiting
 from jobs.storage.store import Store
 
 ItemSummary = dict[str, Any]
@@ -60,11 +60,14 @@ class JobState:
         if job.response is not None:
             response = orjson.loads(job.response)
             found |= {name: response[name] for name in ("error", "incomplete_details", "usage")}
+            found["notice"] = response["penstock"].get("notice")
             found["attempts"], curve = response["penstock"].get("attempts", []), response["penstock"].get("curve")
         elif job.status is Status.QUEUED:
             found |= {"queue_position": self.before, "oldest_wait_seconds": round(time.time() - self.oldest)}
         elif job.first_token_at is not None:
             found |= pace(words, job.request.target_words, time.time() - job.first_token_at)
+        if job.response is None:
+            found |= waiting(job.progress, time.time())
         return found | {"spark": spark(curve["characters"]) if curve else ""}
 
     def _since(self, moment: float | None) -> float | None:

@@ -38,6 +38,7 @@ export function tell(state, since) {
   if (words) said.push(_("one word|{n} words", { n: words }));
   if (speed) said.push(_("about {n} tokens/s", { n: Math.round(speed) }));
   if (state.eta_seconds) said.push(_("about {time} left", { time: time(state.eta_seconds) }));
+  if (state.waiting) said.push(_("waiting to ask the model again, try {n}", { n: state.waiting.try }));
   if (state.status === "in_progress" && silent >= 5) said.push(_("silent for {time}", { time: time(silent) }));
   part("facts").replaceChildren(...said.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
 }
