@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-import pkgutil
 import re
-import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 from jobs.errors import BadSetting, InvalidRequest
 from jobs.requests import source_text
 from jobs.requests.parameters import Parameters, Text, TextFormat
+from jobs.requests.runnables import load_runnable
 
 BUILT_IN = Path(__file__).parent / "prompt_files"
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -139,22 +138,20 @@ class Prompt(BaseModel, frozen=True, extra="forbid"):
         )
 
     def import_runnable(self) -> None:
-        """Import what `runnable` names, with the file's folder on sys.path; nothing if the prompt has none.
+        """Import what `runnable` names; nothing if the prompt has none.
 
         This runs the user's code: for the worker, and for whoever checks the file. Raises BadSetting, one line.
         """
         if self.runnable is None:
             return
-        # At the end: a file there must not take the place of an installed module.
-        sys.path += {str(self.path.parent.absolute())}.difference(sys.path)
         try:
-            found = pkgutil.resolve_name(self.runnable)
+            target = load_runnable(self.runnable, self.path.parent)
         except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever their code raises)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
         else:
-            if callable(found) or hasattr(found, "stream"):
+            if callable(target) or hasattr(target, "stream"):
                 return
-            reason = f"a {type(found).__name__} is no Runnable, and no function that makes one"
+            reason = f"a {type(target).__name__} is no Runnable, and no function that makes one"
         remedy = "write module:attribute; the module lies beside the prompt file, or is installed"
         raise BadSetting(f"prompt file {self.path}: runnable {self.runnable}: {reason} ({remedy})")
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from jobs.job import Job, Status
-from jobs.protocol.progress import pace
+from jobs.protocol.progress import pace, waiting
 from jobs.storage.store import Store
 
 ItemSummary = dict[str, Any]
@@ -20,8 +20,6 @@ Progress = Mapping[str, Any]
 SPARK_HEIGHT = 24
 # A line of fewer points says nothing.
 _MIN_SLOTS = 5
-# A worker notes what it waits for every few seconds; one that died with its job notes nothing more.
-_STALE_WAIT_SECONDS = 5.0
 _NO_PROGRESS: Progress = {"done": 0, "total": 1, "words": 0}
 
 
@@ -71,7 +69,7 @@ class JobState:
             wire["curve"] = job.progress["curve"]
         if job.first_token_at is not None:
             wire["time_to_first_token"] = round(job.first_token_at - job.created_at, 3)
-        return wire | self._forecast(progress["words"]) | self._waiting()
+        return wire | self._forecast(progress["words"]) | waiting(job.progress, time.time())
 
     def _forecast(self, words: int) -> dict[str, Any]:
         """The place in the queue, or the pace: what moves without an event."""
@@ -82,11 +80,6 @@ class JobState:
         if job.first_token_at is None:
             return {}
         return pace(words, job.request.target_words, time.time() - job.first_token_at)
-
-    def _waiting(self) -> dict[str, Any]:
-        """What the job waits for before its model is asked again: `reason`, which `try`, `until` (Unix seconds)."""
-        waiting = self.progress.get("waiting")
-        return {"waiting": waiting} if waiting and waiting["until"] > time.time() - _STALE_WAIT_SECONDS else {}
 
     def page_state(
         self, summaries: Sequence[ItemSummary], attempts: Sequence[Mapping[str, Any]] = ()
@@ -109,12 +102,13 @@ class JobState:
         }
         curve = self.progress.get("curve")
         if job.response is None:
-            state |= self._forecast(words) | self._waiting()
+            state |= self._forecast(words) | waiting(job.progress, time.time())
         else:
             response = orjson.loads(job.response)
             state |= {name: response[name] for name in ("error", "incomplete_details", "usage")}
-            state["attempts"] = response["penstock"].get("attempts", [])
-            curve = response["penstock"].get("curve")
+            penstock = response["penstock"]
+            state |= {"attempts": penstock.get("attempts", []), "notice": penstock.get("notice")}
+            curve = penstock.get("curve")
         return state | {"spark": spark(curve["characters"]) if curve else ""}
 
     def _since_accept(self, moment: float | None) -> float | None:

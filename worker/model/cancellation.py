@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from jobs.errors import PenstockError
 from worker.model.errors import ModelError
 
 _WIND_DOWN_SECONDS = 10.0
@@ -32,7 +33,7 @@ class Reason(StrEnum):
     REPLACED = "replaced"
 
 
-class Stopped(Exception):
+class Stopped(PenstockError):
     """The generation was told to stop; `Cancellation.reason` says why."""
 
 

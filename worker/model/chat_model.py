@@ -81,6 +81,7 @@ class Models:
 
     def __init__(self, settings: Settings) -> None:
         self.server_of = settings.server_of
+        self.prompt_folder = settings.prompts
         # The model of a name, built at its first use.
         self.get = cache(partial(chat_model, settings, http_client(settings)))
         self._secrets = Secrets(settings)

@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 import openai
 
+from jobs.errors import PenstockError
 from jobs.protocol.response import SERVER_ERROR
 from jobs.secrets import Secrets
 from worker.model.answer.provider_words import status_in, words_in
@@ -43,7 +44,7 @@ class Cause(StrEnum):
 
 
 @dataclass(eq=False)
-class ModelError(Exception):
+class ModelError(PenstockError):
     """A failed call. `code` is one of OpenAI's error codes, `retry_after` the server's wish in seconds.
 
     `status` is the HTTP status that the server gave, in its head or in an error object, if any.

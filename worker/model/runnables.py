@@ -5,7 +5,6 @@ Their code may fail in any way, and take down no more than its job.
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +23,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from jobs.background import log_error
+from jobs.requests.runnables import load_runnable
 from worker.model.answer.finish_reason import End, end_of
 from worker.model.call import options_for
 from worker.model.cancellation import Call, Stopped
@@ -69,7 +69,7 @@ def stream(
 
 def _chain(models: Models, model_request: ModelRequest, name: str) -> Runnable[Any, Any]:
     """The chain; one that is made by a function is made with our model, whose sockets we can shut."""
-    target = pkgutil.resolve_name(name)
+    target = load_runnable(name, models.prompt_folder)
     if isinstance(target, Runnable):
         return target
     refused = models.refused(model_request.model)

@@ -193,6 +193,7 @@ MODULES = {
     "chain_with_a_typo": "import no_such_library",
     "chain_that_exits": "raise SystemExit('use me as a library')",
     "chain_in_two_lines": "raise ValueError('first\\nsecond')",
+    "jobs": "from . import good_chain; import good_chain as same; made = good_chain.made",
 }
 
 
@@ -208,6 +209,8 @@ def test_a_runnable_lies_beside_its_file(tmp_path: Path, monkeypatch: pytest.Mon
 
     for _ in range(2):
         prompt("good_chain:made").import_runnable()
+        prompt("jobs:made").import_runnable()  # not our package of this name
+        prompt("json.decoder:JSONDecoder").import_runnable()
     assert sys.path == [*before, str(tmp_path)]
     for runnable, words in (
         ("good_chain:number", "a int is no Runnable"),
