@@ -101,8 +101,7 @@ def _outcome(attempt: AttemptContext) -> Outcome:
         outcome = _write(attempt)
         if outcome.status is Status.COMPLETED:
             writer = attempt.writer
-            text = text_of(writer.buffer.snapshot())
-            writer.notes |= structured.noted(attempt.claim.job.request, text)
+            writer.notes |= structured.noted_of(attempt.claim.job.request, writer.buffer.snapshot())
         return outcome
     except Stopped:
         if attempt.cancellation.reason is Reason.WIND_DOWN:

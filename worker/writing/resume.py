@@ -7,7 +7,7 @@ import time
 import redis
 
 from jobs.protocol import events
-from jobs.protocol.fold import Item
+from jobs.protocol.fold import Item, words_of_part
 from jobs.storage.attempts import Checkpoint, Claim
 from jobs.transport.event_log import EventLog
 from worker.model.cancellation import Cancellation
@@ -66,6 +66,6 @@ def restore(writer: EventWriter, checkpoint: Checkpoint) -> None:
 def _restore_part(writer: EventWriter, item: Item, index: int, wire: dict[str, str]) -> None:
     part = item.parts[index]
     if not part.done:
-        if missing := wire["text"][len(part.text) :]:
+        if missing := words_of_part(wire)[len(part.text) :]:
             writer.write(item, missing)
         writer.close_part(item)
