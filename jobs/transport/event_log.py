@@ -22,30 +22,33 @@ ENDED_MS = 10 * 60 * 1000
 PAGE = 500
 
 # KEYS log fence new | ARGV mode attempt ttl_ms channel held first frame...
-# take: nobody older may append from here on. append: add what is not there yet, publish just that.
-# begin: both, for the first call of a first attempt, if nothing is there yet. swap: put a rebuilt log in place,
-# and tell readers to look at it.
+# take: nobody older may append from here on. append: add what is not there yet, publish just that. swap: put a
+# rebuilt log in place, and tell readers to look at it. Only `take` sets the fence. Whoever deletes a job removes its
+# row before its keys, so an attempt that asks the row after `take` cannot bring a deleted job's text back.
 SCRIPT = """
 local mode, mine, ttl = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local fence = tonumber(redis.call('GET', KEYS[2]) or '0')
 if fence > mine then return {'stale', fence, 0} end  -- invariant 4
 local function tail_of_log()
-  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+  local reply = redis.pcall('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+  local last = not reply.err and reply[1]
   return last and tonumber(string.match(last[1], '^%d+')) or -1
 end
-if mode == 'take' or mode == 'swap' or (mode == 'begin' and fence == 0 and tail_of_log() < 0) then
+if mode == 'take' then
   redis.call('SET', KEYS[2], mine, 'PX', ttl)
-  fence = mine
+  return {'ok', tail_of_log(), 0}
 end
+if fence < mine then return {'lost', tail_of_log(), 0} end
 if mode == 'swap' then
   redis.call('RENAME', KEYS[3], KEYS[1])
   redis.call('PEXPIRE', KEYS[1], ttl)
+  redis.call('PEXPIRE', KEYS[2], ttl)
   redis.call('PUBLISH', ARGV[4], '')
+  return {'ok', tail_of_log(), 0}
 end
 local tail = tail_of_log()
-if mode == 'take' or mode == 'swap' then return {'ok', tail, 0} end
 local held, first = tonumber(ARGV[5]), tonumber(ARGV[6])
-if fence < mine or redis.call('XLEN', KEYS[1]) < held then return {'lost', tail, 0} end  -- invariant 2
+if redis.call('XLEN', KEYS[1]) < held then return {'lost', tail, 0} end  -- invariant 2
 local from = 7 + math.max(0, tail - first + 1)
 local listeners = 0
 for i = from, #ARGV do redis.call('XADD', KEYS[1], string.format('%d-1', first + i - 7), 'f', ARGV[i]) end
@@ -74,7 +77,7 @@ class AppendStatus(StrEnum):
 class Append:
     """One batch of one job: `frames` are numbered from `first` on by one, `held` are in the log before them.
 
-    `ends` gives the log its short life, `begins` takes the fence as well.
+    `ends` gives the log its short life.
     """
 
     job_id: str
@@ -82,7 +85,6 @@ class Append:
     held: int
     first: int
     frames: Sequence[bytes]
-    begins: bool = False
     ends: bool = False
 
 
@@ -123,7 +125,8 @@ class EventLog:
     def rebuild(self, job_id: str, attempt: int, pages: Iterable[Sequence[tuple[int, bytes]]]) -> AppendResult:
         """Write a whole log anew from (number, frame) pairs and swap it into place at once.
 
-        Only for an attempt that the database has just confirmed: the log that was there is gone.
+        Only for an attempt that has taken the fence, and that the database has confirmed since: the log that was
+        there is gone. LOST when the fence has been removed meanwhile.
         """
         # A key of its own: another rebuild may be under way, by an attempt that froze, or in bytes that come late.
         new = f"{_keys(job_id)[0]}:new:{secrets.token_hex(4)}"
@@ -199,9 +202,8 @@ def _call(job_id: str, mode: str, attempt: int, life_ms: int, *rest: Any) -> tup
 
 
 def _append_call(batch: Append) -> tuple[Any, ...]:
-    mode = "begin" if batch.begins else "append"
     life = ENDED_MS if batch.ends else LIVE_MS
-    return _call(batch.job_id, mode, batch.attempt, life, batch.held, batch.first, *batch.frames)
+    return _call(batch.job_id, "append", batch.attempt, life, batch.held, batch.first, *batch.frames)
 
 
 def _answer(reply: Any) -> AppendResult:

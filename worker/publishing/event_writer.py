@@ -21,9 +21,11 @@ from worker.publishing.rate_histogram import RateHistogram
 class EventWriter:
     """Writes the items of one attempt into its FrameBuffer."""
 
-    def __init__(self, buffer: FrameBuffer) -> None:
+    def __init__(self, buffer: FrameBuffer, *, log_is_short: bool = False) -> None:
+        """`log_is_short` when viewers have seen more of half-written items than the log that was found has."""
         job = buffer.claim.job
         self.buffer = buffer
+        self.log_is_short = log_is_short
         # What the `penstock` object of the final response tells beside.
         self.notes: dict[str, Any] = {}
         # Why this attempt was needed; None for the first.
@@ -117,8 +119,8 @@ class EventWriter:
             self.buffer.number_text()
             return replace(item, status=status, ended=ended).to_wire()
 
-    def note(self) -> Note:
-        """How far the job is, as its row tells it."""
+    def note(self, *, is_last: bool = False) -> Note:
+        """How far the job is, as its row tells it; until the end also how far its log is known to be."""
         with self.buffer.lock:
             state = progress(self.buffer.fold.items.values())
         columns = {
@@ -127,4 +129,6 @@ class EventWriter:
             "words": state["words"],
             "curve": self.rate_histogram.to_wire(),
         }
+        if not is_last:
+            columns["logged"] = self.buffer.logged
         return Note(self.claim, orjson.dumps(columns).decode(), self.first_text_at)

@@ -1,4 +1,4 @@
-"""Rescue: gives the jobs of dead workers back to the queue, sends wake-ups that got lost, expires old jobs.
+"""Rescue: gives the jobs of dead workers back to the queue, and expires old jobs.
 
 Every worker does it. Each step is one guarded UPDATE, so two at once do no harm and nobody has to lead.
 """
@@ -34,7 +34,6 @@ class Rescue:
     def _round(self) -> None:
         time.sleep(_INTERVAL_SECONDS * random.uniform(0.7, 1.3))
         self._requeue_orphans()
-        self._send_lost_wake_ups()
         self._expire_old_jobs()
 
     def _requeue_orphans(self) -> None:
@@ -51,13 +50,3 @@ class Rescue:
         if kept and now - self._expired_at >= _EXPIRE_SECONDS:
             self._expired_at = now
             self._context.store.expire(time.time() - kept * 86_400)
-
-    def _send_lost_wake_ups(self) -> None:
-        sent: list[str] = []
-        try:
-            for job_id in self._context.store.due(time.time()):
-                self._context.queue.wake(job_id)
-                sent.append(job_id)
-        finally:
-            if sent:
-                self._context.store.sent(sent, time.time())

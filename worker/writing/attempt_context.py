@@ -10,6 +10,7 @@ from typing import Any
 
 from jobs.protocol.fold import text_of
 from jobs.storage.attempts import Checkpoint, Claim
+from worker.attempt_state import Phase
 from worker.context import WorkerContext
 from worker.model import structured
 from worker.model.cancellation import Cancellation
@@ -53,6 +54,7 @@ class AttemptContext:
 
         Raises ModelError when its text has not the requested format, Replaced, Stopped.
         """
+        self.cancellation.check(Phase.COMMITTING)
         structured.noted(self.claim.job.request, text_of({"output": items}))
         models = [name for name, error in self.models.items() if error is None]
         finished = Checkpoint(section, [{**item, "models": models} for item in items], usage)

@@ -39,6 +39,8 @@ class Section:
         self._run = newest if self._open else newest + 1
         self._replay: _ReplayMatcher | None = None
         self._reason: str | None = None
+        if writer.log_is_short and self._open:
+            self._begin_run()
         self.restart(writer.reason)
 
     def open(self) -> None:
@@ -111,11 +113,14 @@ class Section:
     def _diverge(self, replay: _ReplayMatcher) -> None:
         """The model says something else this time: what was written is closed, the rest gets new items."""
         self._replay = None
+        self._begin_run()
+        for kind in Kind:
+            self._append(kind, replay.repeated(kind))
+
+    def _begin_run(self) -> None:
         self._replaced = dict(self._open)
         self._close("incomplete", self._writer.elapsed())
         self._run += 1
-        for kind in Kind:
-            self._append(kind, replay.repeated(kind))
 
     def _close(self, status: str, ended: float) -> None:
         for item in sorted(self._open.values(), key=lambda item: item.index):
