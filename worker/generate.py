@@ -16,11 +16,11 @@ from jobs.job import Status
 from jobs.protocol.fold import text_of
 from jobs.storage.attempts import Claim, Replaced
 from jobs.transport.queue import QueueAway
-from worker.attempt_state import Action, Reason, Row, Start, Step, action, first_step, start
+from worker.attempt_state import Action, Phase, Reason, Row, Start, Step, action, first_step, start
 from worker.context import WorkerContext
 from worker.model import structured
 from worker.model.cancellation import Cancellation, Stopped
-from worker.model.request import model_request
+from worker.model.request import ModelRequest
 from worker.publishing.event_writer import EventWriter
 from worker.publishing.frame_buffer import FrameBuffer
 from worker.running_jobs import RunningJob
@@ -125,7 +125,7 @@ def _write(attempt: AttemptContext) -> Outcome:
     """Write what earlier attempts have not finished, unless nobody wants it any more."""
     claim = attempt.claim
     job = claim.job
-    planned = job.request["prompt"] and job.request["prompt"]["plan"]
+    planned = job.request.plan
     row = Row(
         cancel_requested=job.cancel_requested_at is not None,
         stop_requested=job.stop_requested_at is not None,
@@ -144,7 +144,7 @@ def _write(attempt: AttemptContext) -> Outcome:
         case Step.WRITE:
             if planned:
                 return write_report(attempt)
-            return write_section(attempt, Section(attempt.writer, 0), model_request(job.request))
+            return write_section(attempt, Section(attempt.writer, 0), ModelRequest.for_job(job.request))
 
 
 def _give_back(running: RunningJob, context: WorkerContext) -> None:
