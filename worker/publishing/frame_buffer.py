@@ -160,6 +160,11 @@ class FrameBuffer:
             self.logged = tail
             self._log_is_lost = False
 
+    def lose_log(self) -> None:
+        """The log is lost, whatever may be there: no append goes on in it until it is put back."""
+        with self.lock:
+            self._log_is_lost = True
+
     def pages(self) -> tuple[int, Iterator[list[tuple[int, bytes]]]]:
         """Everything written so far: its last number, and pages of (number, frame) to rebuild a log from."""
         with self.lock:

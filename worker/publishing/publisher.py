@@ -155,6 +155,7 @@ class Publisher:
         buffer = publication.buffer
         job_id = buffer.claim.job.id
         attempt = buffer.claim.attempt
+        buffer.lose_log()
         try:
             # The fence is taken before the row is asked: a job that is deleted after that loses it again.
             result = self._log.take(job_id, attempt)
