@@ -12,6 +12,8 @@ from werkzeug.datastructures import MultiDict
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Status
+from web.actions.cancel import cancel
+from web.actions.delete import delete
 from web.actions.retry import retry
 from web.context import WebContext
 from web.pages.i18n import _
@@ -102,15 +104,13 @@ class Bulk:
             time.sleep(_POLL_SECONDS)
 
     def _cancel(self, job_id: str) -> None:
-        self._context.store.request_cancel(g.owner, job_id)
-        self._context.wakeups.cancel(job_id)
+        cancel(self._context, g.owner, job_id)
 
     def _retry(self, job_id: str) -> None:
-        self._context.wakeups.job(retry(self._context.store, g.owner, job_id).id)
+        retry(self._context, g.owner, job_id)
 
     def _delete(self, job_id: str) -> None:
-        self._context.store.delete(g.owner, job_id)
-        self._context.wakeups.deleted(job_id)
+        delete(self._context, g.owner, job_id, wait_seconds=0)
 
     def _report(self, act: str, done: int) -> None:
         said = {

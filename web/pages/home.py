@@ -10,9 +10,9 @@ from flask import Blueprint, g, redirect, render_template, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
-from jobs.requests import generation as creation
+from jobs.requests import generation
 from jobs.requests.job_request import FLEX
-from web.actions.submit import accepted_request
+from web.actions.submit import submit
 from web.context import WebContext
 from web.pages.i18n import LANGUAGES, _
 from web.pages.job_view import job_view
@@ -36,7 +36,7 @@ class Home:
 
     def routes(self) -> Blueprint:
         """The handlers at their addresses."""
-        pages = Blueprint("new", __name__)
+        pages = Blueprint("home", __name__)
         pages.add_app_template_filter(_said, "said")
         pages.get("/")(self.home)
         pages.post("/jobs")(self.submit)
@@ -56,11 +56,9 @@ class Home:
         """A form was sent: to the new job's page, or back to the form with what is wrong."""
         context, form = self._context, request.form.to_dict()
         try:
-            kept = accepted_request(context, g.owner, creation.parse(_body(form)))
-            job = context.store.accept(g.owner, kept)
+            job = submit(context, g.owner, generation.parse(_body(form)))
         except InvalidRequest as error:
             return self._page(form, error), 400
-        context.wakeups.job(job.id)
         return redirect(f"/jobs/{job.id}", 303)
 
     def _page(self, filled: Mapping[str, str], error: InvalidRequest | None = None) -> str:

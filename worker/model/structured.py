@@ -20,17 +20,23 @@ from worker.model.errors import ModelError
 _LONGEST_REASON = 500
 
 
+class FormatError(ModelError):
+    """An answer that is whole, but not in the format that was asked for. `usage` is what it cost."""
+
+    usage: Mapping[str, int] | None = None
+
+
 def noted(request: JobRequest, text: str) -> dict[str, Any]:
     """What a response's `penstock` object tells of a whole answer: `parsed`, if it is JSON.
 
-    Raises ModelError when JSON was asked for and this is none, or another than its schema describes.
+    Raises FormatError when JSON was asked for and this is none, or another than its schema describes.
     """
     form, prompt = (request.text or {}).get("format") or {"type": "text"}, request.prompt
     if form["type"] != "text":
         try:
             return {"parsed": parsed(text, form.get("schema", {"type": "object"}))}
         except ValueError as error:
-            raise ModelError(f"The answer is not the JSON that was asked for: {error}", transient=False) from error
+            raise FormatError(f"The answer is not the JSON that was asked for: {error}", transient=False) from error
     if prompt and prompt.runnable and text.startswith("{"):
         with suppress(ValueError):
             return {"parsed": parsed(text, {})}

@@ -87,9 +87,9 @@ class EventWriter:
             return self.buffer.fold.items[index]
 
     def open_part(self, item: Item, kind: str, started: float | None = None) -> None:
-        """Add a part of type `output_text`, `reasoning_text` or `summary_text`; text goes to the newest part.
+        """Add a part of type `output_text`, `refusal`, `reasoning_text` or `summary_text`.
 
-        `started` is for an item that has waited until now.
+        Text goes to the newest part. `started` is for an item that has waited until now.
         """
         with self.buffer.lock:
             self.buffer.add(*part_events.added(item, kind, started))
@@ -121,11 +121,11 @@ class EventWriter:
             for item in [item for item in self.buffer.fold.items.values() if item.status == "in_progress"]:
                 self.close_item(item, "incomplete", self.elapsed())
 
-    def text_of(self, item: Item) -> str:
-        """All text written into an item so far."""
+    def text_of(self, item: Item, part_type: str | None = None) -> str:
+        """All text written into an item so far, or into its parts of one type."""
         with self.buffer.lock:
             self.buffer.number_text()
-            return "".join(part.text for part in item.parts)
+            return "".join(part.text for part in item.parts if part_type in (None, part.type))
 
     def ending(self, item: Item, status: str, ended: float | None) -> dict[str, Any]:
         """The item as events carry it once it has ended so, with all text written into it so far."""

@@ -10,7 +10,7 @@ from typing import Any
 import redis
 
 from jobs.protocol import events
-from jobs.protocol.fold import Item, runs
+from jobs.protocol.fold import Item, runs, words_of_part
 from jobs.storage.attempts import Checkpoint, Claim, Replaced
 from jobs.transport.event_log import AppendStatus, EventLog
 from worker.attempt_state import Log, Phase
@@ -103,7 +103,8 @@ def _parts(wire: Mapping[str, Any]) -> list[Mapping[str, str]]:
 def _begins(item: Item, parts: Sequence[Mapping[str, str]]) -> bool:
     """Whether an item holds nothing but what these parts begin with."""
     return len(item.parts) <= len(parts) and all(
-        whole["text"] == part.text if part.done else whole["text"].startswith(part.text)
+        part.type == whole["type"]
+        and (words_of_part(whole) == part.text if part.done else words_of_part(whole).startswith(part.text))
         for part, whole in zip(item.parts, parts, strict=False)
     )
 
@@ -120,6 +121,6 @@ def _open(writer: EventWriter, section: int, wire: Mapping[str, Any], replaced: 
 def _restore_part(writer: EventWriter, item: Item, index: int, wire: Mapping[str, str]) -> None:
     part = item.parts[index]
     if not part.done:
-        if missing := wire["text"][len(part.text) :]:
+        if missing := words_of_part(wire)[len(part.text) :]:
             writer.write(item, missing)
         writer.close_part(item)
