@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Response, g, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
@@ -33,18 +33,6 @@ class Responses:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
-
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        api = Blueprint("responses", __name__, url_prefix="/v1/responses")
-        api.post("")(self.create)
-        api.get("")(self.page)
-        api.get("/<job_id>")(self.retrieve)
-        api.delete("/<job_id>")(self.delete)
-        api.get("/<job_id>/input_items")(self.input_items)
-        api.post("/<job_id>/cancel")(self.cancel)
-        api.post("/<job_id>/retry")(self.retry)
-        return api
 
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""

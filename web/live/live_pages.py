@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -29,6 +30,7 @@ class LivePages:
         self._store = store
         self._pages: dict[str, LivePage] = {}
         self._lock = threading.Lock()
+        self._left: deque[LivePage] = deque()
 
     @contextmanager
     def watch(self, job: Job) -> Iterator[LivePage]:
@@ -43,9 +45,8 @@ class LivePages:
         try:
             yield live_page
         finally:
-            with self._lock:
-                live_page.viewers -= 1
-                live_page.left_at = time.monotonic()
+            # Without the lock: the garbage collector may close a viewer's generator inside a call that holds it.
+            self._left.append(live_page)
 
     def _read_state(self, owner: str, job_id: str) -> JobState:
         return JobState.of(self._store, self._store.get(owner, job_id))
@@ -53,6 +54,7 @@ class LivePages:
     def viewers(self) -> tuple[int, int]:
         """How many watch, and how many live pages are still fed."""
         with self._lock:
+            self._forget()
             pages = self._pages.values()
             return sum(page.viewers for page in pages), sum(not page.over for page in pages)
 
@@ -78,7 +80,11 @@ class LivePages:
             return live_page not in self._pages.values()
 
     def _forget(self) -> None:
-        """Drop the pages that nobody has watched for long, and those left longest when there are many."""
+        """Drop pages that nobody has watched for long, and the longest left when there are many. The lock is held."""
+        while self._left:
+            page = self._left.popleft()
+            page.viewers -= 1
+            page.left_at = time.monotonic()
         unwatched = sorted((page.left_at, job_id) for job_id, page in self._pages.items() if page.viewers == 0)
         oldest = time.monotonic() - _LINGER_SECONDS
         for number, (left_at, job_id) in enumerate(reversed(unwatched)):

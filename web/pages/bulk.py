@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from flask import Blueprint, flash, g, redirect, render_template, request
+from flask import flash, g, redirect, render_template, request
 from werkzeug.datastructures import MultiDict
 
 from jobs.errors import InvalidRequest, JobNotFound
@@ -33,12 +33,6 @@ class Bulk:
         self._context = context
         acts: dict[str, Callable[[str], None]] = {"cancel": self._cancel, "retry": self._retry, "delete": self._delete}
         self._acts = acts
-
-    def routes(self) -> Blueprint:
-        """The handler at its address."""
-        pages = Blueprint("bulk", __name__)
-        pages.post("/jobs/act")(self.act)
-        return pages
 
     def act(self) -> Any:
         """Ask whether it is meant, unless a single job is cancelled or retried; then do it and go back to the list."""

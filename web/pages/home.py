@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from flask import Blueprint, g, redirect, render_template, request
+from flask import g, redirect, render_template, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
@@ -34,15 +34,7 @@ class Home:
     def __init__(self, context: WebContext) -> None:
         self._context = context
 
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        pages = Blueprint("home", __name__)
-        pages.add_app_template_filter(_said, "said")
-        pages.get("/")(self.home)
-        pages.post("/jobs")(self.submit)
-        return pages
-
-    def home(self) -> Any:
+    def show(self) -> Any:
         """The forms; filled in as the job `from` was asked, with the form of `prompt` open."""
         filled = {"prompt": request.args["prompt"]} if "prompt" in request.args else {}
         if before := request.args.get("from"):
@@ -88,10 +80,10 @@ class Home:
         return {}
 
 
-def _said(choice: Any) -> str:
-    """What people are told of a value that can be chosen."""
-    known = {"": _("left open"), "true": _("yes"), "false": _("no"), FLEX: _("flex: it can wait"), **LANGUAGES}
-    return known.get(str(choice), str(choice))
+def choice_label(choice: Any) -> str:
+    """What a form calls a value that can be chosen."""
+    labels = {"": _("left open"), "true": _("yes"), "false": _("no"), FLEX: _("flex: it can wait"), **LANGUAGES}
+    return labels.get(str(choice), str(choice))
 
 
 def _body(form: Mapping[str, str]) -> bytes:

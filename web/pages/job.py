@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, g, redirect, render_template, request
+from flask import Response, g, redirect, render_template, request
 
 from jobs.errors import JobNotFound
 from jobs.protocol import events
@@ -26,18 +26,6 @@ class JobPages:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
-
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        pages = Blueprint("job", __name__)
-        pages.get("/jobs/<job_id>")(self.show)
-        pages.get("/jobs/<job_id>/live")(self.live)
-        pages.get("/jobs/<job_id>.<any(md, txt, html, json):suffix>")(self.download)
-        pages.get("/jobs/<job_id>/progress")(self.progress)
-        pages.post("/jobs/<job_id>/cancel")(self.cancel)
-        pages.post("/jobs/<job_id>/retry")(self.retry)
-        pages.post("/jobs/<job_id>/delete")(self.delete)
-        return pages
 
     def show(self, job_id: str) -> Any:
         """One job."""

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from flask import Blueprint, g, redirect, render_template, request
+from flask import g, redirect, render_template, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
@@ -49,12 +49,6 @@ class JobsPage:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
-
-    def routes(self) -> Blueprint:
-        """The handler at its address."""
-        pages = Blueprint("jobs", __name__)
-        pages.get("/jobs")(self.show)
-        return pages
 
     def show(self) -> Any:
         """A page of jobs: behind the job `after`, or up to the job `before`; the newest when neither is given."""

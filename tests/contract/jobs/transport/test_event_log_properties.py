@@ -118,7 +118,7 @@ class Reader:
 
     def read(self) -> None:
         look, self._looked = self.topic.rescans != self._looked, self.topic.rescans
-        for batch in self._relay._news(self.topic, self.seen[-1][0], look=look):
+        for batch in self._relay._news(self.topic, self.seen[-1][0], scan=look):
             self.seen += [(events.number_of(frame), frame) for frame in events.split(batch.frames)]
 
 
