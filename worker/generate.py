@@ -13,7 +13,6 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from jobs.background import log_error
 from jobs.job import Status
-from jobs.protocol.fold import text_of
 from jobs.storage.attempts import Claim, Replaced
 from jobs.transport.queue import QueueAway
 from worker.attempt_state import Action, Phase, Reason, Row, Start, Step, action, first_step, start
@@ -105,8 +104,8 @@ def _outcome(attempt: AttemptContext) -> Outcome:
     try:
         outcome = _write(attempt)
         if outcome.status is Status.COMPLETED:
-            text = text_of(attempt.writer.buffer.snapshot())
-            attempt.writer.notes |= structured.noted(attempt.claim.job.request, text)
+            writer = attempt.writer
+            writer.notes |= structured.noted_of(attempt.claim.job.request, writer.buffer.snapshot())
         return outcome
     except Exception as error:
         if _action(error, Phase.WRITING, attempt.cancellation) is not Action.END:

@@ -171,6 +171,11 @@ def words_of_part(part: Mapping[str, Any]) -> str:
     return words
 
 
+def is_refusal(response: Mapping[str, Any]) -> bool:
+    """Whether the model refused to answer."""
+    return any(part["type"] == "refusal" for item in response["output"] for part in item["content"])
+
+
 def readable_text(response: Mapping[str, Any]) -> str:
     """What the model said, for people: the output text, and where there is a refusal, its words."""
     messages = (item for item in response["output"] if item["type"] == "message")

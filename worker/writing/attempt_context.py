@@ -8,7 +8,6 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from jobs.protocol.fold import text_of
 from jobs.storage.attempts import Checkpoint, Claim
 from worker.attempt_state import Phase
 from worker.context import WorkerContext
@@ -64,7 +63,7 @@ class AttemptContext:
         Raises ModelError when its text has not the requested format, Replaced, Stopped.
         """
         self.cancellation.check(Phase.COMMITTING)
-        structured.noted(self.claim.job.request, text_of({"output": items}))
+        structured.noted_of(self.claim.job.request, {"output": items})
         models = [name for name, error in self.models.items() if error is None]
         finished = Checkpoint(section, [{**item, "models": models} for item in items], usage)
         persist(partial(self.context.attempts.checkpoint, self.claim, finished), self.cancellation)

@@ -119,7 +119,7 @@ def _sections(attempt: AttemptContext, outline: Outline) -> list[Section]:
     request = attempt.claim.job.request
     titles = [chapter.title for chapter in outline.sections]
     if request.plan["summary"]:
-        titles.append(_SUMMARY[request.variables["language"]])
+        titles.append(_SUMMARY.get(request.variables["language"], _SUMMARY["en"]))
     sections = [Section(attempt.writer, number, title=title) for number, title in enumerate(titles, 1)]
     for section in sections:
         if not _finished(attempt, section.number):
