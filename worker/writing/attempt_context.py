@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 from jobs.storage.attempts import Checkpoint, Claim
+from worker.attempt_state import Phase
 from worker.context import WorkerContext
 from worker.model import structured
 from worker.model.cancellation import Cancellation
@@ -61,6 +62,7 @@ class AttemptContext:
 
         Raises ModelError when its text has not the requested format, Replaced, Stopped.
         """
+        self.cancellation.check(Phase.COMMITTING)
         structured.noted_of(self.claim.job.request, {"output": items})
         models = [name for name, error in self.models.items() if error is None]
         finished = Checkpoint(section, [{**item, "models": models} for item in items], usage)

@@ -10,7 +10,7 @@ from jobs.job import Status
 from jobs.protocol.fold import text_of
 from jobs.requests import source_text
 from jobs.requests.prompts import fill
-from worker.model.cancellation import Reason
+from worker.attempt_state import Reason
 from worker.model.chunks import Kind
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
