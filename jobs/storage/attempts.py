@@ -113,13 +113,6 @@ class AttemptStore:
         with self._database.read() as connection:
             return connection.execute(queued).first() is not None
 
-    def is_any_queued(self) -> bool:
-        """Whether it is worth while to try a claim: some job waits, though its turn may not have come."""
-        with self._database.read() as connection:
-            return (
-                connection.execute(select(jobs.c.id).where(jobs.c.status == Status.QUEUED).limit(1)).first() is not None
-            )
-
     def claim_one(self, job_id: str, worker: str) -> Claim | None:
         """Make this job the worker's next attempt; None when it is not queued (any more)."""
         with self._database.write() as connection:
