@@ -8,15 +8,16 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Response, g, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
 from jobs.protocol import events
-from jobs.requests import generation as creation
-from web.actions.cancel import cancel, delete
+from jobs.requests import generation
+from web.actions.cancel import cancel
+from web.actions.delete import delete
 from web.actions.retry import retry
-from web.actions.submit import accepted_request
+from web.actions.submit import submit
 from web.api import render
 from web.context import WebContext
 from web.relay import sse
@@ -33,33 +34,20 @@ class Responses:
     def __init__(self, context: WebContext) -> None:
         self._context = context
 
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        api = Blueprint("responses", __name__, url_prefix="/v1/responses")
-        api.post("")(self.create)
-        api.get("")(self.page)
-        api.get("/<job_id>")(self.retrieve)
-        api.delete("/<job_id>")(self.delete)
-        api.get("/<job_id>/input_items")(self.input_items)
-        api.post("/<job_id>/cancel")(self.cancel)
-        api.post("/<job_id>/retry")(self.retry)
-        return api
-
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
-        context, asked = self._context, creation.parse(request.get_data())
-        kept = accepted_request(context, g.owner, asked)
-        job = context.store.accept(g.owner, kept, **_sending())
+        context = self._context
+        create = generation.parse(request.get_data())
+        job = submit(context, g.owner, create, **_repetition())
         frames = context.relay.follow(job)
-        first = next(frames, b"")  # subscribes, so that the worker's first frame already finds a listener
-        context.wakeups.job(job.id)
-        if asked.background and not asked.stream:
+        first = next(frames, b"")  # subscribes, so that the worker's first frame finds a listener
+        if create.background and not create.stream:
             return render.response(context, job)
         stream = _attached(context, job, first, frames, request.environ)
-        answer = stream if asked.stream else _awaited(context, job, stream)
-        if not kept.store:
+        answer = stream if create.stream else _awaited(context, job, stream)
+        if not job.request.store:
             answer = _forgotten(context, job, answer)
-        return sse.openai(answer) if asked.stream else Response(answer, mimetype="application/json")
+        return sse.openai(answer) if create.stream else Response(answer, mimetype="application/json")
 
     def page(self) -> Response:
         """The owner's jobs."""
@@ -86,16 +74,17 @@ class Responses:
 
     def cancel(self, job_id: str) -> Response:
         """End a job, at once or when its sentences end, and keep what it has written; once more is no error."""
-        job, wish = self._context.store.get(g.owner, job_id), creation.parse_cancel(request.get_data())
+        context = self._context
+        job = context.store.get(g.owner, job_id)
+        wish = generation.parse_cancel(request.get_data())
         if job.status.is_terminal and job.status is not Status.CANCELLED:
             raise InvalidRequest(f"Cannot cancel a {job.status} response.")
-        return render.response(self._context, cancel(self._context, job, _CANCEL_SECONDS, graceful=wish.graceful))
+        job = cancel(context, g.owner, job_id, graceful=wish.graceful, wait_seconds=_CANCEL_SECONDS)
+        return render.response(context, job)
 
     def retry(self, job_id: str) -> Response:
         """Queue an ended job anew."""
-        job = retry(self._context.store, g.owner, job_id, **_sending())
-        self._context.wakeups.job(job.id)
-        return render.response(self._context, job)
+        return render.response(self._context, retry(self._context, g.owner, job_id, **_repetition()))
 
 
 def _attached(
@@ -106,7 +95,8 @@ def _attached(
         yield first
         yield from frames
         return
-    ended, leave = False, partial(cancel, context, job, 0)
+    ended = False
+    leave = partial(cancel, context, job.owner, job.id)
     try:
         with on_disconnect(environ, leave):
             yield first
@@ -132,8 +122,7 @@ def _forgotten(context: WebContext, job: Job, answer: Iterator[bytes]) -> Iterat
         yield from answer
     finally:
         with suppress(JobNotFound):
-            context.store.delete(job.owner, job.id)
-        context.wakeups.deleted(job.id)
+            delete(context, job.owner, job.id, wait_seconds=0)
 
 
 def _event_source(context: WebContext, job: Job) -> Response:
@@ -152,12 +141,14 @@ def _resumed(first: bytes, frames: Iterator[bytes]) -> Iterator[bytes]:
     yield from frames
 
 
-def _sending() -> dict[str, Any]:
-    """How the client sends this request: under a key of its own, or for the how manieth time again."""
-    key, again = request.headers.get("Idempotency-Key", "").strip(), request.headers.get("x-stainless-retry-count", "")
+def _repetition() -> dict[str, Any]:
+    """What tells a repeated request from a new one: the client's key, and the count of its silent retries."""
+    key = request.headers.get("Idempotency-Key", "").strip()
+    count = request.headers.get("x-stainless-retry-count", "")
     if len(key) > _MAX_KEY:
         raise InvalidRequest(f"An Idempotency-Key has at most {_MAX_KEY} characters.", param="Idempotency-Key")
-    return {"idempotency_key": key or None, "retried": int(again) if re.fullmatch("[0-9]{1,3}", again) else 0}
+    client_retry = int(count) if re.fullmatch("[0-9]{1,3}", count) else 0
+    return {"idempotency_key": key or None, "client_retry": client_retry}
 
 
 def _flag(name: str) -> bool:

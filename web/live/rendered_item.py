@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from jobs.protocol.fold import words_of_part
 from jobs.protocol.word_count import words_in
 from web.live.job_state import ItemSummary, item_summary
 from web.markdown.blocks import render_all
@@ -47,7 +48,7 @@ def weight(rendered_items: Sequence[RenderedItem]) -> int:
 
 
 def _text(item: Mapping[str, Any]) -> str:
-    return "".join(part["text"] for part in item["content"] or item.get("summary", []))
+    return "".join(map(words_of_part, item["content"] or item.get("summary", [])))
 
 
 def safe(html: str) -> Markup:

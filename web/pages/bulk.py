@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from flask import Blueprint, flash, g, redirect, render_template, request
+from flask import flash, g, redirect, render_template, request
 from werkzeug.datastructures import MultiDict
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Status
+from web.actions.cancel import cancel
+from web.actions.delete import delete
 from web.actions.retry import retry
 from web.context import WebContext
 from web.pages.i18n import _
@@ -31,12 +33,6 @@ class Bulk:
         self._context = context
         acts: dict[str, Callable[[str], None]] = {"cancel": self._cancel, "retry": self._retry, "delete": self._delete}
         self._acts = acts
-
-    def routes(self) -> Blueprint:
-        """The handler at its address."""
-        pages = Blueprint("bulk", __name__)
-        pages.post("/jobs/act")(self.act)
-        return pages
 
     def act(self) -> Any:
         """Ask whether it is meant, unless a single job is cancelled or retried; then do it and go back to the list."""
@@ -102,15 +98,13 @@ class Bulk:
             time.sleep(_POLL_SECONDS)
 
     def _cancel(self, job_id: str) -> None:
-        self._context.store.request_cancel(g.owner, job_id)
-        self._context.wakeups.cancel(job_id)
+        cancel(self._context, g.owner, job_id)
 
     def _retry(self, job_id: str) -> None:
-        self._context.wakeups.job(retry(self._context.store, g.owner, job_id).id)
+        retry(self._context, g.owner, job_id)
 
     def _delete(self, job_id: str) -> None:
-        self._context.store.delete(g.owner, job_id)
-        self._context.wakeups.deleted(job_id)
+        delete(self._context, g.owner, job_id, wait_seconds=0)
 
     def _report(self, act: str, done: int) -> None:
         said = {

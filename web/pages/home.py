@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from flask import Blueprint, g, redirect, render_template, request
+from flask import g, redirect, render_template, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
-from jobs.requests import generation as creation
+from jobs.requests import generation
 from jobs.requests.job_request import FLEX
-from web.actions.submit import accepted_request
+from web.actions.submit import submit
 from web.context import WebContext
 from web.pages.i18n import LANGUAGES, _
 from web.pages.job_view import job_view
@@ -34,15 +34,7 @@ class Home:
     def __init__(self, context: WebContext) -> None:
         self._context = context
 
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        pages = Blueprint("new", __name__)
-        pages.add_app_template_filter(_said, "said")
-        pages.get("/")(self.home)
-        pages.post("/jobs")(self.submit)
-        return pages
-
-    def home(self) -> Any:
+    def show(self) -> Any:
         """The forms; filled in as the job `from` was asked, with the form of `prompt` open."""
         filled = {"prompt": request.args["prompt"]} if "prompt" in request.args else {}
         if before := request.args.get("from"):
@@ -56,11 +48,9 @@ class Home:
         """A form was sent: to the new job's page, or back to the form with what is wrong."""
         context, form = self._context, request.form.to_dict()
         try:
-            kept = accepted_request(context, g.owner, creation.parse(_body(form)))
-            job = context.store.accept(g.owner, kept)
+            job = submit(context, g.owner, generation.parse(_body(form)))
         except InvalidRequest as error:
             return self._page(form, error), 400
-        context.wakeups.job(job.id)
         return redirect(f"/jobs/{job.id}", 303)
 
     def _page(self, filled: Mapping[str, str], error: InvalidRequest | None = None) -> str:
@@ -90,10 +80,10 @@ class Home:
         return {}
 
 
-def _said(choice: Any) -> str:
-    """What people are told of a value that can be chosen."""
-    known = {"": _("left open"), "true": _("yes"), "false": _("no"), FLEX: _("flex: it can wait"), **LANGUAGES}
-    return known.get(str(choice), str(choice))
+def choice_label(choice: Any) -> str:
+    """What a form calls a value that can be chosen."""
+    labels = {"": _("left open"), "true": _("yes"), "false": _("no"), FLEX: _("flex: it can wait"), **LANGUAGES}
+    return labels.get(str(choice), str(choice))
 
 
 def _body(form: Mapping[str, str]) -> bytes:

@@ -9,12 +9,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from flask import Blueprint, g, redirect, render_template, request
+from flask import g, redirect, render_template, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
 from jobs.settings import Price
 from web.context import WebContext
+from web.live.job_state import JobState
 from web.pages.titles import title
 
 _LISTED = 30
@@ -48,12 +49,6 @@ class JobsPage:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
-
-    def routes(self) -> Blueprint:
-        """The handler at its address."""
-        pages = Blueprint("listing", __name__)
-        pages.get("/jobs")(self.show)
-        return pages
 
     def show(self) -> Any:
         """A page of jobs: behind the job `after`, or up to the job `before`; the newest when neither is given."""
@@ -89,18 +84,17 @@ class JobsPage:
 
 
 def row(job: Job, prices: Mapping[str, Price]) -> dict[str, Any]:
-    """What a list shows of a job."""
-    progress = job.progress or {"done": 0, "total": 1, "words": 0}
-    several, wanted = progress["total"] > 1, job.request.target_words
+    """What a list shows of a job; `share` is how much of it is done, from 0 to 1."""
+    state = JobState(job)
     end = job.ended_at or time.time()
     return {
         "job": job,
         "title": title(job),
         "running": not job.status.is_terminal,
-        "stopping": bool(job.cancel_requested_at or job.stop_requested_at) and not job.status.is_terminal,
-        "sections": progress if several else None,
-        "part": progress["done"] / progress["total"] if several else progress["words"] / wanted if wanted else None,
-        "words": progress["words"] if job.words is None else job.words,
+        "stopping": state.stopping,
+        "sections": state.progress if state.progress["total"] > 1 else None,
+        "share": state.share(),
+        "words": state.progress["words"] if job.words is None else job.words,
         "seconds": end - job.started_at if job.started_at else None,
         "cost": _cost(job, prices),
     }

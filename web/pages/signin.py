@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, session
+from flask import redirect, render_template, request, session
 
 from web.auth import KEY_ID
 from web.context import WebContext
@@ -16,14 +16,6 @@ class SignIn:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
-
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        pages = Blueprint("signin", __name__)
-        pages.get("/signin")(self.form)
-        pages.post("/signin")(self.enter)
-        pages.post("/signout")(self.leave)
-        return pages
 
     def form(self) -> str:
         """Ask for the key."""

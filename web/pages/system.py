@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import redis
-from flask import Blueprint, flash, g, redirect, render_template, request
+from flask import flash, g, redirect, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.errors import InvalidRequest
@@ -35,13 +35,6 @@ class System:
         self._redis = redis.Redis.from_url(
             context.settings.redis_url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, retry=None
         )
-
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        pages = Blueprint("system", __name__)
-        pages.get("/system")(self.show)
-        pages.post("/system/queues")(self.switch)
-        return pages
 
     def show(self) -> str:
         """How everything is; what the database knows only if it answers."""

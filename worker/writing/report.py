@@ -10,14 +10,14 @@ from jobs.job import Status
 from jobs.protocol.fold import text_of
 from jobs.requests import source_text
 from jobs.requests.prompts import fill
-from worker.model.cancellation import Reason
+from worker.attempt_state import Reason
 from worker.model.chunks import Kind
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
 from worker.publishing.event_writer import EventWriter
 from worker.writing.answer_stream import stream_answer
 from worker.writing.attempt_context import AttemptContext
-from worker.writing.outcome import STOPPED, Outcome
+from worker.writing.outcome import STOPPED, Outcome, total_usage
 from worker.writing.outline import Outline, schema_of, written_so_far
 from worker.writing.retries import with_retries
 from worker.writing.section import Section
@@ -84,7 +84,7 @@ def _ask_for_outline(attempt: AttemptContext, section: Section) -> tuple[Outline
         ask = ask.with_messages([*ask.messages, {"role": "assistant", "content": said}, problem])
         said, more = _hear_outline(attempt, section, ask)
         try:
-            outline, usage = Outline.read(said, schema), _sum([usage, more])
+            outline, usage = Outline.read(said, schema), total_usage([usage, more])
         except ValueError as error:
             raise ModelError(f"The model gave no outline that can be used: {error}", transient=False) from error
     section.restart()
@@ -98,6 +98,8 @@ def _hear_outline(attempt: AttemptContext, section: Section, ask: ModelRequest) 
 
     def write(kind: Kind, text: str) -> None:
         nonlocal said, shown
+        if kind is Kind.RETRACTION:
+            said = ""
         if kind is Kind.TEXT:
             said += text
             if "}" in text:
@@ -117,7 +119,7 @@ def _sections(attempt: AttemptContext, outline: Outline) -> list[Section]:
     request = attempt.claim.job.request
     titles = [chapter.title for chapter in outline.sections]
     if request.plan["summary"]:
-        titles.append(_SUMMARY[request.variables["language"]])
+        titles.append(_SUMMARY.get(request.variables["language"], _SUMMARY["en"]))
     sections = [Section(attempt.writer, number, title=title) for number, title in enumerate(titles, 1)]
     for section in sections:
         if not _finished(attempt, section.number):
@@ -168,7 +170,7 @@ def _step(attempt: AttemptContext, step: str, outline: Outline, told: Mapping[st
 
 def _together(writer: EventWriter, outcomes: Sequence[Outcome]) -> Outcome:
     """How a report has ended whose plan and sections ended so. One that has any section is worth keeping."""
-    usage = _sum([outcome.usage for outcome in outcomes])
+    usage = total_usage([outcome.usage for outcome in outcomes])
     faults = {str(number): outcome.error["message"] for number, outcome in enumerate(outcomes) if outcome.error}
     if faults:
         writer.notes["faults"] = faults
@@ -176,8 +178,3 @@ def _together(writer: EventWriter, outcomes: Sequence[Outcome]) -> Outcome:
         return Outcome(Status.FAILED, error=outcomes[1].error, usage=usage)
     reason = "section_failed" if faults else next((outcome.reason for outcome in outcomes if outcome.reason), None)
     return Outcome(Status.INCOMPLETE if reason else Status.COMPLETED, reason=reason, usage=usage)
-
-
-def _sum(usages: Sequence[Mapping[str, int] | None]) -> Mapping[str, int] | None:
-    known = [usage for usage in usages if usage]
-    return {name: sum(usage[name] for usage in known) for name in known[0]} if known else None

@@ -10,11 +10,16 @@ from worker.model.answer.finish_reason import End
 from worker.model.chunks import ChunkReader, Kind
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
+from worker.model.structured import FormatError
 from worker.writing.answer_stream import stream_answer
 from worker.writing.attempt_context import AttemptContext
-from worker.writing.outcome import STOPPED, Outcome
+from worker.writing.outcome import STOPPED, Outcome, total_usage
 from worker.writing.retries import with_retries
 from worker.writing.section import Section
+
+# What the `penstock` object of the response says of an answer without a word.
+_ONLY_REASONING = "The model gave no answer, only reasoning."
+_NO_ANSWER = "The model gave no answer."
 
 
 def write_section(
@@ -22,8 +27,38 @@ def write_section(
 ) -> Outcome:
     """Write a section to its end and commit it; `heading` and `ending` stand around the model's words.
 
-    Raises Stopped, Replaced.
+    A server that ignores the format which it was asked for is asked once more, in words. Raises Stopped, Replaced.
     """
+    try:
+        return _write_once(attempt, section, model_request, heading, ending)
+    except FormatError as error:
+        if not (feature := _ignored_feature(attempt, model_request)):
+            return replace(Outcome.failed(error.message), usage=error.usage)
+        first = error
+    section.restart(first.message)
+    try:
+        outcome = _write_once(attempt, section, replace(model_request, schema_in_words=True), heading, ending)
+        if outcome.status is Status.COMPLETED:
+            attempt.context.models.refuse(attempt.model, feature)
+    except FormatError as error:
+        outcome = replace(Outcome.failed(error.message), usage=error.usage)
+    return replace(outcome, usage=total_usage([first.usage, outcome.usage]))
+
+
+def _ignored_feature(attempt: AttemptContext, model_request: ModelRequest) -> str | None:
+    """The format that the model was asked for as a feature of its server, which may know nothing of it."""
+    response_format = model_request.response_format
+    prompt = attempt.claim.job.request.prompt
+    if response_format is None or (prompt and prompt.runnable):
+        return None
+    feature: str = response_format["type"]
+    return None if feature in attempt.context.models.refused(attempt.model) else feature
+
+
+def _write_once(
+    attempt: AttemptContext, section: Section, model_request: ModelRequest, heading: str, ending: str
+) -> Outcome:
+    """Write a section. Raises FormatError, Stopped, Replaced."""
     try:
         answer = with_retries(attempt, section, partial(_write_stream, attempt, section, model_request, heading))
     except ModelError as error:
@@ -37,8 +72,11 @@ def write_section(
     section.write(Kind.TEXT, ending)
     try:
         section.finish(partial(attempt.checkpoint, section.number, answer.usage))
-    except ModelError as error:
-        return replace(Outcome.failed(error.message), usage=answer.usage)
+    except FormatError as error:
+        error.usage = answer.usage
+        raise
+    if not answer.has_text:
+        attempt.writer.notes["notice"] = _ONLY_REASONING if answer.has_reasoning else _NO_ANSWER
     return Outcome(Status.COMPLETED, usage=answer.usage)
 
 
@@ -48,6 +86,10 @@ def _write_stream(attempt: AttemptContext, section: Section, model_request: Mode
 
     def write(kind: Kind, text: str) -> None:
         nonlocal has_heading
+        if kind is Kind.RETRACTION:
+            section.retract(heading if has_heading else "")
+            has_heading = False
+            return
         if kind is Kind.TEXT and not has_heading:
             section.write(Kind.TEXT, heading)
             has_heading = True
