@@ -61,5 +61,5 @@ class WebContext:
         self.relay = Relay(subscriber, self.log, self.store)
         self.live_pages = LivePages(self.relay, self.store)
         self.rendered_jobs: LruCache[list[RenderedItem]] = LruCache(_CACHE_BYTES, weight)
-        self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log, self.store)
+        self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log)
         self.wakeups.start()

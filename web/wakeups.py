@@ -1,18 +1,16 @@
 """Sends wake-ups after the answer: a POST is accepted once its row is stored, whatever Redis does.
 
-What could not be sent is sent by rescue.
+Workers look for queued jobs by themselves every second or two, so one that could not be sent is not repeated.
 """
 
 from __future__ import annotations
 
 import logging
 import queue
-import time
 from collections.abc import Callable
 from functools import partial
 
 from jobs.background import repeat
-from jobs.storage.store import Store
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue, QueueAway
 
@@ -22,10 +20,9 @@ _log = logging.getLogger(__name__)
 class WakeupSender:
     """The sending threads of a web process: one for queued jobs, one for all else; neither holds up the other."""
 
-    def __init__(self, outgoing: Queue, log: EventLog, store: Store) -> None:
+    def __init__(self, outgoing: Queue, log: EventLog) -> None:
         self._queue = outgoing
         self._log = log
-        self._store = store
         self._jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._others: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
@@ -51,18 +48,16 @@ class WakeupSender:
         waiting = [self._jobs.get()]
         while not self._jobs.empty():
             waiting.append(self._jobs.get())
-        if sent := self._send(waiting):
-            self._store.sent(sent, time.time())
+        self._send(waiting)
 
     def _send_other(self) -> None:
         self._others.get()()
 
-    def _send(self, job_ids: list[str]) -> list[str]:
-        """Send what Redis takes; at its first refusal the rest is left to rescue."""
+    def _send(self, job_ids: list[str]) -> None:
+        """Send what Redis takes; at its first refusal the rest is left to the workers."""
         for number, job_id in enumerate(job_ids):
             try:
                 self._queue.wake(job_id)
             except QueueAway as error:
-                _log.warning("%d wake-ups are left to rescue: %s", len(job_ids) - number, error)
-                return job_ids[:number]
-        return job_ids
+                _log.warning("%d wake-ups were not sent: %s", len(job_ids) - number, error)
+                return

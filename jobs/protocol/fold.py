@@ -171,22 +171,33 @@ def words_of_part(part: Mapping[str, Any]) -> str:
     return words
 
 
+def is_refusal(response: Mapping[str, Any]) -> bool:
+    """Whether the model refused to answer."""
+    return any(part["type"] == "refusal" for item in response["output"] for part in item["content"])
+
+
 def readable_text(response: Mapping[str, Any]) -> str:
     """What the model said, for people: the output text, and where there is a refusal, its words."""
     messages = (item for item in response["output"] if item["type"] == "message")
     return "".join(words_of_part(part) for item in messages for part in item["content"])
 
 
-def _last_run(items: list[Item]) -> list[Item]:
-    """The items of a section's last run with answer text, or with any text if no run got that far.
+def runs(items: Iterable[Item]) -> list[list[Item]]:
+    """The items of a section by the run that wrote them, one empty run when there are none.
 
     A run begins with an item that replaces one of the run before it.
     """
-    runs: list[list[Item]] = [[]]
+    by_run: list[list[Item]] = [[]]
     for item in sorted(items, key=lambda item: item.index):
-        if item.replaces in {earlier.id for earlier in runs[-1]}:
-            runs.append([])
-        runs[-1].append(item)
-    answered = [run for run in runs if any(item.type == "message" and item.has_text for item in run)]
-    written = [run for run in runs if any(item.has_text for item in run)]
-    return (answered or written or runs)[-1]
+        if item.replaces in {earlier.id for earlier in by_run[-1]}:
+            by_run.append([])
+        by_run[-1].append(item)
+    return by_run
+
+
+def _last_run(items: list[Item]) -> list[Item]:
+    """The items of a section's last run with answer text, or with any text if no run got that far."""
+    by_run = runs(items)
+    answered = [run for run in by_run if any(item.type == "message" and item.has_text for item in run)]
+    written = [run for run in by_run if any(item.has_text for item in run)]
+    return (answered or written or by_run)[-1]

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from langchain_core.utils.json import parse_json_markdown
 from referencing import Registry
 
+from jobs.protocol.fold import is_refusal, text_of
 from jobs.requests.job_request import JobRequest
 from worker.model.errors import ModelError
 
@@ -41,6 +42,11 @@ def noted(request: JobRequest, text: str) -> dict[str, Any]:
         with suppress(ValueError):
             return {"parsed": parsed(text, {})}
     return {}
+
+
+def noted_of(request: JobRequest, response: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for the output of a response; a refusal is no answer that could have a format. Raises FormatError."""
+    return {} if is_refusal(response) else noted(request, text_of(response))
 
 
 def parsed(text: str, schema: Mapping[str, Any]) -> Any:

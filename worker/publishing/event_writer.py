@@ -33,9 +33,11 @@ class Waiting(NamedTuple):
 class EventWriter:
     """Writes the items of one attempt into its FrameBuffer."""
 
-    def __init__(self, buffer: FrameBuffer) -> None:
+    def __init__(self, buffer: FrameBuffer, *, log_is_short: bool = False) -> None:
+        """`log_is_short` when viewers have seen more of half-written items than the log that was found has."""
         job = buffer.claim.job
         self.buffer = buffer
+        self.log_is_short = log_is_short
         # What the `penstock` object of the final response tells beside.
         self.notes: dict[str, Any] = {}
         # Why this attempt was needed; None for the first.
@@ -131,8 +133,8 @@ class EventWriter:
             self.buffer.number_text()
             return replace(item, status=status, ended=ended).to_wire()
 
-    def note(self) -> Note:
-        """How far the job is, as its row tells it."""
+    def note(self, *, is_last: bool = False) -> Note:
+        """How far the job is, as its row tells it; until the end also how far its log is known to be."""
         with self.buffer.lock:
             state = progress(self.buffer.fold.items.values())
         longest = max(list(self.waiting.values()), key=lambda waiting: waiting.until, default=None)
@@ -143,4 +145,6 @@ class EventWriter:
             "curve": self.rate_histogram.to_wire(),
             **({"waiting": longest.to_wire()} if longest else {}),
         }
+        if not is_last:
+            columns["logged"] = self.buffer.logged
         return Note(self.claim, orjson.dumps(columns).decode(), self.first_text_at)

@@ -1,4 +1,4 @@
-"""Rescue: gives the jobs of dead workers back to the queue, sends wake-ups that got lost, expires old jobs.
+"""Rescue: gives the jobs of dead workers back to the queue, and expires old jobs.
 
 Every worker does it. Each step is one guarded UPDATE, so two at once do no harm and nobody has to lead.
 """
@@ -34,30 +34,19 @@ class Rescue:
     def _round(self) -> None:
         time.sleep(_INTERVAL_SECONDS * random.uniform(0.7, 1.3))
         self._requeue_orphans()
-        self._send_lost_wake_ups()
         self._expire_old_jobs()
 
     def _requeue_orphans(self) -> None:
         context = self._context
-        for worker in self._lease_monitor.dead(context.worker):
+        for worker, counter in self._lease_monitor.dead(context.worker):
             if worker == context.worker:
                 continue  # this process has slept; its heartbeat finds out
-            if rescued := context.attempts.requeue_orphans(worker):
+            if rescued := context.attempts.requeue_orphans(worker, counter):
                 _log.warning("worker %s is dead: %d jobs go back to the queue", worker, rescued)
-            context.worker_registry.forget(worker)
+            context.worker_registry.forget(worker, counter)
 
     def _expire_old_jobs(self) -> None:
         kept, now = self._context.settings.retention_days, time.monotonic()
         if kept and now - self._expired_at >= _EXPIRE_SECONDS:
             self._expired_at = now
             self._context.store.expire(time.time() - kept * 86_400)
-
-    def _send_lost_wake_ups(self) -> None:
-        sent: list[str] = []
-        try:
-            for job_id in self._context.store.due(time.time()):
-                self._context.queue.wake(job_id)
-                sent.append(job_id)
-        finally:
-            if sent:
-                self._context.store.sent(sent, time.time())

@@ -10,7 +10,7 @@ from jobs.job import Status
 from jobs.protocol.fold import text_of
 from jobs.requests import source_text
 from jobs.requests.prompts import fill
-from worker.model.cancellation import Reason
+from worker.attempt_state import Reason
 from worker.model.chunks import Kind
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
@@ -119,7 +119,7 @@ def _sections(attempt: AttemptContext, outline: Outline) -> list[Section]:
     request = attempt.claim.job.request
     titles = [chapter.title for chapter in outline.sections]
     if request.plan["summary"]:
-        titles.append(_SUMMARY[request.variables["language"]])
+        titles.append(_SUMMARY.get(request.variables["language"], _SUMMARY["en"]))
     sections = [Section(attempt.writer, number, title=title) for number, title in enumerate(titles, 1)]
     for section in sections:
         if not _finished(attempt, section.number):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jobs.protocol.fold import Item
+from jobs.protocol.fold import Item, runs
 from jobs.protocol.ids import item_id
 from worker.model.chunks import Kind
 from worker.publishing.event_writer import EventWriter
@@ -36,11 +36,13 @@ class Section:
         kinds = {"reasoning": answer if answer is Kind.PLAN else Kind.REASONING, "message": Kind.TEXT}
         items = writer.items(number)
         self._open = {kinds[item.type]: item for item in items if item.status == "in_progress"}
-        self._replaced = {kinds[item.type]: item for item in items if item.status != "in_progress"}
+        self._replaced = {kinds[item.type]: item for item in runs(items)[-1] if item.status != "in_progress"}
         newest = max((int(item.id.rpartition("_")[2]) for item in items), default=-1)
         self._run = newest if self._open else newest + 1
         self._replay: _ReplayMatcher | None = None
         self._reason: str | None = None
+        if writer.log_is_short and self._open:
+            self._replace()
         self.restart(writer.reason)
 
     def open(self) -> None:

@@ -30,7 +30,7 @@ from worker.writing.section import Section
 
 def context_of(rows: JobFactory) -> Any:
     """What an action needs of a web process; its wake-ups are never sent, because its threads were not started."""
-    wakeups = WakeupSender(Queue(Settings.load()), EventLog(redis.Redis()), rows.store)
+    wakeups = WakeupSender(Queue(Settings.load()), EventLog(redis.Redis()))
     return SimpleNamespace(store=rows.store, wakeups=wakeups)
 
 

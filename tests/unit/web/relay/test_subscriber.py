@@ -60,7 +60,8 @@ def test_what_makes_viewers_read_the_log(subscriber: Subscriber, reply: tuple[by
 def test_a_log_that_is_ahead_of_the_channel_is_read(subscriber: Subscriber, log: EventLog, rows: JobFactory) -> None:
     job = rows.claim(rows.accept()).job
     frames = [b"data: %d\n\n" % number for number in range(4)]
-    log.append([Append(job.id, 1, 0, 0, frames, begins=True)])
+    log.take(job.id, 1)
+    log.append([Append(job.id, 1, 0, 0, frames)])
     with subscriber.topic(job.id) as topic:
         subscriber._check([topic])
         assert (topic.rescans, topic.tail, topic.over) == (1, 3, False)
@@ -83,7 +84,8 @@ def test_a_log_that_could_not_be_read_is_read_again(tmp_path: Path, rows: JobFac
         log = EventLog(client)
         subscriber = Subscriber(client, log, rows.store)
         frames = [b"event: x\ndata: %d\n\n" % number for number in range(4)]
-        log.append([Append(job.id, 1, 0, 0, frames, begins=True)])
+        log.take(job.id, 1)
+        log.append([Append(job.id, 1, 0, 0, frames)])
         server.stop()
         viewer = Viewer(Relay(subscriber, log, rows.store).follow(job, after=1))
         wait_for(subscriber.viewers)

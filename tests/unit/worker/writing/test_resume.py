@@ -12,10 +12,12 @@ from jobs.protocol.fold import fold
 from jobs.storage.attempts import Checkpoint
 from jobs.transport.event_log import AppendStatus, EventLog
 from tests.support.job_factory import JobFactory, events_of, frames_of
-from worker.model.cancellation import Cancellation, Reason, Stopped
+from worker.attempt_state import Log, Reason
+from worker.model.cancellation import Cancellation, Stopped
 from worker.model.chunks import Kind
 from worker.publishing.event_writer import EventWriter
 from worker.writing import resume
+from worker.writing.resume import FoundLog
 from worker.writing.section import Section
 
 # The log of the section below has so many frames; a crash may have cut it anywhere behind the opening.
@@ -61,11 +63,11 @@ def test_invariant_5_finished_items_stay_wherever_the_log_broke_off(rows: JobFac
 
 def test_a_later_attempt_takes_the_log_and_nobody_else_may_append(rows: JobFactory, log: EventLog) -> None:
     first = finished(rows)
-    assert resume.history(first.claim, log, Cancellation()) == []
+    assert resume.read_log(first.claim, log, Cancellation()) == FoundLog(Log.EMPTY, [])
     batch = first.buffer.batch()
     assert batch
     assert log.append([batch])[0].status is AppendStatus.OK
-    assert resume.history(rows.rescue(first.claim), log, Cancellation()) == frames_of(first)
+    assert resume.read_log(rows.rescue(first.claim), log, Cancellation()) == FoundLog(Log.WHOLE, frames_of(first))
     assert log.append([batch])[0].status is AppendStatus.STALE
 
 
@@ -73,4 +75,4 @@ def test_waiting_for_redis_ends_when_the_job_has_to_stop(rows: JobFactory) -> No
     stop = Cancellation()
     stop.request(Reason.DRAIN)
     with redis.Redis.from_url("unix:///nowhere/redis.sock") as client, pytest.raises(Stopped):
-        resume.history(rows.rescue(rows.claim()), EventLog(client), stop)
+        resume.read_log(rows.rescue(rows.claim()), EventLog(client), stop)
