@@ -26,8 +26,8 @@ from web.wakeups import WakeupSender
 
 _REDIS_SECONDS = 2.0
 _CONNECTIONS = 16
-# Of the HTML of jobs that have ended.
-_SHELF_BYTES = 16 << 20
+# Of the rendered items of ended jobs.
+_CACHE_BYTES = 16 << 20
 # Above the interval of the subscription's own pings, so that only a dead link is silent for so long.
 _SUBSCRIPTION_SECONDS = 20.0
 
@@ -62,7 +62,7 @@ class WebContext:
         subscriber.start()
         self.relay = Relay(subscriber, self.log, self.store)
         self.live_pages = LivePages(self.relay, self.store)
-        self.lru_cache: LruCache[list[RenderedItem]] = LruCache(_SHELF_BYTES, weight)
+        self.rendered_jobs: LruCache[list[RenderedItem]] = LruCache(_CACHE_BYTES, weight)
         self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log)
         self.wakeups.start()
         self.waiters = Waiters(WaiterRegistry(self.database), self.wakeups)

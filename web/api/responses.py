@@ -134,8 +134,8 @@ def _awaited(context: WebContext, job: Job, stream: Iterator[bytes]) -> Iterator
 
 def _event_source(context: WebContext, job: Job) -> Response:
     """A browser's stream from the last id it saw; 204, which ends it for good, when nothing is left."""
-    seen = request.headers.get("Last-Event-ID")
-    after = _number(seen, "Last-Event-ID") if seen else _cursor("starting_after")
+    last_id = request.headers.get("Last-Event-ID")
+    after = _number(last_id, "Last-Event-ID") if last_id else _cursor("starting_after")
     frames = context.relay.follow(job, after)
     if not job.status.is_terminal:
         return sse.event_source(frames)
@@ -167,10 +167,10 @@ def _flag(name: str) -> bool:
 
 def _cursor(name: str) -> int:
     """The number after which a stream begins; -1, which is before the first, when none is given."""
-    given = request.args.getlist(name)
-    if len(given) > 1:
+    values = request.args.getlist(name)
+    if len(values) > 1:
         raise InvalidRequest(f"'{name}' is given twice.", param=name)
-    return _number(given[0], name) if given else -1
+    return _number(values[0], name) if values else -1
 
 
 def _number(text: str, name: str) -> int:
