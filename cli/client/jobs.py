@@ -117,7 +117,7 @@ def retry(server: Server, *, job_id: str, **view: Any) -> None:
 @click.command("list")
 @click.option("-q", "--query", metavar="TEXT", help="Only those with this text.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
-@click.option("--status", type=click.Choice(list(Status)), help="Only those.")
+@click.option("--status", type=click.Choice([status.value for status in Status]), help="Only those.")
 @as_json
 @asks_server
 def list_jobs(server: Server, *, query: str | None, limit: int, status: str | None, as_json: bool) -> None:

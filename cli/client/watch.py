@@ -144,7 +144,7 @@ def _present(events: Iterator[Event], job: Job) -> Generator[Event]:
 def _events(server: Server, job_id: str) -> Generator[Event]:
     """Every event of a job once, from number 0 to the terminal one, however often the connection is lost.
 
-    Raises Stop when it stays lost for about five minutes.
+    Raises CommandError when it stays lost for about five minutes.
     """
     query: dict[str, object] = {"stream": True}
     failures = 0
