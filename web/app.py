@@ -13,13 +13,13 @@ from web.api import openapi
 from web.api.health import Health
 from web.api.responses import Responses
 from web.context import WebContext
-from web.pages.bulk import Bulk
-from web.pages.home import Home, choice_label
+from web.pages.bulk import BulkActions
+from web.pages.home import HomePage, choice_label
 from web.pages.job import JobPages
 from web.pages.jobs import JobsPage
 from web.pages.layout import Layout
 from web.pages.signin import SignIn
-from web.pages.system import System
+from web.pages.system import SystemPage
 from web.routes import ROUTES, Access
 
 # Model output is only ever set as text or as sanitized HTML; the policy holds where that fails.
@@ -69,11 +69,11 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "responses": Responses(context),
         "health": Health(context),
         "openapi": openapi,
-        "home": Home(context),
+        "home": HomePage(context),
         "jobs": JobsPage(context),
         "job": JobPages(context),
-        "bulk": Bulk(context),
-        "system": System(context),
+        "bulk": BulkActions(context),
+        "system": SystemPage(context),
         "layout": layout,
         "signin": SignIn(context),
     }

@@ -18,18 +18,19 @@ _log = logging.getLogger(__name__)
 
 
 class WakeupSender:
-    """The sending threads of a web process: one for jobs, one for errands; neither holds up the other."""
+    """The sending threads of a web process: one for queued jobs, one for all else; neither holds up the other."""
 
     def __init__(self, outgoing: Queue, log: EventLog) -> None:
-        self._queue, self._log = outgoing, log
+        self._queue = outgoing
+        self._log = log
         self._jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._others: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
     def start(self) -> None:
         """Begin to send."""
-        repeat("outbox", self._send_waiting)
-        # The workers look by themselves once a second, and keys expire: an errand that fails is not repeated.
-        repeat("errands", self._run_errand, pause=0)
+        repeat("job wake-ups", self._send_waiting)
+        # One that fails is not repeated: workers read the rows every second anyway, and keys expire.
+        repeat("other wake-ups", self._send_other, pause=0)
 
     def job(self, job_id: str) -> None:
         """Tell the workers that a job waits."""
@@ -37,11 +38,11 @@ class WakeupSender:
 
     def cancel(self, job_id: str) -> None:
         """Tell the workers that a job is to end."""
-        self._errands.put(partial(self._log.call_workers, job_id))
+        self._others.put(partial(self._log.call_workers, job_id))
 
     def deleted(self, job_id: str) -> None:
         """Remove what Redis keeps of a deleted job."""
-        self._errands.put(partial(self._log.delete, job_id))
+        self._others.put(partial(self._log.delete, job_id))
 
     def _send_waiting(self) -> None:
         waiting = [self._jobs.get()]
@@ -49,8 +50,8 @@ class WakeupSender:
             waiting.append(self._jobs.get())
         self._send(waiting)
 
-    def _run_errand(self) -> None:
-        self._errands.get()()
+    def _send_other(self) -> None:
+        self._others.get()()
 
     def _send(self, job_ids: list[str]) -> None:
         """Send what Redis takes; at its first refusal the rest is left to the workers."""

@@ -1,4 +1,4 @@
-"""The passages of a job's text as HTML: one for each output item."""
+"""The output items of a job as HTML."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RenderedItem:
 
 
 def finished(response: Mapping[str, Any]) -> list[RenderedItem]:
-    """The passages of a response that does not change any more, the footnotes behind the last."""
+    """The items of a response that does not change any more, the footnotes behind the last."""
     output = response["output"]
     answers = [_text(item) for item in output if item["type"] == "message"]
     *bodies, footnotes = render_all(answers)

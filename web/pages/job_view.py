@@ -48,7 +48,7 @@ def rendered_items(context: WebContext, job: Job) -> list[RenderedItem]:
     """The text of a job as if it ended now; rendered once if it has ended."""
     if job.response is None:
         return finished(snapshot(context, job))
-    return context.lru_cache.get(job.id, lambda: finished(orjson.loads(job.response or b"")))
+    return context.rendered_jobs.get(job.id, lambda: finished(orjson.loads(job.response or b"")))
 
 
 def _running(context: WebContext, job: Job) -> tuple[list[RenderedItem], dict[str, Any], str]:

@@ -45,12 +45,12 @@ class Layout:
 
     def choose(self) -> Any:
         """Remember the language that was chosen, and go back to the page where it was."""
-        wanted, back = request.form.get("language", ""), request.form.get("next", "")
-        if wanted not in LANGUAGES:
+        choice = request.form.get("language", "")
+        if choice not in LANGUAGES:
             raise InvalidRequest(f"'language' must be one of {', '.join(LANGUAGES)}.", param="language")
-        answer = redirect(place_here(back), 303)
+        answer = redirect(place_here(request.form.get("next", "")), 303)
         secure = self._context.settings.secure_cookies
-        answer.set_cookie(COOKIE, wanted, max_age=_YEAR_SECONDS, httponly=True, secure=secure, samesite="Lax")
+        answer.set_cookie(COOKIE, choice, max_age=_YEAR_SECONDS, httponly=True, secure=secure, samesite="Lax")
         return answer
 
 

@@ -88,8 +88,8 @@ def labels(item: Mapping[str, Any], *, planned: bool) -> dict[str, str]:
 def _cursor() -> str:
     """The name of the last block that the viewer has; empty if it has none. Raises InvalidRequest."""
     last = request.headers.get("Last-Event-ID")
-    given = request.args.getlist("after")
-    name, value = ("Last-Event-ID", last) if last else ("after", given[0] if given else "")
-    if len(given) > 1 or (value and not _CURSOR.fullmatch(value)):
+    values = request.args.getlist("after")
+    name, value = ("Last-Event-ID", last) if last else ("after", values[0] if values else "")
+    if len(values) > 1 or (value and not _CURSOR.fullmatch(value)):
         raise InvalidRequest(f"'{name}' must be the name of one block: <output_index>.<block>.", param=name)
     return value

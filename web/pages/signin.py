@@ -23,10 +23,10 @@ class SignIn:
 
     def enter(self) -> Any:
         """Take the key for the cookie. The key itself is kept nowhere."""
-        found = self._context.keys.find(request.form.get("key", "").strip())
-        if found is None:
+        key = self._context.keys.find(request.form.get("key", "").strip())
+        if key is None:
             return render_template("signin.html", problem=_("That key is not valid, or it was revoked.")), 401
-        session[KEY_ID], session.permanent = found.id, True
+        session[KEY_ID], session.permanent = key.id, True
         return redirect("/", 303)
 
     def leave(self) -> Any:

@@ -235,7 +235,7 @@ def test_it_is_rendered_once_for_all_who_watch_in_a_process(two: Stack, talk: op
     with context.live_pages.watch(job) as again:  # for whoever comes back
         assert again is live_page
         assert again.cursor(snapshots[0]) == f"0.{snapshots[0].position - 1}"
-    assert context.lru_cache.get(job.id, list) is context.lru_cache.get(job.id, list)
+    assert context.rendered_jobs.get(job.id, list) is context.rendered_jobs.get(job.id, list)
 
 
 def state_frame(state: PageState) -> bytes:
