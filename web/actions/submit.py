@@ -10,11 +10,18 @@ from web.context import WebContext
 
 
 def submit(
-    context: WebContext, owner: str, create: CreateRequest, *, idempotency_key: str | None = None, client_retry: int = 0
+    context: WebContext,
+    owner: str,
+    create: CreateRequest,
+    *,
+    body_hash: str | None = None,
+    idempotency_key: str | None = None,
+    client_retry: int = 0,
+    waiter: str | None = None,
 ) -> Job:
     """A new job of the owner; or the one that this key, or this retry of a client, was answered with before.
 
-    Raises InvalidRequest.
+    `waiter` is the connection that waits for a job without `background`. Raises InvalidRequest.
     """
     model = named_model(create, context.prompts) or context.models.default()
     previous = create.previous_response_id
@@ -25,6 +32,13 @@ def submit(
         allowed=context.settings.models,
         history=conversation.history(context.store, owner, previous) if previous else [],
     )
-    job = context.store.accept(owner, request, idempotency_key=idempotency_key, retried=client_retry)
+    job = context.store.accept(
+        owner,
+        request,
+        body_hash=body_hash,
+        idempotency_key=idempotency_key,
+        client_retry=client_retry,
+        waiter=None if request.background else waiter,
+    )
     context.wakeups.job(job.id)
     return job

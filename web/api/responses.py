@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from flask import Response, g, request
 
-from jobs.errors import InvalidRequest, JobNotFound
+from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
-from jobs.protocol import events
 from jobs.requests import generation
+from jobs.storage.acceptance import hash_of
 from web.actions.cancel import cancel
 from web.actions.delete import delete
 from web.actions.retry import retry
@@ -37,17 +36,19 @@ class Responses:
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
         context = self._context
-        create = generation.parse(request.get_data())
-        job = submit(context, g.owner, create, **_repetition())
-        frames = context.relay.follow(job)
-        first = next(frames, b"")  # subscribes, so that the worker's first frame finds a listener
-        if create.background and not create.stream:
-            return render.response(context, job)
-        stream = _attached(context, job, first, frames, request.environ)
-        answer = stream if create.stream else _awaited(context, job, stream)
-        if not job.request.store:
-            answer = _forgotten(context, job, answer)
-        return sse.openai(answer) if create.stream else Response(answer, mimetype="application/json")
+        waiter = context.waiters.open()
+        leave = partial(context.waiters.leave, waiter)
+        try:
+            job = _submitted(context, waiter)
+            if job.request.background:
+                leave = partial(context.waiters.abandon, waiter)
+            answer = _answer(context, job, leave)
+        except BaseException:
+            leave()
+            raise
+        # Not at the end of a generator: one that is never begun has none.
+        answer.call_on_close(leave)
+        return answer
 
     def page(self) -> Response:
         """The owner's jobs."""
@@ -87,25 +88,40 @@ class Responses:
         return render.response(self._context, retry(self._context, g.owner, job_id, **_repetition()))
 
 
+def _submitted(context: WebContext, waiter: str) -> Job:
+    """The job of this create: the one that was made when it was sent before, or else a new one. Raises InvalidRequest.
+
+    The former before the body is validated: it is the answer even if the body could not be accepted any more.
+    """
+    body = request.get_data()
+    body_hash = hash_of(body)
+    repetition = _repetition()
+    job = context.store.earlier(g.owner, body_hash, waiter=waiter, **repetition)
+    return job or submit(context, g.owner, generation.parse(body), body_hash=body_hash, waiter=waiter, **repetition)
+
+
+def _answer(context: WebContext, job: Job, leave: Callable[[], None]) -> Response:
+    frames = context.relay.follow(job)
+    first = next(frames, b"")  # subscribes, so that the worker's first frame finds a listener
+    if job.request.background and not job.request.stream:
+        return render.response(context, job)
+    stream = _attached(job, first, frames, request.environ, leave)
+    if job.request.stream:
+        return sse.openai(stream)
+    return Response(_awaited(context, job, stream), mimetype="application/json")
+
+
 def _attached(
-    context: WebContext, job: Job, first: bytes, frames: Iterator[bytes], environ: Mapping[str, Any]
+    job: Job, first: bytes, frames: Iterator[bytes], environ: Mapping[str, Any], leave: Callable[[], None]
 ) -> Iterator[bytes]:
     """A created job's stream. Without `background`, leaving it early cancels the job."""
     if job.request.background:
         yield first
         yield from frames
         return
-    ended = False
-    leave = partial(cancel, context, job.owner, job.id)
-    try:
-        with on_disconnect(environ, leave):
-            yield first
-            for piece in frames:
-                ended = ended or events.is_terminal(piece)
-                yield piece
-    finally:
-        if not ended:
-            leave()
+    with on_disconnect(environ, leave):
+        yield first
+        yield from frames
 
 
 def _awaited(context: WebContext, job: Job, stream: Iterator[bytes]) -> Iterator[bytes]:
@@ -114,15 +130,6 @@ def _awaited(context: WebContext, job: Job, stream: Iterator[bytes]) -> Iterator
         if not piece:
             yield b" "
     yield context.store.get(job.owner, job.id).response or b"{}"
-
-
-def _forgotten(context: WebContext, job: Job, answer: Iterator[bytes]) -> Iterator[bytes]:
-    """With `store: false`, the answer is all that is ever given."""
-    try:
-        yield from answer
-    finally:
-        with suppress(JobNotFound):
-            delete(context, job.owner, job.id, wait_seconds=0)
 
 
 def _event_source(context: WebContext, job: Job) -> Response:
