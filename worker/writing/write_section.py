@@ -75,7 +75,7 @@ def _write_once(
     except FormatError as error:
         error.usage = answer.usage
         raise
-    if not answer.has_text:
+    if not answer.has_text and not answer.refusal:
         attempt.writer.notes["notice"] = _ONLY_REASONING if answer.has_reasoning else _NO_ANSWER
     return Outcome(Status.COMPLETED, usage=answer.usage)
 
@@ -95,4 +95,16 @@ def _write_stream(attempt: AttemptContext, section: Section, model_request: Mode
             has_heading = True
         section.write(kind, text)
 
-    return stream_answer(attempt, model_request, write)
+    answer = stream_answer(attempt, model_request, write)
+    if heading:
+        _check_section(answer)
+    return answer
+
+
+def _check_section(answer: ChunkReader) -> None:
+    """Raises ModelError when a section of a report has no text: its heading would be missing, and nobody told."""
+    if answer.has_text or answer.end is not End.GOOD or answer.finish_reason == STOPPED:
+        return
+    if answer.refusal:
+        raise ModelError(f"The model refused: {answer.refusal}", transient=False)
+    raise ModelError(_ONLY_REASONING if answer.has_reasoning else _NO_ANSWER)
