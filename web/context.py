@@ -11,6 +11,7 @@ from jobs.settings import Settings
 from jobs.storage.api_keys import ApiKeys
 from jobs.storage.database import Database
 from jobs.storage.store import Store
+from jobs.storage.waiters import WaiterRegistry
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
 from web.live.live_pages import LivePages
@@ -20,6 +21,7 @@ from web.model_choice import ModelChoice
 from web.model_health import model_servers
 from web.relay.follow import Relay
 from web.relay.subscriber import Subscriber
+from web.waiters import Waiters
 from web.wakeups import WakeupSender
 
 _REDIS_SECONDS = 2.0
@@ -63,3 +65,5 @@ class WebContext:
         self.rendered_jobs: LruCache[list[RenderedItem]] = LruCache(_CACHE_BYTES, weight)
         self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log)
         self.wakeups.start()
+        self.waiters = Waiters(WaiterRegistry(self.database), self.wakeups, settings.lease_seconds)
+        self.waiters.start()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from flask import Response, g, request
 
-from jobs.errors import InvalidRequest, JobNotFound
+from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
-from jobs.protocol import events
 from jobs.requests import generation
+from jobs.storage.waiters import new_waiter_id
 from web.actions.cancel import cancel
 from web.actions.delete import delete
 from web.actions.retry import retry
@@ -21,7 +21,6 @@ from web.actions.submit import submit
 from web.api import render
 from web.context import WebContext
 from web.relay import sse
-from web.relay.disconnect import on_disconnect
 
 _CANCEL_SECONDS = 2.0
 _MAX_DIGITS = 15
@@ -37,17 +36,22 @@ class Responses:
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
         context = self._context
-        create = generation.parse(request.get_data())
-        job = submit(context, g.owner, create, **_repetition())
-        frames = context.relay.follow(job)
-        first = next(frames, b"")  # subscribes, so that the worker's first frame finds a listener
-        if create.background and not create.stream:
+        waiter = new_waiter_id()
+        job = submit(context, g.owner, request.get_data(), waiter=waiter, **_repetition())
+        if job.request.background and not job.request.stream:
             return render.response(context, job)
-        stream = _attached(context, job, first, frames, request.environ)
-        answer = stream if create.stream else _awaited(context, job, stream)
+        frames = context.relay.follow(job)
+        first = next(frames, b"")  # subscribes now, so that the worker's first frame finds a listener
+        stream = chain([first], frames)
+        if not job.request.background:
+            context.waiters.add(waiter, request.environ.get("gunicorn.socket"))
+        answer = sse.openai(stream) if job.request.stream else _awaited(context, job, stream)
+        if not job.request.background:
+            # On the response, not in its generator: one that was never begun has no `finally`.
+            answer.call_on_close(partial(context.waiters.leave, waiter))
         if not job.request.store:
-            answer = _forgotten(context, job, answer)
-        return sse.openai(answer) if create.stream else Response(answer, mimetype="application/json")
+            answer.call_on_close(partial(context.wakeups.deleted, job.id))
+        return answer
 
     def page(self) -> Response:
         """The owner's jobs."""
@@ -87,42 +91,16 @@ class Responses:
         return render.response(self._context, retry(self._context, g.owner, job_id, **_repetition()))
 
 
-def _attached(
-    context: WebContext, job: Job, first: bytes, frames: Iterator[bytes], environ: Mapping[str, Any]
-) -> Iterator[bytes]:
-    """A created job's stream. Without `background`, leaving it early cancels the job."""
-    if job.request.background:
-        yield first
-        yield from frames
-        return
-    ended = False
-    leave = partial(cancel, context, job.owner, job.id)
-    try:
-        with on_disconnect(environ, leave):
-            yield first
-            for piece in frames:
-                ended = ended or events.is_terminal(piece)
-                yield piece
-    finally:
-        if not ended:
-            leave()
-
-
-def _awaited(context: WebContext, job: Job, stream: Iterator[bytes]) -> Iterator[bytes]:
+def _awaited(context: WebContext, job: Job, stream: Iterator[bytes]) -> Response:
     """The response once it has ended. Spaces before it keep the connection, and tell when it is gone."""
-    for piece in stream:
-        if not piece:
-            yield b" "
-    yield context.store.get(job.owner, job.id).response or b"{}"
 
+    def body() -> Iterator[bytes]:
+        for piece in stream:
+            if not piece:
+                yield b" "
+        yield context.store.get(job.owner, job.id).response or b"{}"
 
-def _forgotten(context: WebContext, job: Job, answer: Iterator[bytes]) -> Iterator[bytes]:
-    """With `store: false`, the answer is all that is ever given."""
-    try:
-        yield from answer
-    finally:
-        with suppress(JobNotFound):
-            delete(context, job.owner, job.id, wait_seconds=0)
+    return Response(body(), mimetype="application/json")
 
 
 def _event_source(context: WebContext, job: Job) -> Response:

@@ -10,7 +10,6 @@ from flask import g, redirect, render_template, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
-from jobs.requests import generation
 from jobs.requests.job_request import FLEX
 from web.actions.submit import submit
 from web.context import WebContext
@@ -48,7 +47,7 @@ class HomePage:
         """A form was sent: to the new job's page, or back to the form with what is wrong."""
         context, form = self._context, request.form.to_dict()
         try:
-            job = submit(context, g.owner, generation.parse(_body(form)))
+            job = submit(context, g.owner, _body(form))
         except InvalidRequest as error:
             return self._page(form, error), 400
         return redirect(f"/jobs/{job.id}", 303)
