@@ -65,5 +65,5 @@ class WebContext:
         self.rendered_jobs: LruCache[list[RenderedItem]] = LruCache(_CACHE_BYTES, weight)
         self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log)
         self.wakeups.start()
-        self.waiters = Waiters(WaiterRegistry(self.database), self.wakeups, settings.lease_seconds)
+        self.waiters = Waiters(WaiterRegistry(self.database), self.wakeups)
         self.waiters.start()

@@ -1,70 +1,66 @@
-"""The open connections of creates without `background`: whoever leaves early no longer wants its job.
+"""The connections of this process that wait for a job without `background`, each with a row that shows that it lives.
 
-Each has a row with a lease. If this process dies, a worker finds the lease dead and does what `leave` does here.
+When this process dies its rows stop moving, and a worker does what has to be done for those who left.
 """
 
 from __future__ import annotations
 
-import logging
-import socket
+import threading
 import time
-from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.background import repeat
-from jobs.storage.database import reason
-from jobs.storage.waiters import WaiterRegistry
-from web.relay.disconnect import has_left
+from jobs.storage.database import until_written
+from jobs.storage.waiters import WaiterRegistry, new_waiter_id
 from web.wakeups import WakeupSender
 
-_LOOK_SECONDS = 0.5
-# A lease survives this many renewals that do not get through.
-_RENEWALS_PER_LEASE = 5
-
-_log = logging.getLogger(__name__)
+_RENEW_SECONDS = 1.0
+_LEAVE_SECONDS = 3.0
 
 
 class Waiters:
-    """Watches the connections of this process and renews their leases, in two threads."""
+    """Opens, renews and closes the rows."""
 
-    def __init__(self, registry: WaiterRegistry, wakeups: WakeupSender, lease_seconds: float) -> None:
+    def __init__(self, registry: WaiterRegistry, wakeups: WakeupSender) -> None:
         self._registry = registry
         self._wakeups = wakeups
-        self._renew_seconds = lease_seconds / _RENEWALS_PER_LEASE
-        self._connections: dict[str, socket.socket | None] = {}
+        self._open: set[str] = set()
+        self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Begin to watch."""
-        repeat("waiter connections", self._look, pause=0)
-        repeat("waiter leases", self._renew, pause=0)
+        """Begin to renew the rows."""
+        repeat("waiters", self._renew)
 
-    def add(self, waiter: str, connection: socket.socket | None) -> None:
-        """Look after a waiter whose row exists. Without its socket, only the end of the answer ends the waiting."""
-        self._connections[waiter] = connection
+    def open(self) -> str:
+        """The id of a new connection, for Store.accept. Whoever opens it calls `leave` or `abandon` in the end."""
+        waiter = new_waiter_id()
+        with self._lock:
+            self._open.add(waiter)
+        return waiter
+
+    def abandon(self, waiter: str) -> None:
+        """Renew a connection's row no longer, if there is one: a worker removes it when it has stood still."""
+        with self._lock:
+            self._open.discard(waiter)
 
     def leave(self, waiter: str) -> None:
-        """The answer is complete, or the client is gone; again is no error.
-
-        While the database is away nothing is written: the lease ends, and a worker does the rest.
-        """
-        if self._connections.pop(waiter, self) is self:
-            return
+        """The connection is over. Its job is cancelled if it still runs and nobody else waits for it."""
+        with self._lock:
+            if waiter not in self._open:
+                return
+            self._open.discard(waiter)
         try:
-            job_id = self._registry.leave(waiter)
-        except SQLAlchemyError as error:
-            _log.warning("a waiter's lease has to run out: %s", reason(error))
-            return
-        if job_id is not None:
-            self._wakeups.cancel(job_id)
-
-    def _look(self) -> None:
-        time.sleep(_LOOK_SECONDS)
-        for waiter, connection in list(self._connections.items()):
-            if connection is not None and has_left(connection):
-                self.leave(waiter)
+            unwanted = until_written(lambda: self._registry.leave(waiter), seconds=_LEAVE_SECONDS)
+        except SQLAlchemyError:
+            return  # the row stands still from now on, and a worker finds it
+        if unwanted and unwanted.is_running:
+            self._wakeups.cancel(unwanted.job_id)
+        if unwanted and unwanted.is_removed:
+            self._wakeups.deleted(unwanted.job_id)
 
     def _renew(self) -> None:
-        time.sleep(self._renew_seconds)
-        with suppress(SQLAlchemyError):
-            self._registry.renew(list(self._connections))
+        time.sleep(_RENEW_SECONDS)
+        with self._lock:
+            waiters = list(self._open)
+        self._registry.renew(waiters)

@@ -57,11 +57,11 @@ ACTIONS: Mapping[Phase, Mapping[Reason, Action]] = {
 }
 
 TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
-    Phase.CLAIMED: frozenset({Phase.WRITING, Phase.ENDING, Phase.GIVEN_BACK, Phase.LET_GO}),
+    Phase.CLAIMED: frozenset({Phase.WAITING, Phase.WRITING, Phase.ENDING, Phase.GIVEN_BACK, Phase.LET_GO}),
     Phase.WRITING: frozenset({Phase.COMMITTING, Phase.WAITING, Phase.ENDING, Phase.GIVEN_BACK, Phase.LET_GO}),
     Phase.COMMITTING: frozenset({Phase.WRITING, Phase.WAITING, Phase.ENDING, Phase.LET_GO}),
     Phase.ENDING: frozenset({Phase.WAITING, Phase.ENDED, Phase.GIVEN_BACK, Phase.LET_GO}),
-    Phase.WAITING: frozenset({Phase.WRITING, Phase.COMMITTING, Phase.ENDING, Phase.GIVEN_BACK, Phase.LET_GO}),
+    Phase.WAITING: frozenset(set(Phase) - {Phase.WAITING, Phase.ENDED}),
     Phase.ENDED: frozenset(),
     Phase.GIVEN_BACK: frozenset(),
     Phase.LET_GO: frozenset(),

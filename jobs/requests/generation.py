@@ -79,7 +79,7 @@ class CreateRequest(Parameters):
 
     model_config = ConfigDict(extra="allow")
 
-    model: Annotated[Text, StringConstraints(max_length=255)] | None = None
+    model: Annotated[Text, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")] | None = None
     input: (
         Annotated[
             list[InputMessage],

@@ -27,14 +27,14 @@ _RETRY_SECONDS = 120.0
 class Sending:
     """How a client sends a create.
 
-    `body_hash` is the SHA-256 of the body as it was sent, `retried` how many times the client says that it sent it
+    `body_hash` is the SHA-256 of the body as it was sent, `client_retry` how many times the client says that it sent it
     before, `waiter` the connection that waits for a job without `background`.
     """
 
     owner: str
     body_hash: str
     idempotency_key: str | None = None
-    retried: int = 0
+    client_retry: int = 0
     waiter: str | None = None
 
 
@@ -58,7 +58,7 @@ def new_row(sending: Sending, request: JobRequest) -> dict[str, Any]:
         "prompt": request.prompt.id if request.prompt else None,
         "body_hash": sending.body_hash,
         "idempotency_key": sending.idempotency_key,
-        "client_retry": sending.retried,
+        "client_retry": sending.client_retry,
         "stored": int(request.store),
         "search": searchable(request.search_text),
         "initial_frames": response.initial_frames(job_id, now, request),
@@ -114,12 +114,12 @@ def _of_key(connection: Connection, sending: Sending) -> _Earlier | None:
 
 def _of_body(connection: Connection, sending: Sending) -> _Earlier | None:
     """The newest job with a body that is sent again, which no other client's retry was answered with."""
-    if not sending.retried:
+    if not sending.client_retry:
         return None
     same = and_(
         jobs.c.owner == sending.owner,
         jobs.c.body_hash == sending.body_hash,
-        jobs.c.client_retry < sending.retried,
+        jobs.c.client_retry < sending.client_retry,
         jobs.c.cancel_requested_at.is_(None),
         jobs.c.created_at > time.time() - _RETRY_SECONDS,
     )
@@ -129,5 +129,5 @@ def _of_body(connection: Connection, sending: Sending) -> _Earlier | None:
     ).one_or_none()
     if row is None or not (sending.waiter or row.ended_at or JobRequest.from_json(row.request).background):
         return None  # nobody would cancel it when this connection is left
-    connection.execute(update(jobs).where(jobs.c.id == row.id).values(client_retry=sending.retried))
+    connection.execute(update(jobs).where(jobs.c.id == row.id).values(client_retry=sending.client_retry))
     return row

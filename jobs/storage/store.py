@@ -62,33 +62,33 @@ class Store:
         *,
         body_hash: str | None = None,
         idempotency_key: str | None = None,
-        retried: int = 0,
+        client_retry: int = 0,
         waiter: str | None = None,
         finished: Iterable[Mapping[str, Any]] = (),
     ) -> Job:
         """Store a new job; once this returns it is never lost.
 
         The same key again gives the job that it gave before; so does the same body, to a client that says that it
-        sends it for the `retried`th time again. `body_hash` is that of the body as it was sent, by default of the
+        sends it for the `client_retry`th time again. `body_hash` is that of the body as it was sent, by default of the
         request; `waiter` is the connection that waits for a job without `background`; `finished` are checkpoints to
         begin with. Raises InvalidRequest when the key was used with another body.
         """
-        sending = Sending(owner, body_hash or hash_of(request.to_json()), idempotency_key, retried, waiter)
+        sending = Sending(owner, body_hash or hash_of(request.to_json()), idempotency_key, client_retry, waiter)
         row = new_row(sending, request)
         sections = list(finished)
         return self.get(owner, self._write(lambda: self._accept(sending, row, sections)))
 
     def earlier(
-        self, owner: str, body_hash: str, *, idempotency_key: str | None, retried: int, waiter: str | None = None
+        self, owner: str, body_hash: str, *, idempotency_key: str | None, client_retry: int, waiter: str | None = None
     ) -> Job | None:
         """The job that a create made before, when its body is sent again; None when it makes a new one.
 
         For before the body is validated: it is answered even if it could not be accepted any more. Raises
         InvalidRequest when the key was used with another body.
         """
-        if not idempotency_key and not retried:
+        if not idempotency_key and not client_retry:
             return None
-        sending = Sending(owner, body_hash, idempotency_key, retried, waiter)
+        sending = Sending(owner, body_hash, idempotency_key, client_retry, waiter)
         job_id = self._write(lambda: self._earlier(sending))
         return self.get(owner, job_id) if job_id else None
 

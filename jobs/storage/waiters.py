@@ -9,14 +9,22 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, insert, select, true, update
 
-from jobs.job import Status
 from jobs.storage.database import Database
 from jobs.storage.ending import end_unstarted
 from jobs.storage.rows import job_of, select_jobs
 from jobs.storage.schema import jobs, waiters, workers
+
+
+class Unwanted(NamedTuple):
+    """A job that nobody waits for any more: whether it runs and was asked to end, whether its row has been removed."""
+
+    job_id: str
+    is_running: bool
+    is_removed: bool
 
 
 def new_waiter_id() -> str:
@@ -60,42 +68,47 @@ class WaiterRegistry:
         with self._database.read() as connection:
             return [(waiter, counter, False) for waiter, counter in connection.execute(counters)]
 
-    def leave(self, waiter: str, counter: int | None = None) -> str | None:
+    def leave(self, waiter: str, counter: int | None = None) -> Unwanted | None:
         """A waiter has its answer, or is gone; `counter` is the one that a dead waiter was judged by.
 
-        Returns the id of a job that has to end because of that, for a wake-up; None when there is nothing to do.
+        Returns the job if nobody waits for it any more; None if others do, or nobody heard of the waiter.
         """
         seen = true() if counter is None else waiters.c.counter == counter
         gone = delete(waiters).where(waiters.c.id == waiter, seen).returning(waiters.c.job_id)
         with self._database.write() as connection:
             job_id = connection.execute(gone).scalar_one_or_none()
-            return job_id if job_id is not None and _end_unwanted(connection, job_id) else None
+            return None if job_id is None else _end_unwanted(connection, job_id)
 
-    def forget_unstored(self) -> int:
-        """Remove the ended jobs that were not to be stored and that nobody waits for. Returns how many."""
+    def forget_unstored(self) -> list[str]:
+        """Remove the ended jobs that were not to be stored and that nobody waits for. Returns their ids."""
         unstored = and_(jobs.c.stored == 0, jobs.c.ended_at.is_not(None), _unawaited())
+        with self._database.read() as connection:
+            ids = connection.execute(select(jobs.c.id).where(unstored)).scalars().all()
+        if not ids:
+            return []
         with self._database.write() as connection:
-            return connection.execute(delete(jobs).where(unstored)).rowcount
+            removed = delete(jobs).where(jobs.c.id.in_(ids), unstored).returning(jobs.c.id)
+            return list(connection.execute(removed).scalars())
 
 
 def _unawaited() -> ColumnElement[bool]:
     return ~exists().where(waiters.c.job_id == jobs.c.id)
 
 
-def _end_unwanted(connection: Connection, job_id: str) -> bool:
-    """Cancel a job that nobody waits for any more, and remove it if it was not to be stored; true if a worker has to.
+def _end_unwanted(connection: Connection, job_id: str) -> Unwanted | None:
+    """Cancel a job if nobody waits for it any more, and remove it if it was not to be stored.
 
     Locks the row first, so that of two waiters who leave at once the second finds nobody.
     """
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(id=jobs.c.id))
     row = connection.execute(select_jobs().where(jobs.c.id == job_id, _unawaited())).mappings().one_or_none()
     if row is None:
-        return False
+        return None
     job = job_of(row)
     ended = job.status.is_terminal or end_unstarted(connection, job)
-    if ended and not job.request.store:
-        connection.execute(delete(jobs).where(jobs.c.id == job_id))
     if not ended:
         running = and_(jobs.c.id == job_id, jobs.c.cancel_requested_at.is_(None))
         connection.execute(update(jobs).where(running).values(cancel_requested_at=time.time()))
-    return job.status is Status.IN_PROGRESS or not ended
+    elif not job.request.store:
+        connection.execute(delete(jobs).where(jobs.c.id == job_id))
+    return Unwanted(job_id, is_running=not ended, is_removed=ended and not job.request.store)

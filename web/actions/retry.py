@@ -26,7 +26,7 @@ def retry(
     request = replace(job.request, background=True, store=True, retry_of=job.id)
     checkpoints = [] if job.status is Status.COMPLETED else _checkpoints(orjson.loads(job.response))
     new_job = context.store.accept(  # invariant 5
-        owner, request, finished=checkpoints, idempotency_key=idempotency_key, retried=client_retry
+        owner, request, finished=checkpoints, idempotency_key=idempotency_key, client_retry=client_retry
     )
     context.wakeups.job(new_job.id)
     return new_job

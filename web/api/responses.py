@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from flask import Response, g, request
@@ -13,7 +12,7 @@ from flask import Response, g, request
 from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
 from jobs.requests import generation
-from jobs.storage.waiters import new_waiter_id
+from jobs.storage.acceptance import hash_of
 from web.actions.cancel import cancel
 from web.actions.delete import delete
 from web.actions.retry import retry
@@ -21,6 +20,7 @@ from web.actions.submit import submit
 from web.api import render
 from web.context import WebContext
 from web.relay import sse
+from web.relay.disconnect import on_disconnect
 
 _CANCEL_SECONDS = 2.0
 _MAX_DIGITS = 15
@@ -36,21 +36,18 @@ class Responses:
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
         context = self._context
-        waiter = new_waiter_id()
-        job = submit(context, g.owner, request.get_data(), waiter=waiter, **_repetition())
-        if job.request.background and not job.request.stream:
-            return render.response(context, job)
-        frames = context.relay.follow(job)
-        first = next(frames, b"")  # subscribes now, so that the worker's first frame finds a listener
-        stream = chain([first], frames)
-        if not job.request.background:
-            context.waiters.add(waiter, request.environ.get("gunicorn.socket"))
-        answer = sse.openai(stream) if job.request.stream else _awaited(context, job, stream)
-        if not job.request.background:
-            # On the response, not in its generator: one that was never begun has no `finally`.
-            answer.call_on_close(partial(context.waiters.leave, waiter))
-        if not job.request.store:
-            answer.call_on_close(partial(context.wakeups.deleted, job.id))
+        waiter = context.waiters.open()
+        leave = partial(context.waiters.leave, waiter)
+        try:
+            job = _submitted(context, waiter)
+            if job.request.background:
+                leave = partial(context.waiters.abandon, waiter)
+            answer = _answer(context, job, leave)
+        except BaseException:
+            leave()
+            raise
+        # Not at the end of a generator: one that is never begun has none.
+        answer.call_on_close(leave)
         return answer
 
     def page(self) -> Response:
@@ -91,16 +88,48 @@ class Responses:
         return render.response(self._context, retry(self._context, g.owner, job_id, **_repetition()))
 
 
-def _awaited(context: WebContext, job: Job, stream: Iterator[bytes]) -> Response:
+def _submitted(context: WebContext, waiter: str) -> Job:
+    """The job of this create: the one that was made when it was sent before, or else a new one. Raises InvalidRequest.
+
+    The former before the body is validated: it is the answer even if the body could not be accepted any more.
+    """
+    body = request.get_data()
+    body_hash = hash_of(body)
+    repetition = _repetition()
+    job = context.store.earlier(g.owner, body_hash, waiter=waiter, **repetition)
+    return job or submit(context, g.owner, generation.parse(body), body_hash=body_hash, waiter=waiter, **repetition)
+
+
+def _answer(context: WebContext, job: Job, leave: Callable[[], None]) -> Response:
+    frames = context.relay.follow(job)
+    first = next(frames, b"")  # subscribes, so that the worker's first frame finds a listener
+    if job.request.background and not job.request.stream:
+        return render.response(context, job)
+    stream = _attached(job, first, frames, request.environ, leave)
+    if job.request.stream:
+        return sse.openai(stream)
+    return Response(_awaited(context, job, stream), mimetype="application/json")
+
+
+def _attached(
+    job: Job, first: bytes, frames: Iterator[bytes], environ: Mapping[str, Any], leave: Callable[[], None]
+) -> Iterator[bytes]:
+    """A created job's stream. Without `background`, leaving it early cancels the job."""
+    if job.request.background:
+        yield first
+        yield from frames
+        return
+    with on_disconnect(environ, leave):
+        yield first
+        yield from frames
+
+
+def _awaited(context: WebContext, job: Job, stream: Iterator[bytes]) -> Iterator[bytes]:
     """The response once it has ended. Spaces before it keep the connection, and tell when it is gone."""
-
-    def body() -> Iterator[bytes]:
-        for piece in stream:
-            if not piece:
-                yield b" "
-        yield context.store.get(job.owner, job.id).response or b"{}"
-
-    return Response(body(), mimetype="application/json")
+    for piece in stream:
+        if not piece:
+            yield b" "
+    yield context.store.get(job.owner, job.id).response or b"{}"
 
 
 def _event_source(context: WebContext, job: Job) -> Response:

@@ -1,4 +1,4 @@
-"""Rescue: gives the jobs of dead workers back to the queue, and expires old jobs.
+"""Rescue: gives the jobs of dead workers back, ends those of dead connections, expires old ones.
 
 Every worker does it. Each step is one guarded UPDATE, so two at once do no harm and nobody has to lead.
 """
@@ -13,7 +13,9 @@ from jobs.background import repeat
 from jobs.storage.workers import LeaseMonitor
 from worker.context import WorkerContext
 
-_INTERVAL_SECONDS = 1.0
+# A monitor that looks less often than twice a lease starts its observation again each time.
+_ROUNDS_PER_LEASE = 6
+_LONGEST_INTERVAL_SECONDS = 1.0
 _EXPIRE_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
@@ -26,14 +28,17 @@ class Rescue:
         self._context = context
         self._expired_at = -_EXPIRE_SECONDS
         self._lease_monitor = LeaseMonitor(context.worker_registry, context.settings.lease_seconds)
+        self._waiter_monitor = LeaseMonitor(context.waiter_registry, context.settings.lease_seconds)
 
     def start(self) -> None:
         """Begin to rescue."""
         repeat("rescue", self._round)
 
     def _round(self) -> None:
-        time.sleep(_INTERVAL_SECONDS * random.uniform(0.7, 1.3))
+        seconds = min(_LONGEST_INTERVAL_SECONDS, self._context.settings.lease_seconds / _ROUNDS_PER_LEASE)
+        time.sleep(seconds * random.uniform(0.7, 1.3))
         self._requeue_orphans()
+        self._end_unawaited()
         self._expire_old_jobs()
 
     def _requeue_orphans(self) -> None:
@@ -44,6 +49,17 @@ class Rescue:
             if rescued := context.attempts.requeue_orphans(worker, counter):
                 _log.warning("worker %s is dead: %d jobs go back to the queue", worker, rescued)
             context.worker_registry.forget(worker, counter)
+
+    def _end_unawaited(self) -> None:
+        """Cancel and forget for the connections whose web process died before it could."""
+        registry, log = self._context.waiter_registry, self._context.log
+        for waiter in self._waiter_monitor.dead(self._context.worker):
+            if unwanted := registry.leave(*waiter):
+                _log.warning("nobody waits for job %s any more", unwanted.job_id)
+                if unwanted.is_removed:
+                    log.delete(unwanted.job_id)
+        for job_id in registry.forget_unstored():
+            log.delete(job_id)
 
     def _expire_old_jobs(self) -> None:
         kept, now = self._context.settings.retention_days, time.monotonic()

@@ -110,10 +110,10 @@ def test_retry_over_http(client: openai.OpenAI, penstock: Stack) -> None:
 def test_a_client_that_sends_again_gets_the_job_that_it_made(rows: JobFactory) -> None:
     request = accepted(input="sent twice")
     first = rows.store.accept("sender", request)
-    assert rows.store.accept("sender", request, retried=1).id == first.id
-    assert rows.store.accept("sender", request, retried=2).id == first.id
-    assert rows.store.accept("another", request, retried=1).id != first.id
-    assert rows.store.accept("sender", accepted(input="else"), retried=1).id != first.id
+    assert rows.store.accept("sender", request, client_retry=1).id == first.id
+    assert rows.store.accept("sender", request, client_retry=2).id == first.id
+    assert rows.store.accept("another", request, client_retry=1).id != first.id
+    assert rows.store.accept("sender", accepted(input="else"), client_retry=1).id != first.id
     assert rows.store.accept("sender", request).id != first.id
 
 
@@ -121,18 +121,18 @@ def test_clients_that_send_the_same_again_at_once_get_a_job_each(rows: JobFactor
     request = accepted(input="sent by many")
     made = {rows.store.accept("many", request).id for _ in range(8)}
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda _: rows.store.accept("many", request, retried=1).id, range(8)))
+        found = list(threads.map(lambda _: rows.store.accept("many", request, client_retry=1).id, range(8)))
     assert set(found) == made
-    assert rows.store.accept("many", request, retried=1).id not in made
+    assert rows.store.accept("many", request, client_retry=1).id not in made
 
 
 def test_a_job_that_its_sender_left_is_not_given_to_the_next(rows: JobFactory) -> None:
     request = accepted(input="left alone", background=False)
     running = rows.store.accept("leaver", request)
-    assert rows.store.accept("leaver", request, retried=1).id != running.id
+    assert rows.store.accept("leaver", request, client_retry=1).id != running.id
     cancelled = rows.store.accept("leaver", replace(request, background=True))
     rows.store.request_cancel("leaver", cancelled.id)
-    assert rows.store.accept("leaver", replace(request, background=True), retried=1).id != cancelled.id
+    assert rows.store.accept("leaver", replace(request, background=True), client_retry=1).id != cancelled.id
 
 
 def test_silent_retries_over_http(penstock: Stack) -> None:
