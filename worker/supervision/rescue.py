@@ -13,7 +13,9 @@ from jobs.background import log_error, repeat
 from jobs.storage.workers import LeaseMonitor
 from worker.context import WorkerContext
 
-_INTERVAL_SECONDS = 1.0
+# A monitor that looks less often than twice a lease starts its observation again each time.
+_ROUNDS_PER_LEASE = 6
+_LONGEST_INTERVAL_SECONDS = 1.0
 _EXPIRE_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
@@ -37,7 +39,8 @@ class Rescue:
         repeat("rescue", self._round)
 
     def _round(self) -> None:
-        time.sleep(_INTERVAL_SECONDS * random.uniform(0.7, 1.3))
+        seconds = min(_LONGEST_INTERVAL_SECONDS, self._context.settings.lease_seconds / _ROUNDS_PER_LEASE)
+        time.sleep(seconds * random.uniform(0.7, 1.3))
         for duty in self._duties:
             try:
                 duty()
