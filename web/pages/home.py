@@ -47,7 +47,7 @@ class HomePage:
         """A form was sent: to the new job's page, or back to the form with what is wrong."""
         context, form = self._context, request.form.to_dict()
         try:
-            job = submit(context, g.owner, _body(form))
+            job = submit(context, g.owner, generation.parse(_body(form)))
         except InvalidRequest as error:
             return self._page(form, error), 400
         return redirect(f"/jobs/{job.id}", 303)
