@@ -10,6 +10,7 @@ from flask import g, redirect, render_template, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
+from jobs.requests import generation
 from jobs.requests.job_request import FLEX
 from web.actions.submit import submit
 from web.context import WebContext
