@@ -1,4 +1,4 @@
-"""Gives an answer over the wire, as a stream or in one piece, with the pace and the faults of its script."""
+"""Sends an answer, as a stream or in one piece, with the pace and the faults of its script."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import secrets
 import time
 from typing import Any
 
-from demo_model.ask import Ask, Script
-from demo_model.composition import compose, compose_json, read_brief, reason
-from demo_model.ledger import Ledger
-from demo_model.phrasebook import split_tokens
-from demo_model.wire import Refused, Reply, encode
+from demo_model.chat_request import ChatRequest, Script
+from demo_model.http_connection import HttpError, HttpResponse, encode
+from demo_model.passages import split_tokens
+from demo_model.request_statistics import RequestStatistics
+from demo_model.text_generator import generate_json, generate_text, read_brief, reason
 
 _SCHEMA = re.compile(r"JSON schema:\n(\{.+\})")
 KEEPALIVE_SECONDS = 0.1
@@ -40,52 +40,57 @@ LAST_LINES = {
 
 
 class Completion:
-    """One answer to one request. Its tokens are (field of the message, text); the ledger counts them."""
+    """One answer to one request. Its tokens are (field of the message, text); the statistics count them."""
 
-    def __init__(self, ask: Ask, script: Script, reply: Reply, ledger: Ledger) -> None:
-        self._ask, self._script, self._reply, self._ledger = ask, script, reply, ledger
-        fields = ask.fields
+    def __init__(
+        self, request: ChatRequest, script: Script, response: HttpResponse, statistics: RequestStatistics
+    ) -> None:
+        self._request = request
+        self._script = script
+        self._response = response
+        self._statistics = statistics
+        fields = request.fields
         self._name = {"id": f"chatcmpl-{secrets.token_hex(12)}", "created": int(time.time()), "model": fields["model"]}
         self._streams = bool(fields.get("stream")) and not script.nostream
         self._options = fields.get("stream_options") or {}
         self._shows_usage = not script.nousage and (not self._streams or bool(self._options.get("include_usage")))
-        thought, said = _speak(ask, script)
-        tagged = bool(thought) and script.field == "tag"
-        before = ["<th", "ink>", *thought, "</thi", "nk>"] if tagged else thought
+        reasoning_tokens, text_tokens = _tokens_of(request, script)
+        tagged = bool(reasoning_tokens) and script.field == "tag"
+        before = ["<th", "ink>", *reasoning_tokens, "</thi", "nk>"] if tagged else reasoning_tokens
         tokens = [("content" if tagged else script.field, text) for text in before]
-        tokens += [("content", text) for text in said[: script.after]]
+        tokens += [("content", text) for text in text_tokens[: script.after]]
         self._tokens = tokens[: fields.get("max_completion_tokens") or fields.get("max_tokens")]
-        self._thought = min(len(thought), len(self._tokens))
+        self._thought = min(len(reasoning_tokens), len(self._tokens))
         self._finish = FINISHES.get(script.ending) if len(self._tokens) == len(tokens) else "length"
 
-    async def give(self) -> bool:
-        """Answer the request; False or Refused if the script broke the answer."""
-        script, reply = self._script, self._reply
+    async def send(self) -> bool:
+        """Answer the request; False or HttpError if the script broke the answer."""
+        script, response = self._script, self._response
         await asyncio.sleep(script.headers)
         if status := script.status:
             wait = {} if script.retry_after is None else {"Retry-After": f"{script.retry_after:g}"}
             code, message = STATUSES.get(status, (None, f"The script asked for a {status}."))
-            raise Refused(message, status, code, **wait)
-        if len(self._ask.texts) > script.context:
+            raise HttpError(message, status, code, **wait)
+        if len(self._request.texts) > script.context:
             words = f"This model's maximum context length is {script.context} messages."
-            raise Refused(words, 400, "context_length_exceeded")
-        form = self._ask.fields.get("response_format") or {}
-        if form and script.refuses in ("response_format", form["type"]):
-            raise Refused(f"'{script.refuses}' is not supported by this model.")
+            raise HttpError(words, 400, "context_length_exceeded")
+        response_format = self._request.fields.get("response_format") or {}
+        if response_format and script.refuses in ("response_format", response_format["type"]):
+            raise HttpError(f"'{script.refuses}' is not supported by this model.")
         if script.nooptions and self._options:
-            raise Refused("Unrecognized request argument supplied: stream_options")
+            raise HttpError("Unrecognized request argument supplied: stream_options")
         if script.html:
-            await reply.whole(WEB_PAGE, "text/html; charset=utf-8")
+            await response.whole(WEB_PAGE, "text/html; charset=utf-8")
             return False
         if self._streams:
-            await reply.begin(chunked=script.ending != "fin", single_bytes=script.bytes)
-            self._ledger.note("headers")
+            await response.begin(chunked=script.ending != "fin", single_bytes=script.bytes)
+            self._statistics.note("headers")
         await asyncio.sleep(script.first)
-        await self._say()
+        await self._send_tokens()
         await (self._end() if self._finish else self._break())
         return self._finish is not None
 
-    async def _say(self) -> None:
+    async def _send_tokens(self) -> None:
         await self._delta({"role": "assistant", "content": ""})
         begun = time.monotonic()
         pause = 1 / self._script.rate if self._script.rate else 0.0
@@ -93,16 +98,16 @@ class Completion:
             # Without a pace, too: the other requests want their turn.
             await asyncio.sleep(begun + number * pause - time.monotonic())
             await self._delta({field: text})
-            self._ledger.tokens += 1
+            self._statistics.tokens += 1
             if number == 0:
-                self._ledger.note("first_token")
+                self._statistics.note("first_token")
 
     async def _end(self) -> None:
-        asked, said = 1 + sum(map(len, self._ask.texts)) // 4, len(self._tokens)
+        prompt_tokens, completion_tokens = 1 + sum(map(len, self._request.texts)) // 4, len(self._tokens)
         usage = {
-            "prompt_tokens": asked,
-            "completion_tokens": said,
-            "total_tokens": asked + said,
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
             "prompt_tokens_details": {"cached_tokens": 0},
             "completion_tokens_details": {"reasoning_tokens": self._thought},
         }
@@ -110,54 +115,54 @@ class Completion:
             await self._delta({}, self._finish)
             if self._shows_usage:
                 await self._event([], usage)
-            await self._reply.end(DONE)
+            await self._response.end(DONE)
         else:
             message = {"role": "assistant", "content": ""}
             for field, text in self._tokens:
                 message[field] = message.get(field, "") + text
             choice = {"index": 0, "message": message, "finish_reason": self._finish}
-            await self._reply.json(self._object("chat.completion", [choice], usage))
+            await self._response.json(self._object("chat.completion", [choice], usage))
 
     async def _break(self) -> None:
         """What comes instead of the rest of a stream, or instead of the whole answer."""
         match self._script.ending:
             case "stall" | "keepalive" as ending:
-                self._ledger.note("stalled")
+                self._statistics.note("stalled")
                 while True:
                     await asyncio.sleep(KEEPALIVE_SECONDS)
                     if ending == "keepalive" and self._streams:
-                        await self._reply.line(b": keepalive")
+                        await self._response.line(b": keepalive")
             case "drop":
                 await asyncio.sleep(DROP_SECONDS)
-                self._reply.reset()
+                self._response.reset()
             case ending if self._streams:
-                await self._reply.end(LAST_LINES.get(ending, b""))
+                await self._response.end(LAST_LINES.get(ending, b""))
             case _:
-                await self._reply.whole(HALF_AN_OBJECT, "application/json")
+                await self._response.whole(HALF_AN_OBJECT, "application/json")
 
     async def _delta(self, delta: dict[str, str], finish: str | None = None) -> None:
         if self._streams:
             await self._event([{"index": 0, "delta": delta, "finish_reason": finish}])
 
     async def _event(self, choices: list[Any], usage: dict[str, Any] | None = None) -> None:
-        await self._reply.line(b"data: " + encode(self._object("chat.completion.chunk", choices, usage)))
+        await self._response.line(b"data: " + encode(self._object("chat.completion.chunk", choices, usage)))
 
     def _object(self, kind: str, choices: list[Any], usage: dict[str, Any] | None) -> dict[str, Any]:
         shown = {"usage": usage} if self._shows_usage else {}
         return {**self._name, "object": kind, "choices": choices, **shown}
 
 
-def _speak(ask: Ask, script: Script) -> tuple[list[str], list[str]]:
+def _tokens_of(request: ChatRequest, script: Script) -> tuple[list[str], list[str]]:
     """Tokens of reasoning and of text, which depend on the messages, `tokens` and `seed`, not on pace and faults."""
     salt = secrets.token_hex() if script.seed == "random" else script.seed
-    seed = ascii([salt, *ask.texts])
-    brief = read_brief(ask.prompt, ask.texts)
-    thought = split_tokens(reason(brief, seed, script.think))[: script.think]
+    seed = ascii([salt, *request.texts])
+    brief = read_brief(request.prompt, request.texts)
+    reasoning = split_tokens(reason(brief, seed, script.think))[: script.think]
     if script.echo:
-        return thought, list(ask.prompt)
-    form = ask.fields.get("response_format") or {}
-    if schema := next((found[1] for text in ask.texts if (found := _SCHEMA.search(text))), None):
-        form = {"type": "json_schema", "json_schema": {"schema": json.loads(schema)}}
-    if form.get("type", "text") != "text" and script.tokens is None:
-        return thought, split_tokens(compose_json(brief, seed, form))
-    return thought, split_tokens(compose(brief, seed, script.tokens))[: script.tokens]
+        return reasoning, list(request.prompt)
+    response_format = request.fields.get("response_format") or {}
+    if schema := next((match[1] for text in request.texts if (match := _SCHEMA.search(text))), None):
+        response_format = {"type": "json_schema", "json_schema": {"schema": json.loads(schema)}}
+    if response_format.get("type", "text") != "text" and script.tokens is None:
+        return reasoning, split_tokens(generate_json(brief, seed, response_format))
+    return reasoning, split_tokens(generate_text(brief, seed, script.tokens))[: script.tokens]

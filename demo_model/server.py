@@ -6,80 +6,82 @@ import asyncio
 from collections import defaultdict
 from contextlib import closing, suppress
 
-from demo_model.ask import plain, read_ask
+from demo_model.chat_request import parse_chat_request, plain
 from demo_model.completion import Completion
-from demo_model.ledger import EVENTS, Ledger
-from demo_model.wire import Refused, Reply, read_request
+from demo_model.http_connection import HttpError, HttpResponse, read_request
+from demo_model.request_statistics import EVENTS, RequestStatistics
 
 MODELS = {"object": "list", "data": [{"id": "demo", "object": "model", "created": 0, "owned_by": "penstock"}]}
 
 
 class Server:
-    """Answers requests; holds nothing but a ledger for each prompt."""
+    """Answers requests; holds nothing but the statistics of each prompt."""
 
     def __init__(self) -> None:
-        self._ledgers: defaultdict[str, Ledger] = defaultdict(Ledger)
+        self._statistics: defaultdict[str, RequestStatistics] = defaultdict(RequestStatistics)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer a client's one request; stop at the moment when the client goes."""
-        reply = Reply(writer)
-        # Suppressed: the client has gone, or the server is to end. If there was a request, its ledger knows.
+        response = HttpResponse(writer)
+        # Suppressed: the client has gone, or the server is to end. If there was a request, its statistics show it.
         with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             try:
-                answering = asyncio.create_task(self._route(reply, *await read_request(reader)))
+                answering = asyncio.create_task(self._route(response, *await read_request(reader)))
                 watching = asyncio.create_task(_cancel_at_end(reader, answering))
                 try:
                     await answering
                 finally:
                     watching.cancel()
-            except Refused as refused:
-                await reply.json(refused.body, refused.status, **refused.headers)
+            except HttpError as error:
+                await response.json(error.body, error.status, **error.headers)
 
-    async def _route(self, reply: Reply, route: str, query: dict[str, str], body: bytes) -> None:
+    async def _route(self, response: HttpResponse, route: str, query: dict[str, str], body: bytes) -> None:
         match route:
             case "POST /chat/completions":
-                await self._chat(body, reply)
+                await self._chat(body, response)
             case "GET /models":
-                await reply.json(MODELS)
+                await response.json(MODELS)
             case "GET /healthz":
-                await reply.json({"ok": True})
+                await response.json({"ok": True})
             case "GET /stats" if "key" in query:
-                await reply.json(self._ledgers.get(_key(query["key"]), Ledger()).view())
+                await response.json(self._statistics.get(_key(query["key"]), RequestStatistics()).view())
             case "GET /stats":
-                await reply.json({"prompts": {key: ledger.view() for key, ledger in self._ledgers.items()}})
+                await response.json(
+                    {"prompts": {key: statistics.view() for key, statistics in self._statistics.items()}}
+                )
             case "GET /stats/wait":
-                await self._wait(query, reply)
+                await self._wait(query, response)
             case "POST /stats/reset":
-                self._ledgers.clear()
-                await reply.json({"ok": True})
+                self._statistics.clear()
+                await response.json({"ok": True})
             case unknown:
-                raise Refused(f"Unknown URL: {unknown}.", 404, "unknown_url")
+                raise HttpError(f"Unknown URL: {unknown}.", 404, "unknown_url")
 
-    async def _chat(self, body: bytes, reply: Reply) -> None:
-        ask = read_ask(body)
-        # A request keeps its ledger: after a reset its end must not count among the new requests.
-        ledger = self._ledgers[_key(ask.prompt)]
-        script = ask.script.on_request(ledger.note("request"))
+    async def _chat(self, body: bytes, response: HttpResponse) -> None:
+        chat_request = parse_chat_request(body)
+        # A request keeps its statistics: after a reset its end must not count among the new requests.
+        statistics = self._statistics[_key(chat_request.prompt)]
+        script = chat_request.script.on_request(statistics.note("request"))
         end = "closed_by_client"
         try:
-            end = "finished" if await Completion(ask, script, reply, ledger).give() else "failed"
-        except Refused:
+            end = "finished" if await Completion(chat_request, script, response, statistics).send() else "failed"
+        except HttpError:
             end = "failed"
             raise
         finally:
-            ledger.note(end)
+            statistics.note(end)
 
-    async def _wait(self, query: dict[str, str], reply: Reply) -> None:
+    async def _wait(self, query: dict[str, str], response: HttpResponse) -> None:
         """Answer when the event has happened `count` times for the key; 408 after `timeout` seconds."""
         try:
             async with asyncio.timeout(float(query.get("timeout", 10))):
-                ledger, count = self._ledgers[_key(query["key"])], int(query.get("count", 1))
-                at = await ledger.wait(query["event"], count)
+                statistics, count = self._statistics[_key(query["key"])], int(query.get("count", 1))
+                at = await statistics.wait(query["event"], count)
         except TimeoutError:
-            raise Refused("It did not happen in time.", 408) from None
+            raise HttpError("It did not happen in time.", 408) from None
         except (KeyError, ValueError):
-            raise Refused(f"Give a key, an event of {EVENTS}, perhaps a timeout and a count.") from None
-        await reply.json({"at": at, "event": query["event"], "key": query["key"]})
+            raise HttpError(f"Give a key, an event of {EVENTS}, perhaps a timeout and a count.") from None
+        await response.json({"at": at, "event": query["event"], "key": query["key"]})
 
 
 async def _cancel_at_end(reader: asyncio.StreamReader, answering: asyncio.Task[None]) -> None:

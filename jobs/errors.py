@@ -1,10 +1,13 @@
-"""The errors that Penstock raises on purpose: a docstring says what went wrong, the message what to do."""
+"""The errors that Penstock raises on purpose, and their root: a docstring says what went wrong.
+
+demo_model and start.py have errors of their own, because they import nothing of ours.
+"""
 
 from __future__ import annotations
 
 
 class PenstockError(Exception):
-    """Something that a person or a program can mend; its message is one clear line."""
+    """The root of our exceptions. Of those that a person or a program can mend, the message is one clear line."""
 
 
 class BadSetting(PenstockError):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from jobs.requests.job_request import JobRequest
+
 
 class Status(StrEnum):
     """OpenAI's six, verbatim."""
@@ -40,7 +42,7 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
 class Job:
     """One row of `jobs`, without its transcript. Times are Unix seconds.
 
-    `request` is what was accepted (jobs/requests/generation.py), `initial_frames` the frames numbered 0 and 1,
+    `request` is what was accepted, `initial_frames` the frames numbered 0 and 1,
     `response` the terminal response object as JSON bytes, None until the job has ended. `progress` is how far it is:
     the sections `done` and the `total`, its `words` and their `curve`; None before the worker has noted any. At the
     end `words` is how long its text is, and `tokens` how many the model says it wrote.
@@ -54,7 +56,7 @@ class Job:
     rescues: int
     seq_mark: int
     index_mark: int
-    request: dict[str, Any]
+    request: JobRequest
     initial_frames: bytes
     cancel_requested_at: float | None
     stop_requested_at: float | None

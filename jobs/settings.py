@@ -36,6 +36,8 @@ def _comma_separated(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
+# What a model server may be known not to take; STREAM has a setting of its own.
+Feature = Literal["stream_options", "json_schema", "json_object", "max_tokens", "system_role", "same_roles"]
 
 
 @cache
@@ -59,7 +61,7 @@ class ModelServer(BaseModel, frozen=True, extra="forbid"):
     fallbacks: tuple[str, ...] = ()
     concurrency: int | None = Field(None, ge=1)
     stream: bool = True
-    refuses: frozenset[Literal["stream_options", "json_schema", "json_object", "max_tokens"]] = frozenset()
+    refuses: frozenset[Feature] = frozenset()
 
     @model_validator(mode="before")
     @classmethod
@@ -106,6 +108,9 @@ class Settings(BaseSettings):
         "https://api.openai.com/v1", validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url")
     )
     stream: bool = True
+    refuses: Annotated[frozenset[Feature], NoDecode, BeforeValidator(_comma_separated)] = frozenset()
+    fallbacks: Names = ()
+    model_concurrency: int | None = Field(None, ge=1)
     servers: dict[str, ModelServer] = {}
     model: str = ""
     models: Names = ()
@@ -124,6 +129,9 @@ class Settings(BaseSettings):
 
     first_token_seconds: Seconds = 300
     gap_seconds: Seconds = 60
+    keepalive_seconds: Seconds = 600
+    wait_seconds: float = Field(600, ge=0)
+    restart_seconds: float = Field(75, ge=0)
     total_seconds: Seconds = 3 * 3600
     max_request_bytes: int = Field(2_000_000, ge=1024)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -170,7 +178,16 @@ class Settings(BaseSettings):
             return named
         url, key = self.openai_base_url, self.openai_api_key or "none"
         preset = next((name for name, known in _presets().items() if known["url"] == url), None)
-        return ModelServer(preset=preset, url=url, key=key, models=(model,), stream=self.stream)
+        known = _presets()[preset].get("refuses", ()) if preset else ()
+        return ModelServer(
+            url=url,
+            key=key,
+            models=(model,),
+            stream=self.stream,
+            refuses=self.refuses.union(known),
+            fallbacks=self.fallbacks,
+            concurrency=self.model_concurrency,
+        )
 
     def limit_of(self, model: str) -> int | None:
         """How many jobs of a model may run at once, over all workers; None for any number."""

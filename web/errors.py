@@ -10,13 +10,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from jobs.background import log_error
-from jobs.errors import InvalidRequest, JobNotFound
+from jobs.errors import InvalidRequest, JobNotFound, PenstockError
 from jobs.storage.database import reason
 
 _log = logging.getLogger(__name__)
 
 
-class NoAccess(Exception):
+class NoAccess(PenstockError):
     """The request may not be answered. `status` is 401 or 403, `code` OpenAI's."""
 
     def __init__(self, status: int, code: str, message: str) -> None:

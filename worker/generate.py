@@ -18,7 +18,7 @@ from jobs.storage.attempts import Claim, Finish, Replaced
 from worker.context import WorkerContext
 from worker.model import structured
 from worker.model.cancellation import Cancellation, Reason, Stopped
-from worker.model.request import model_request
+from worker.model.request import ModelRequest
 from worker.publishing.event_writer import EventWriter
 from worker.publishing.frame_buffer import FrameBuffer
 from worker.running_jobs import RunningJob
@@ -125,7 +125,7 @@ def _write(attempt: AttemptContext) -> Outcome:
     writer.begin()
     for checkpoint in claim.checkpoints:
         resume.restore(writer, checkpoint)
-    planned = job.request["prompt"] and job.request["prompt"]["plan"]
+    planned = job.request.plan
     if claim.checkpoints and not planned:
         return Outcome(Status.COMPLETED, usage=claim.checkpoints[0].usage)
     if job.cancel_requested_at is not None:
@@ -136,7 +136,7 @@ def _write(attempt: AttemptContext) -> Outcome:
         return Outcome.failed(f"{job.rescues} workers died while they wrote this; it is not tried again.")
     if planned:
         return write_report(attempt)
-    return write_section(attempt, Section(writer, 0), model_request(job.request))
+    return write_section(attempt, Section(writer, 0), ModelRequest.for_job(job.request))
 
 
 def _end(attempt: AttemptContext, outcome: Outcome) -> None:

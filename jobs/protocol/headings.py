@@ -6,13 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.requests.job_request import JobRequest
 
-def noted(request: Mapping[str, Any], text: str, *, whole: bool) -> dict[str, Any]:
+
+def noted(request: JobRequest, text: str, *, whole: bool) -> dict[str, Any]:
     """What a response's `penstock` object tells of the parts of its text; {} for a prompt that declares none.
 
     Of a text that is not `whole` only the parts that are finished: those behind which another has begun.
     """
-    headings = request["prompt"] and request["prompt"].get("parts")
+    headings = request.prompt.parts if request.prompt else None
     return {"parts": parts_of(text, headings, whole=whole)} if headings else {}
 
 

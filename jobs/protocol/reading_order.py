@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.errors import PenstockError
 from jobs.protocol import events
 from jobs.protocol.events import Event
 
 
-class Restarted(Exception):
+class Restarted(PenstockError):
     """Text that was handed out already is written anew, and cannot be taken back."""
 
 

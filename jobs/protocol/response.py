@@ -8,7 +8,8 @@ from typing import Any
 
 from jobs.job import Job, Status
 from jobs.protocol import events
-from jobs.requests.generation import KEPT
+from jobs.requests.job_request import UNCHANGED_FIELDS, JobRequest
+from jobs.requests.prompts import RenderedPrompt
 
 # OpenAI's closed list of codes has one for whatever is not the caller's fault.
 SERVER_ERROR = "server_error"
@@ -16,7 +17,7 @@ SERVER_ERROR = "server_error"
 _LOST, _SENT_HOME = "the worker was lost", "the worker was stopped"
 # Fields that have to be there: without a value until the end or for ever, and as the request had them.
 _EMPTY = ("completed_at", "error", "incomplete_details", "usage", "max_tool_calls")
-_AS_ASKED = ("model", "background", "store", "metadata", "service_tier", *KEPT)
+_AS_REQUESTED = ("model", "background", "store", "metadata", "service_tier", *UNCHANGED_FIELDS)
 # What strict clients want a value for, where none was asked for.
 _DEFAULTS = {
     "temperature": 1,
@@ -32,10 +33,9 @@ _DEFAULTS = {
 }
 
 
-def initial(job_id: str, created_at: float, request: Mapping[str, Any]) -> dict[str, Any]:
+def initial(job_id: str, created_at: float, request: JobRequest) -> dict[str, Any]:
     """The response of a job that has just been accepted: queued, with no output."""
-    prompt, retry_of = request["prompt"], request.get("retry_of")
-    asked = {name: request[name] for name in _AS_ASKED}
+    values = {name: getattr(request, name) for name in _AS_REQUESTED}
     return {
         "id": job_id,
         "object": "response",
@@ -44,20 +44,21 @@ def initial(job_id: str, created_at: float, request: Mapping[str, Any]) -> dict[
         "output": [],
         **dict.fromkeys(_EMPTY),
         **{
-            name: value if (value := asked.get(name)) is not None else _DEFAULTS.get(name) for name in _DEFAULTS | asked
+            name: value if (value := values.get(name)) is not None else _DEFAULTS.get(name)
+            for name in _DEFAULTS | values
         },
-        "prompt": prompt and _prompt(prompt),
-        "penstock": {"attempt": 0, **({"retry_of": retry_of} if retry_of else {})},
+        "prompt": _prompt(request.prompt) if request.prompt else None,
+        "penstock": {"attempt": 0, **({"retry_of": request.retry_of} if request.retry_of else {})},
     }
 
 
-def _prompt(prompt: Mapping[str, Any]) -> dict[str, Any]:
+def _prompt(prompt: RenderedPrompt) -> dict[str, Any]:
     # The clients' type for a variable is text.
-    variables = {name: str(value) for name, value in prompt["variables"].items()}
-    return {"id": prompt["id"], "version": prompt["version"], "variables": variables}
+    variables = {name: str(value) for name, value in prompt.variables.items()}
+    return {"id": prompt.id, "version": prompt.version, "variables": variables}
 
 
-def initial_frames(job_id: str, created_at: float, request: Mapping[str, Any]) -> bytes:
+def initial_frames(job_id: str, created_at: float, request: JobRequest) -> bytes:
     """Frames 0 and 1, as they stand in the row from the start: nothing in them can drift."""
     queued = {"response": initial(job_id, created_at, request)}
     return events.frame(events.CREATED, 0, queued) + events.frame(events.QUEUED, 1, queued)

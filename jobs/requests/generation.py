@@ -1,4 +1,4 @@
-"""What may be asked for: the body of `POST /v1/responses`, checked, and the request that a job keeps.
+"""The body of `POST /v1/responses`, validated; what a job keeps of it is in jobs/requests/job_request.py.
 
 Unknown fields are ignored, as OpenAI does; one that would change the answer and is not supported is refused
 by name.
@@ -6,25 +6,15 @@ by name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from jobs.errors import InvalidRequest
 from jobs.requests.parameters import Parameters, Text, TextOptions
-from jobs.requests.prompts import Prompt, Prompts
 
-Message = dict[str, str]  # role and content, as the model is told them
 M = TypeVar("M", bound=BaseModel)
 
-# What is kept as it was asked for; the worker passes on to the model what is meant for it.
-KEPT = (
-    *("instructions", "user", "safety_identifier", "prompt_cache_key", "truncation", "previous_response_id"),
-    *("temperature", "top_p", "presence_penalty", "frequency_penalty", "max_output_tokens", "text", "reasoning"),
-)
-# The tier of those who can wait; all others are one.
-FLEX = "flex"
 _UNSUPPORTED = ("tools", "conversation", "context_management", "max_tool_calls", "top_logprobs")
 
 
@@ -114,9 +104,9 @@ class CancelRequest(BaseModel):
 def parse(body: bytes) -> CreateRequest:
     """The request in a JSON body. Raises InvalidRequest that names the field at fault and the remedy."""
     request = _validated(CreateRequest, body)
-    asked = request.model_extra or {}
+    extra = request.model_extra or {}
     for name in _UNSUPPORTED:
-        if asked.get(name):
+        if extra.get(name):
             raise _unsupported(name, f"'{name}' is not supported: Penstock generates text. Leave it out.")
     if request.store is False and request.background:
         raise _unsupported("background", "A background response is always stored: leave out 'store' or 'background'.")
@@ -140,96 +130,3 @@ def _validated(model: type[M], body: bytes) -> M:
 
 def _unsupported(param: str, message: str) -> InvalidRequest:
     return InvalidRequest(message, param=param, code="unsupported_parameter")
-
-
-def named_model(request: CreateRequest, prompts: Prompts) -> str | None:
-    """The model that a request names, else the one that its prompt does. Raises InvalidRequest: no such prompt."""
-    prompt = request.prompt
-    return request.model or (prompts.get(prompt.id, prompt.version).model if prompt else None)
-
-
-def accept(
-    request: CreateRequest,
-    prompts: Prompts,
-    *,
-    default_model: str,
-    allowed: Sequence[str],
-    history: Sequence[Sequence[Message]] = (),
-) -> dict[str, Any]:
-    """What the job keeps of a request: all that its worker and its readers need, JSON-ready.
-
-    `allowed` are the models that may be named, any when empty; `history` are the turns that the job
-    goes on with. Raises InvalidRequest.
-    """
-    model, rendered = named_model(request, prompts) or default_model, None
-    if request.prompt:
-        prompt = prompts.get(request.prompt.id, request.prompt.version)
-        rendered, request = prompt.render(request.prompt.variables or {}), _with_defaults(request, prompt)
-    if allowed and model not in allowed:
-        raise InvalidRequest(
-            f"The model '{model}' does not exist here; there are {', '.join(allowed)}.",
-            param="model",
-            code="model_not_found",
-        )
-    asked = request.model_dump(by_alias=True, exclude_none=True)
-    inputs = [
-        {"role": message.role, "content": "".join(part.text for part in message.content)}
-        for message in request.input or []
-    ]
-    if not rendered and not any(message["content"] for message in inputs):
-        raise InvalidRequest("'input' is empty: send a text, messages, or a 'prompt'.", param="input")
-    return {
-        "model": model,
-        "background": bool(request.background),
-        "stream": bool(request.stream),
-        "store": request.store is not False,
-        "metadata": request.metadata or {},
-        "service_tier": FLEX if request.service_tier == FLEX else "default",
-        **{name: asked.get(name) for name in KEPT},
-        "prompt": rendered,
-        "history": list(history),
-        "input": inputs,
-    }
-
-
-def _with_defaults(request: CreateRequest, prompt: Prompt) -> CreateRequest:
-    """The request, with what its prompt sets and itself does not. Raises InvalidRequest."""
-    missing = {name: value for name, value in prompt.parameters if getattr(request, name) is None}
-    text = request.text or TextOptions()
-    if prompt.output and "format" not in text.model_fields_set:
-        text = text.model_copy(update={"format": prompt.output})
-    if prompt.section and text.format.type != "text":
-        raise InvalidRequest(f"Prompt '{prompt.id}' writes sections of text, no JSON.", param="text.format")
-    return request.model_copy(update={**missing, "text": text})
-
-
-def input_of(request: Mapping[str, Any]) -> list[Message]:
-    """The messages that are a kept request's own: those of its prompt, then its input."""
-    prompt = request["prompt"]
-    return [*(prompt["messages"] if prompt else ()), *request["input"]]
-
-
-def messages_of(request: Mapping[str, Any]) -> list[Message]:
-    """All that the model is told: instructions, what was said before, input.
-
-    `developer` is what every server but OpenAI's calls `system`.
-    """
-    instructions = request["instructions"]
-    told = [message for turn in (*request["history"], input_of(request)) for message in turn]
-    if instructions:
-        told.insert(0, {"role": "system", "content": instructions})
-    return [{**message, "role": message["role"].replace("developer", "system")} for message in told]
-
-
-def wanted_words(request: Mapping[str, Any]) -> int | None:
-    """How long the text is to be, if the prompt has a variable that says so."""
-    prompt = request["prompt"]
-    words = prompt["variables"].get("words") if prompt else None
-    return words if isinstance(words, int) else None
-
-
-def words_of(request: Mapping[str, Any]) -> str:
-    """The asker's own words, for people who look for a job by them: variables, and the input's text."""
-    prompt = request["prompt"]
-    variables = prompt["variables"].values() if prompt else ()
-    return "\n".join([*map(str, variables), *(message["content"] for message in request["input"])])

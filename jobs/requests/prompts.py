@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import hashlib
-import pkgutil
 import re
-import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -21,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 from jobs.errors import BadSetting, InvalidRequest
 from jobs.requests import source_text
 from jobs.requests.parameters import Parameters, Text, TextFormat
+from jobs.requests.runnables import load_runnable
 
 BUILT_IN = Path(__file__).parent / "prompt_files"
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -39,11 +39,36 @@ _FROM_TEXT: Mapping[str, Callable[[str], Any]] = {
 
 
 Language = Literal["en", "zh"]
+Message = dict[str, str]  # role and content, as the model reads them
 T = TypeVar("T")
 
 
-class Message(BaseModel, frozen=True, extra="forbid"):
-    """One message of a conversation, as the model gets it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedPrompt:
+    """A prompt as a job keeps it: which one it was, its variables, and what they made of its messages.
+
+    `plan` has the messages of the steps `section` and `summary`, still with their own variables; `parts` are the
+    headings under which the text has its parts.
+    """
+
+    id: str
+    version: str = ""
+    digest: str = ""
+    runnable: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    messages: Sequence[Message] = ()
+    plan: Mapping[str, Sequence[Message]] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_stored(cls, values: Mapping[str, Any]) -> Self:
+        """The prompt of a stored request; fields that it lacks get their defaults, unknown ones are ignored."""
+        known = {field.name: values[field.name] for field in fields(cls) if values.get(field.name) is not None}
+        return cls(**{"id": "", **known})
+
+
+class PromptMessage(BaseModel, frozen=True, extra="forbid"):
+    """One message of a prompt file, with its `{{variables}}`."""
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -69,9 +94,9 @@ class Prompt(BaseModel, frozen=True, extra="forbid"):
     title: Mapping[str, str]
     description: Mapping[str, str]
     inputs: Annotated[Mapping[str, Any], AfterValidator(_with_properties)]
-    messages: Mapping[Language, Sequence[Message]] = {}
-    section: Mapping[Language, Sequence[Message]] = {}
-    summary: Mapping[Language, Sequence[Message]] = {}
+    messages: Mapping[Language, Sequence[PromptMessage]] = {}
+    section: Mapping[Language, Sequence[PromptMessage]] = {}
+    summary: Mapping[Language, Sequence[PromptMessage]] = {}
     runnable: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")] | None = None
     model: Text | None = None
     parameters: Parameters = Parameters()
@@ -92,39 +117,41 @@ class Prompt(BaseModel, frozen=True, extra="forbid"):
                 raise ValueError(f"{{{{{name}}}}} is not among its inputs; add [inputs.properties.{name}]")
         return self
 
-    def render(self, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """What a job keeps of this prompt: `variables` with defaults filled in, `messages`, `plan`, and whose they are.
+    def render(self, variables: Mapping[str, Any]) -> RenderedPrompt:
+        """This prompt with `variables`, defaults filled in.
 
         Raises InvalidRequest that names the variable at fault.
         """
         values = self._checked(variables)
-        language, overview = values["language"], source_text.overview(source_text.split(str(values.get("source", ""))))
-        said = {step: _of(language, told) if told else [] for step, told in self.model_dump(include={*PLANNED}).items()}
-        return {
-            **self.model_dump(include={"id", "version", "digest", "runnable"}),
-            "variables": values,
-            "messages": fill(said.pop("messages"), {**values, "sources": overview}),
-            "plan": said if self.section else None,
-            "parts": {name: _of(language, headings) for name, headings in self.parts.items()},
+        language = values["language"]
+        overview = source_text.overview(source_text.split(str(values.get("source", ""))))
+        steps = {
+            step: _of(language, messages) if messages else []
+            for step, messages in self.model_dump(include={*PLANNED}).items()
         }
+        return RenderedPrompt(
+            **self.model_dump(include={"id", "version", "digest", "runnable"}),
+            variables=values,
+            messages=fill(steps.pop("messages"), {**values, "sources": overview}),
+            plan=steps if self.section else {},
+            parts={name: _of(language, headings) for name, headings in self.parts.items()},
+        )
 
     def import_runnable(self) -> None:
-        """Import what `runnable` names, with the file's folder on sys.path; nothing if the prompt has none.
+        """Import what `runnable` names; nothing if the prompt has none.
 
         This runs the user's code: for the worker, and for whoever checks the file. Raises BadSetting, one line.
         """
         if self.runnable is None:
             return
-        # At the end: a file there must not take the place of an installed module.
-        sys.path += {str(self.path.parent.absolute())}.difference(sys.path)
         try:
-            found = pkgutil.resolve_name(self.runnable)
+            target = load_runnable(self.runnable, self.path.parent)
         except (Exception, SystemExit) as error:  # noqa: BLE001  (whatever their code raises)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
         else:
-            if callable(found) or hasattr(found, "stream"):
+            if callable(target) or hasattr(target, "stream"):
                 return
-            reason = f"a {type(found).__name__} is no Runnable, and no function that makes one"
+            reason = f"a {type(target).__name__} is no Runnable, and no function that makes one"
         remedy = "write module:attribute; the module lies beside the prompt file, or is installed"
         raise BadSetting(f"prompt file {self.path}: runnable {self.runnable}: {reason} ({remedy})")
 

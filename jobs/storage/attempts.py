@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, update
 
+from jobs.errors import PenstockError
 from jobs.job import Job, Status
 from jobs.protocol.fold import text_of
 from jobs.protocol.word_count import words_in
@@ -33,7 +34,7 @@ _CLAIMING = 0x70656E73
 Limits = Callable[[str], int | None]
 
 
-class Replaced(Exception):
+class Replaced(PenstockError):
     """A newer attempt has taken the job over, or it is gone: stop the model, write nothing."""
 
 

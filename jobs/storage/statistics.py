@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from jobs.errors import InvalidRequest
 from jobs.job import Status
-from jobs.requests.generation import FLEX
+from jobs.requests.job_request import FLEX
 from jobs.storage.database import Database
 from jobs.storage.schema import jobs, paused, workers
 

@@ -20,7 +20,7 @@ from jobs.job import Job, Status
 from jobs.protocol import events, response
 from jobs.protocol.ids import is_job_id, new_job_id
 from jobs.protocol.transcript import TranscriptWriter
-from jobs.requests.generation import FLEX, words_of
+from jobs.requests.job_request import FLEX, JobRequest
 from jobs.storage.database import Database
 from jobs.storage.schema import checkpoints, jobs, transcripts
 
@@ -34,7 +34,7 @@ _COLUMNS = [jobs.c[field.name] for field in fields(Job)]
 
 def job_of(row: RowMapping) -> Job:
     """The Job in a row that has been selected with `columns`."""
-    read = {"status": Status(row["status"]), "request": orjson.loads(row["request"])}
+    read = {"status": Status(row["status"]), "request": JobRequest.from_json(row["request"])}
     return Job(**{**row, **read, "progress": row["progress"] and orjson.loads(row["progress"])})
 
 
@@ -78,7 +78,7 @@ class Store:
     def accept(
         self,
         owner: str,
-        request: Mapping[str, Any],
+        request: JobRequest,
         *,
         idempotency_key: str | None = None,
         retried: int = 0,
@@ -90,11 +90,9 @@ class Store:
         sends it for the `retried`th time again. `finished` are checkpoints to begin with. Raises InvalidRequest
         when the key was used with another body.
         """
-        try:
-            body = orjson.dumps(request, option=orjson.OPT_SORT_KEYS)
-        except TypeError as error:
-            raise InvalidRequest(f"The request cannot be kept: {error}.") from error
-        job_id, now = new_job_id(), time.time()
+        stored = request.to_json()
+        job_id = new_job_id()
+        now = time.time()
         row = {
             "id": job_id,
             "owner": owner,
@@ -103,12 +101,12 @@ class Store:
             "send_after": now + SEND_GRACE_SECONDS,
             "idempotency_key": idempotency_key,
             "client_retry": retried,
-            **_columns(request, body),
+            **_columns(request, stored),
             "initial_frames": response.initial_frames(job_id, now, request),
         }
         try:
             with self._database.write() as connection:
-                if retried and not idempotency_key and (before := _take(connection, row, request["background"])):
+                if retried and not idempotency_key and (before := _take(connection, row, request.background)):
                     job_id = before
                 else:
                     connection.execute(insert(jobs).values(row))  # invariant 1
@@ -256,15 +254,15 @@ class Store:
                 )
 
 
-def _columns(request: Mapping[str, Any], body: bytes) -> dict[str, Any]:
-    """What a row says of its request, `body` as bytes."""
+def _columns(request: JobRequest, stored: bytes) -> dict[str, Any]:
+    """The columns that follow from a request; `stored` is its JSON."""
     return {
-        "request": body.decode(),
-        "body_hash": hashlib.sha256(body).hexdigest(),
-        "tier": int(request["service_tier"] == FLEX),
-        "model": request["model"],
-        "prompt": request["prompt"] and request["prompt"]["id"],
-        "search": searchable(words_of(request)),
+        "request": stored.decode(),
+        "body_hash": hashlib.sha256(stored).hexdigest(),
+        "tier": int(request.service_tier == FLEX),
+        "model": request.model,
+        "prompt": request.prompt.id if request.prompt else None,
+        "search": searchable(request.search_text),
     }
 
 

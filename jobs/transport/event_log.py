@@ -1,6 +1,6 @@
 """The event log of a job while it is live: a Redis Stream that remembers, a channel that carries.
 
-One script does every write, so that a log that exists is always a complete prefix of what its writer
+One script, append.lua, does every write, so that a log that exists is always a complete prefix of what its writer
 holds: an append says how many frames must be there, an attempt that a newer one replaced is refused, a lost log is put
 back whole. The log is never trimmed: that would break a reader's cursor.
 """
@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, cast
 
 import redis
@@ -21,42 +22,7 @@ LIVE_MS = 24 * 3600 * 1000
 ENDED_MS = 10 * 60 * 1000
 PAGE = 500
 
-# KEYS log fence new | ARGV mode attempt ttl_ms channel held first frame...
-# take: nobody older may append from here on. append: add what is not there yet, publish just that.
-# begin: both, for the first call of a first attempt, if nothing is there yet. swap: put a rebuilt log in place,
-# and tell readers to look at it.
-SCRIPT = """
-local mode, mine, ttl = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-local fence = tonumber(redis.call('GET', KEYS[2]) or '0')
-if fence > mine then return {'stale', fence, 0} end  -- invariant 4
-local function tail_of_log()
-  local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-  return last and tonumber(string.match(last[1], '^%d+')) or -1
-end
-if mode == 'take' or mode == 'swap' or (mode == 'begin' and fence == 0 and tail_of_log() < 0) then
-  redis.call('SET', KEYS[2], mine, 'PX', ttl)
-  fence = mine
-end
-if mode == 'swap' then
-  redis.call('RENAME', KEYS[3], KEYS[1])
-  redis.call('PEXPIRE', KEYS[1], ttl)
-  redis.call('PUBLISH', ARGV[4], '')
-end
-local tail = tail_of_log()
-if mode == 'take' or mode == 'swap' then return {'ok', tail, 0} end
-local held, first = tonumber(ARGV[5]), tonumber(ARGV[6])
-if fence < mine or redis.call('XLEN', KEYS[1]) < held then return {'lost', tail, 0} end  -- invariant 2
-local from = 7 + math.max(0, tail - first + 1)
-local listeners = 0
-for i = from, #ARGV do redis.call('XADD', KEYS[1], string.format('%d-1', first + i - 7), 'f', ARGV[i]) end
-if from <= #ARGV then
-  redis.call('PEXPIRE', KEYS[1], ttl)
-  redis.call('PEXPIRE', KEYS[2], ttl)
-  local message = string.format('%d\\n', first + from - 7) .. table.concat(ARGV, '', from)
-  listeners = redis.call('PUBLISH', ARGV[4], message)
-end
-return {'ok', first + #ARGV - 7, listeners}
-"""
+SCRIPT = Path(__file__).with_name("append.lua").read_text(encoding="utf-8")
 
 _SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 

@@ -51,12 +51,12 @@ FAULTS = {
     "error in the stream": Fault("error=20", words="the model ran out of memory"),
     "malformed line": Fault("badjson=20", words="malformed"),
     "silence": Fault("stall=20", words="fell silent for 1 s"),
-    "only comments": Fault("keepalive=20", words="fell silent for 1 s"),
+    "only comments": Fault("keepalive=20", words="kept the connection alive for 3 s"),
     "no headers": Fault("headers=60", words="said nothing for 2 s", kept=0),
     "no first token": Fault("first=60", words="said nothing for 2 s", kept=0),
-    "web page": Fault("html", words="makes no sense", requests=2, kept=0),
-    "half a whole answer": Fault("nostream nodone=20", words="model server", requests=2, kept=0),
-    "no stream": Fault("nostream", "completed", requests=2, kept=WHOLE),
+    "web page": Fault("html", words="makes no sense", requests=1, kept=0),
+    "half a whole answer": Fault("nostream nodone=20", words="malformed", kept=0),
+    "no stream": Fault("nostream", "completed", requests=1, kept=WHOLE),
     "no usage": Fault("nousage", "completed", requests=1, kept=WHOLE),
     "filtered": Fault("filter=20", "incomplete", requests=1),
 }
@@ -67,7 +67,9 @@ NEVER_DONE = [name for name, fault in FAULTS.items() if fault.status == "failed"
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock that loses patience soon."""
     directory = tmp_path_factory.mktemp("faulty") / "data"
-    with stack(directory, PENSTOCK_GAP_SECONDS="1", PENSTOCK_FIRST_TOKEN_SECONDS="2") as running:
+    with stack(
+        directory, PENSTOCK_GAP_SECONDS="1", PENSTOCK_FIRST_TOKEN_SECONDS="2", PENSTOCK_KEEPALIVE_SECONDS="3"
+    ) as running:
         yield running
 
 
@@ -143,7 +145,10 @@ def test_a_server_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-        with stack(tmp_path / "data", OPENAI_BASE_URL=url) as running, running.client() as client:
+        with (
+            stack(tmp_path / "data", OPENAI_BASE_URL=url, PENSTOCK_RESTART_SECONDS="2") as running,
+            running.client() as client,
+        ):
             job = client.responses.create(input="anybody there?")
     assert job.status == "failed"
     assert job.error

@@ -14,7 +14,8 @@ from sqlalchemy import update
 from jobs.job import Job, Status
 from jobs.protocol import events
 from jobs.protocol.ids import item_id
-from jobs.requests.generation import CreateRequest, accept
+from jobs.requests.generation import CreateRequest
+from jobs.requests.job_request import JobRequest
 from jobs.requests.prompts import Prompts
 from jobs.storage.attempts import AttemptStore, Checkpoint, Claim
 from jobs.storage.schema import jobs, transcripts
@@ -51,7 +52,9 @@ def talk(house: Stack) -> Iterator[openai.OpenAI]:
 
 def accept_silently(house: Stack, text: str) -> Job:
     """A job whose web process died between storing it and telling anybody."""
-    request = accept(CreateRequest(input=text, background=True), Prompts(None), default_model=MODEL, allowed=())
+    request = JobRequest.from_create(
+        CreateRequest(input=text, background=True), Prompts(None), default_model=MODEL, allowed=()
+    )
     return Store(house.database).accept("local", request)
 
 

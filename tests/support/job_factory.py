@@ -13,6 +13,7 @@ from jobs.protocol import events
 from jobs.protocol.fold import text_of
 from jobs.protocol.response import ended
 from jobs.requests import generation as creation
+from jobs.requests.job_request import JobRequest
 from jobs.requests.prompts import Prompts
 from jobs.settings import Settings
 from jobs.storage.attempts import AttemptStore, Claim, Finish
@@ -32,10 +33,10 @@ def sqlite(directory: Path) -> Database:
     return Database(settings.database)
 
 
-def accepted(**body: Any) -> dict[str, Any]:
+def accepted(**body: Any) -> JobRequest:
     """What a job keeps of a request for this body."""
     asked = creation.parse(json.dumps({"input": "hello", "background": True, **body}).encode())
-    return creation.accept(asked, Prompts(None), default_model="demo", allowed=[])
+    return JobRequest.from_create(asked, Prompts(None), default_model="demo", allowed=[])
 
 
 class JobFactory:

@@ -26,7 +26,8 @@ TEST = re.compile(r"^ *(?:async )?def test_invariant_(\d+)_(\w+)\(", re.MULTILIN
 
 
 def sources(*directories: str) -> list[str]:
-    return [path.read_text() for directory in directories for path in sorted((ROOT / directory).rglob("*.py"))]
+    paths = [path for directory in directories for path in sorted((ROOT / directory).rglob("*"))]
+    return [path.read_text() for path in paths if path.suffix in (".py", ".lua")]
 
 
 @pytest.mark.parametrize(("number", "name"), list(enumerate(NAMES, 1)), ids=NAMES)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import orjson
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.protocol.fold import text_of
-from jobs.requests.generation import Message, input_of
+from jobs.requests.prompts import Message
 from jobs.storage.store import Store
 
 MAX_TURNS = 32
 
 
-def history(store: Store, owner: str, previous_id: str) -> list[list[Message]]:
+def history(store: Store, owner: str, previous_id: str) -> list[Sequence[Message]]:
     """The turns up to the end of the response `previous_id`, oldest first, without its instructions.
 
     They are copied, so that deleting that response takes nothing from those that go on with it. Raises
@@ -24,11 +26,11 @@ def history(store: Store, owner: str, previous_id: str) -> list[list[Message]]:
         raise _refused(f"Previous response with id '{previous_id}' not found.", "previous_response_not_found") from None
     if job.response is None:
         raise _refused(f"Response '{previous_id}' has not ended yet: wait for it before you go on with it.")
-    turns: list[list[Message]] = job.request["history"]
+    turns = job.request.history
     if len(turns) >= MAX_TURNS:
         raise _refused(f"A conversation goes back {MAX_TURNS} responses at most: begin a new one with what matters.")
     answer = {"role": "assistant", "content": text_of(orjson.loads(job.response))}
-    return [*turns, [*input_of(job.request), answer]]
+    return [*turns, [*job.request.messages, answer]]
 
 
 def _refused(message: str, code: str | None = None) -> InvalidRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -20,7 +21,7 @@ def retry(store: Store, owner: str, job_id: str, **sending: Any) -> Job:
     job = store.get(owner, job_id)
     if job.response is None:
         raise InvalidRequest("Cannot retry a response that has not ended: cancel it first.")
-    again = {**job.request, "background": True, "store": True, "retry_of": job.id}
+    again = replace(job.request, background=True, store=True, retry_of=job.id)
     finished = [] if job.status is Status.COMPLETED else _finished(orjson.loads(job.response))
     return store.accept(owner, again, finished=finished, **sending)  # invariant 5
 

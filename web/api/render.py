@@ -16,10 +16,11 @@ from jobs.job import Job, Status
 from jobs.protocol import events, headings
 from jobs.protocol.fold import Fold, text_of
 from jobs.protocol.progress import pace, progress
-from jobs.requests.generation import input_of, wanted_words
 from web.context import WebContext
 
 _MAX_LIMIT = 100
+# A worker tells every few seconds what it waits for; one that died with its job tells nothing more.
+_STALE_WAIT_SECONDS = 5.0
 
 
 def json(value: Any) -> Response:
@@ -61,14 +62,21 @@ def _folded(context: WebContext, job: Job) -> dict[str, Any]:
     moving: dict[str, Any] = {"attempt": job.attempt, "progress": (far := progress(state.items.values()))}
     if job.progress is not None:
         moving["curve"] = job.progress["curve"]
+        moving |= _waiting(job.progress)
     if job.status is Status.QUEUED:
         moving["queue_position"], oldest = context.store.queue_position(job)
         moving["oldest_wait_seconds"] = round(time.time() - oldest, 1)
     if job.first_token_at is not None:
         moving["time_to_first_token"] = round(job.first_token_at - job.created_at, 3)
-        moving |= pace(far["words"], wanted_words(job.request), time.time() - job.first_token_at)
+        moving |= pace(far["words"], job.request.target_words, time.time() - job.first_token_at)
     moving |= headings.noted(job.request, text_of(found), whole=False)
     return {**found, "penstock": {**found["penstock"], **moving}}
+
+
+def _waiting(noted: Mapping[str, Any]) -> dict[str, Any]:
+    """What the job waits for before its model is asked again: `reason`, which `try`, `until` when (Unix seconds)."""
+    waiting = noted.get("waiting")
+    return {"waiting": waiting} if waiting and waiting["until"] > time.time() - _STALE_WAIT_SECONDS else {}
 
 
 def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Response:
@@ -92,7 +100,7 @@ def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Respo
 def input_items(job: Job, arguments: Mapping[str, str]) -> Response:
     """A page of the messages that a job was asked: `limit`, `after`, `order`."""
     limit, newest_first = _paging(arguments)
-    items = [_input_item(job.id, number, message) for number, message in enumerate(input_of(job.request))]
+    items = [_input_item(job.id, number, message) for number, message in enumerate(job.request.messages)]
     if newest_first:
         items.reverse()
     if (after := arguments.get("after")) is not None:

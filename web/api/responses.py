@@ -57,7 +57,7 @@ class Responses:
             return render.response(context, job)
         stream = _attached(context, job, first, frames, request.environ)
         answer = stream if asked.stream else _awaited(context, job, stream)
-        if not kept["store"]:
+        if not kept.store:
             answer = _forgotten(context, job, answer)
         return sse.openai(answer) if asked.stream else Response(answer, mimetype="application/json")
 
@@ -102,7 +102,7 @@ def _attached(
     context: WebContext, job: Job, first: bytes, frames: Iterator[bytes], environ: Mapping[str, Any]
 ) -> Iterator[bytes]:
     """A created job's stream. Without `background`, leaving it early cancels the job."""
-    if job.request["background"]:
+    if job.request.background:
         yield first
         yield from frames
         return

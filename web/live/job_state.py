@@ -11,7 +11,6 @@ import orjson
 
 from jobs.job import Job, Status
 from jobs.protocol.progress import pace
-from jobs.requests.generation import wanted_words
 from jobs.storage.store import Store
 
 ItemSummary = dict[str, Any]
@@ -65,7 +64,7 @@ class JobState:
         elif job.status is Status.QUEUED:
             found |= {"queue_position": self.before, "oldest_wait_seconds": round(time.time() - self.oldest)}
         elif job.first_token_at is not None:
-            found |= pace(words, wanted_words(job.request), time.time() - job.first_token_at)
+            found |= pace(words, job.request.target_words, time.time() - job.first_token_at)
         return found | {"spark": spark(curve["characters"]) if curve else ""}
 
     def _since(self, moment: float | None) -> float | None:

@@ -11,6 +11,7 @@ from flask import Blueprint, g, redirect, render_template, request
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
 from jobs.requests import generation as creation
+from jobs.requests.job_request import FLEX
 from web.actions.submit import accepted_request
 from web.context import WebContext
 from web.pages.i18n import LANGUAGES, _
@@ -91,7 +92,7 @@ class Home:
 
 def _said(choice: Any) -> str:
     """What people are told of a value that can be chosen."""
-    known = {"": _("left open"), "true": _("yes"), "false": _("no"), creation.FLEX: _("flex: it can wait"), **LANGUAGES}
+    known = {"": _("left open"), "true": _("yes"), "false": _("no"), FLEX: _("flex: it can wait"), **LANGUAGES}
     return known.get(str(choice), str(choice))
 
 
@@ -111,10 +112,12 @@ def _body(form: Mapping[str, str]) -> bytes:
 
 def _filled(job: Job) -> dict[str, str]:
     """The form as it would have asked for this job."""
-    asked, prompt = job.request, job.request["prompt"]
-    told = {**asked, "input": "\n\n".join(message["content"] for message in asked["input"])}
-    told["service_tier"] = told["service_tier"] if told["service_tier"] == creation.FLEX else None
-    told["reasoning.effort"] = (told["reasoning"] or {}).get("effort")
-    fields = {_PREFIX + name: told[name] for name in _FIELDS}
-    found = {"prompt": prompt["id"], **prompt["variables"], **fields} if prompt else {"prompt": "", **fields}
-    return {name: str(value) for name, value in found.items() if value is not None}
+    request, prompt = job.request, job.request.prompt
+    computed = {
+        "input": "\n\n".join(message["content"] for message in request.input),
+        "service_tier": FLEX if request.service_tier == FLEX else None,
+        "reasoning.effort": (request.reasoning or {}).get("effort"),
+    }
+    values = {_PREFIX + name: computed[name] if name in computed else getattr(request, name) for name in _FIELDS}
+    values |= {"prompt": prompt.id, **prompt.variables} if prompt else {"prompt": ""}
+    return {name: str(value) for name, value in values.items() if value is not None}

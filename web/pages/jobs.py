@@ -13,7 +13,6 @@ from flask import Blueprint, g, redirect, render_template, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
-from jobs.requests.generation import wanted_words
 from jobs.settings import Price
 from web.context import WebContext
 from web.pages.titles import title
@@ -92,7 +91,7 @@ class JobsPage:
 def row(job: Job, prices: Mapping[str, Price]) -> dict[str, Any]:
     """What a list shows of a job."""
     progress = job.progress or {"done": 0, "total": 1, "words": 0}
-    several, wanted = progress["total"] > 1, wanted_words(job.request)
+    several, wanted = progress["total"] > 1, job.request.target_words
     end = job.ended_at or time.time()
     return {
         "job": job,
@@ -109,7 +108,7 @@ def row(job: Job, prices: Mapping[str, Price]) -> dict[str, Any]:
 
 def _cost(job: Job, prices: Mapping[str, Price]) -> str:
     """What the tokens of an ended job cost, as far as that is known."""
-    price = prices.get(job.request["model"])
+    price = prices.get(job.request.model)
     usage = orjson.loads(job.response).get("usage") if price and job.response else None
     if not price or not usage:
         return ""

@@ -8,7 +8,6 @@ import orjson
 
 from jobs.job import Job
 from jobs.protocol.fold import text_of
-from jobs.requests.generation import input_of
 
 _LENGTH = 80
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
@@ -17,8 +16,7 @@ _MARKS = re.compile(r"[*_`]+")
 
 def title(job: Job) -> str:
     """A job's topic, else the first heading of its text, else the beginning of what was asked."""
-    prompt = job.request["prompt"]
-    topic = prompt and prompt["variables"].get("topic")
+    topic = job.request.variables.get("topic")
     text = " ".join(str(topic or _heading(job) or _asked(job) or job.id).split())
     return text if len(text) <= _LENGTH else f"{text[: _LENGTH - 1]}…"
 
@@ -29,4 +27,4 @@ def _heading(job: Job) -> str:
 
 
 def _asked(job: Job) -> str:
-    return next((message["content"] for message in reversed(input_of(job.request))), "")
+    return next((message["content"] for message in reversed(job.request.messages)), "")

@@ -6,91 +6,101 @@ The prompt is not a part of it: `prompt | model` would add up the whole text wit
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import Any
 
-import openai
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable
 
-from jobs.requests.generation import Message
-from worker.model.chat_model import JSON, JSON_SCHEMA, MAX_TOKENS, STREAM, USAGE, Models
-from worker.model.errors import ModelError
+from jobs.requests.prompts import Message
+from worker.model.chat_model import Models
+from worker.model.errors import ENDED_EARLY, ModelError
+from worker.model.features import JSON, JSON_SCHEMA, MAX_TOKENS, SAME_ROLES, STREAM, SYSTEM_ROLE, USAGE, refused_feature
+from worker.model.messages import arranged, fewer
 from worker.model.request import ModelRequest
 
-_AS_JSON = "Answer with one JSON object and nothing else. It follows this JSON schema:\n{schema}"
-# What an error message names when it refuses something. A limit that is too high is not refused by its name.
-_NAMES = {
-    USAGE: ("stream_options",),
-    MAX_TOKENS: ("'max_tokens' is not supported",),
-    JSON_SCHEMA: ("json_schema", "response_format"),
-    JSON: ("response_format", "json"),
-}
+_AS_JSON = "Answer with one JSON object and nothing else."
+_AS_SCHEMA = _AS_JSON + " It follows this JSON schema:\n{schema}"
 
 
-def stream(models: Models, ask: ModelRequest) -> Generator[AIMessage]:
+def stream(models: Models, model_request: ModelRequest) -> Generator[AIMessage]:
     """The chunks of an answer, as the model sends them; closing the iterator closes the connection.
 
-    A server that refuses `stream_options`, `max_tokens` or a form is asked without, one that cannot stream for the
-    whole, and one for which the messages are too many is told fewer, if that is wanted.
+    A server that refuses a feature is asked without it, and one for which the messages are too many is told fewer, if
+    that is wanted. Raises ModelError for whatever goes wrong.
     """
-    refused = models.refused(ask.model)
-    told, (options, used) = _told(ask, refused), options_for(ask, refused)
-    model = models.get(ask.model).bind(**options)
+    while True:
+        begun = False
+        options, used = options_for(model_request, models.refused(model_request.model))
+        try:
+            for chunk in _chunks(models, model_request, options, used):
+                begun = begun or bool(chunk.content or chunk.additional_kwargs)
+                yield chunk
+        except Exception as error:
+            fault = models.fault(model_request.model, error)
+            simpler = None if begun else _simpler(models, model_request, used, fault)
+            if simpler is None:
+                raise fault from error
+            model_request = simpler
+        else:
+            return
+
+
+def _chunks(
+    models: Models, model_request: ModelRequest, options: Mapping[str, Any], used: list[str]
+) -> Generator[AIMessage]:
+    if STREAM not in used:
+        options = {**options, "extra_body": {**options["extra_body"], "stream": False}}
+    model = models.get(model_request.model).bind(**options, stream_usage=USAGE in used)
     try:
-        if STREAM not in refused:
-            yield from model.bind(stream_usage=USAGE in used).stream(told)
-        else:
-            yield _whole(model, told)
-    except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-        words, fewer = str(error), _fewer(ask.messages)
-        feature = next((feature for feature in used if any(name in words for name in _NAMES[feature])), None)
-        if feature and "must contain the word" not in words:  # JSON is given only to those who ask for it in words, too
-            models.refuse(ask.model, feature)
-        elif ask.shortens and "context" in words and len(fewer) < len(ask.messages):
-            ask = ask.with_messages(fewer)
-        else:
-            raise
-        yield from stream(models, ask)
+        yield from model.stream(messages_for(model_request, models.refused(model_request.model)))
     except ValueError as error:
         if "No generation chunks" not in str(error):
             raise
-        yield _whole(model, told)
+        raise ModelError(ENDED_EARLY) from error
 
 
-def options_for(ask: ModelRequest, refused: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
-    """The options of a call, and what of it the server may refuse."""
-    options, used = dict(ask.options), [feature for feature in (USAGE,) if feature not in refused]
+def _simpler(models: Models, model_request: ModelRequest, used: list[str], fault: ModelError) -> ModelRequest | None:
+    """The request to try instead of one that was refused; None when nothing can be left out."""
+    if feature := refused_feature(fault.message, used, fault.status):
+        models.refuse(model_request.model, feature)
+        return model_request
+    if "invalid schema" in fault.message.lower() and JSON_SCHEMA in used:  # the server takes others
+        return replace(model_request, schema_in_words=True)
+    shorter = fewer(model_request.messages)
+    lasting = fault.status in (400, 413, 422)
+    if model_request.shortens and lasting and "context" in fault.message and len(shorter) < len(model_request.messages):
+        return model_request.with_messages(shorter)
+    return None
+
+
+def options_for(model_request: ModelRequest, refused: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
+    """The options of a call, and the features in it that the server may refuse."""
+    options = dict(model_request.options)
+    used = [feature for feature in (USAGE, SAME_ROLES, SYSTEM_ROLE, STREAM) if feature not in refused]
     body: dict[str, Any] = {}
     if MAX_TOKENS in options and MAX_TOKENS not in refused:
         used.append(MAX_TOKENS)
         body[MAX_TOKENS] = options.pop(MAX_TOKENS)  # left to ChatOpenAI, it becomes max_completion_tokens
-    form: Mapping[str, Any] = ask.form or {}
-    kinds = (form["type"], JSON) if form else ()
+    response_format = model_request.response_format or {}
+    kinds = [response_format["type"], JSON] if response_format else []
+    if model_request.schema_in_words:
+        kinds = [JSON] if kinds else []
     if kind := next((kind for kind in kinds if kind not in refused), None):
         used.append(kind)
-        schema = {name: value for name, value in form.items() if name != "type"}
+        schema = {name: value for name, value in response_format.items() if name != "type"}
         # By its own name ChatOpenAI would have the SDK parse each chunk, and lose an answer that is cut short.
         body["response_format"] = {"type": kind} | ({kind: schema} if kind == JSON_SCHEMA else {})
     return {**options, "extra_body": body}, used
 
 
-def _told(ask: ModelRequest, refused: frozenset[str]) -> list[Message]:
-    """The messages; with the schema in words for a server that does not take it otherwise."""
-    if ask.form is None or "schema" not in ask.form or JSON_SCHEMA not in refused:
-        return list(ask.messages)
-    return [*ask.messages, {"role": "system", "content": _AS_JSON.format(schema=json.dumps(ask.form["schema"]))}]
-
-
-def _fewer(messages: Sequence[Message]) -> list[Message]:
-    """Without the older half of what was said; what systems say stays, and the last message does."""
-    said = [message for message in messages[:-1] if message["role"] != "system"]
-    dropped = said[: (len(said) + 1) // 2]
-    return [message for message in messages if not any(message is one for one in dropped)]
-
-
-def _whole(chain: Runnable[Any, AIMessage], told: Sequence[Message]) -> AIMessage:
-    try:
-        return chain.invoke(told)
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"The model server's answer makes no sense: {error}", transient=False) from error
+def messages_for(model_request: ModelRequest, refused: frozenset[str]) -> list[Message]:
+    """The messages as the server takes them; with the schema in words for one that does not take it otherwise."""
+    messages = list(model_request.messages)
+    response_format = model_request.response_format
+    if response_format and "schema" in response_format and (model_request.schema_in_words or JSON_SCHEMA in refused):
+        schema = json.dumps(response_format["schema"])
+        messages.append({"role": "system", "content": _AS_SCHEMA.format(schema=schema)})
+    elif response_format and model_request.schema_in_words:
+        messages.append({"role": "system", "content": _AS_JSON})
+    return arranged(messages, system_role=SYSTEM_ROLE not in refused, merged=SAME_ROLES in refused)

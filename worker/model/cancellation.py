@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from jobs.errors import PenstockError
 from worker.model.errors import ModelError
 
 _WIND_DOWN_SECONDS = 10.0
+# After the end of its answer a server that keeps the connection open may still tell what the answer cost.
+_USAGE_SECONDS = 3.0
 
 
 class Reason(StrEnum):
@@ -30,38 +33,57 @@ class Reason(StrEnum):
     REPLACED = "replaced"
 
 
-class Stopped(Exception):
+class Stopped(PenstockError):
     """The generation was told to stop; `Cancellation.reason` says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds that a call may take until its first token, between two, and in all."""
+    """Seconds that a call may take until its first token, between two, and in all.
+
+    Between tokens the server may show for `alive` seconds that it lives, by comments or empty chunks.
+    """
 
     first: float
     gap: float
     total: float
+    alive: float = 600.0
 
 
 class Call:
     """One request to the model: its open sockets, and since when it has been silent."""
 
     def __init__(self, stop: Cancellation, timeouts: Timeouts) -> None:
-        self._stop, self._timeouts = stop, timeouts
+        self._stop = stop
+        self._timeouts = timeouts
         self._overdue: str | None = None
         self._started = time.monotonic()
-        self._last: float | None = None
+        self._sign_at = self._started  # of the last byte, whatever it was
+        self._text_at: float | None = None
+        self._answered = False
         self._sockets: list[socket.socket] = []
         self._shut = False
         self._lock = threading.Lock()
 
+    def heard(self, data: bytes) -> bytes:
+        """The server has sent bytes, perhaps only a comment; returns them."""
+        self._sign_at = time.monotonic()
+        return data
+
     def progress(self, *, text: bool) -> None:
-        """The model has sent a chunk; one without text is a sign of life only after the first with.
+        """The model has sent a chunk; one without text is a sign of life and no more.
 
         Some servers send an empty chunk at once and then read the prompt for a minute.
         """
-        if text or self._last is not None:
-            self._last = time.monotonic()
+        self._sign_at = time.monotonic()
+        if text:
+            self._text_at = self._sign_at
+
+    def answer_ended(self) -> None:
+        """The model has said that its answer is whole; what may follow is its usage, for a few seconds."""
+        if not self._answered:
+            self._answered = True
+            self._text_at = time.monotonic()
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:
         """Hook of the HTTP client: learn of each connection of this call, the moment it is there."""
@@ -90,7 +112,7 @@ class Call:
         return self._shut
 
     def check(self) -> None:
-        """Raises Stopped when the job has to stop, Fault when the model has been silent for too long."""
+        """Raises Stopped when the job has to stop, ModelError when the model has been silent for too long."""
         self._stop.check()
         if self._overdue:
             raise ModelError(self._overdue)
@@ -98,12 +120,20 @@ class Call:
     def check_silence(self, now: float) -> None:
         """Shut the call when the model has been silent for too long; `now` is monotonic."""
         timeouts = self._timeouts
+        silence = now - self._sign_at
+        textless = now - (self._text_at or self._started)
+        longest = timeouts.first if self._text_at is None else timeouts.gap
+        if self._answered:
+            if textless > _USAGE_SECONDS:
+                self.shut()
+            return
         if now - self._started > timeouts.total:
             self._overdue = f"The model took longer than {timeouts.total:g} s."
-        elif self._last is None and now - self._started > timeouts.first:
-            self._overdue = f"The model said nothing for {timeouts.first:g} s."
-        elif self._last is not None and now - self._last > timeouts.gap:
-            self._overdue = f"The model fell silent for {timeouts.gap:g} s."
+        elif silence > longest:
+            words = "said nothing" if self._text_at is None else "fell silent"
+            self._overdue = f"The model {words} for {longest:g} s."
+        elif textless > max(longest, timeouts.alive):
+            self._overdue = f"The model server only kept the connection alive for {max(longest, timeouts.alive):g} s."
         if self._overdue:
             self.shut()
 

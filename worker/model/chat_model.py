@@ -16,18 +16,20 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from jobs.secrets import Secrets
 from jobs.settings import LOOPBACK, Settings
+from worker.model.answer.chunk_stream import ChunkStream
 from worker.model.cancellation import current_call
+from worker.model.errors import ModelError, model_error
+from worker.model.features import STREAM
 
 _CONNECT_SECONDS = 5.0
 # What a call may carry that only the SDK's own method knows how to send.
 _SDK_ONLY = frozenset({"extra_headers", "extra_query", "timeout"})
-# What not every server takes, and an answer can be had without.
-STREAM, USAGE, JSON_SCHEMA, JSON, MAX_TOKENS = "stream", "stream_options", "json_schema", "json_object", "max_tokens"
 
 
 class DictCompletions:
-    """The SDK's `chat.completions`, whose stream gives the chunks as dicts.
+    """The SDK's `chat.completions`, whose stream gives the chunks as dicts, in OpenAI's form whoever sent them.
 
     Two thirds of the time of a streamed chunk goes into building typed objects that ChatOpenAI turns back
     into dicts at once; it takes dicts as they are. Whatever else is asked for goes to the SDK's own method.
@@ -41,26 +43,27 @@ class DictCompletions:
         return getattr(self._stock, name)
 
     def create(self, **payload: Any) -> Any:
-        """As the SDK's `create`; with `stream=True` an `openai.Stream` of dicts."""
+        """As the SDK's `create`; with `stream=True` a stream of dicts, whose only chunk is the whole answer when
+        `extra_body` says `"stream": False`.
+        """
         if not payload.get("stream") or _SDK_ONLY & payload.keys():
             return self._stock.create(**payload)
-        body = {**payload.pop("extra_body", {}), **payload}
-        return self._client.post(
-            "/chat/completions", body=body, cast_to=object, stream=True, stream_cls=openai.Stream[object]
-        )
+        body = {**payload, **payload.pop("extra_body", {})}
+        body.pop("extra_body", None)
+        if not body["stream"]:
+            body.pop("stream_options", None)
+        return self._client.post("/chat/completions", body=body, cast_to=object, stream=True, stream_cls=ChunkStream)
 
 
 class ChatModel(ChatOpenAI):
-    """ChatOpenAI that keeps reasoning, in either spelling, as `additional_kwargs["reasoning_content"]`."""
+    """ChatOpenAI that keeps reasoning, in either spelling, and refusals, in `additional_kwargs`."""
 
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], default_chunk_class: type[Any], base_generation_info: dict[str, Any] | None
     ) -> ChatGenerationChunk | None:
-        if chunk.get("choices", ...) is None:
-            chunk = {**chunk, "choices": []}
         generated = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
         if generated is not None and (choices := chunk.get("choices")):
-            _keep_reasoning(choices[0].get("delta"), generated.message)
+            _keep_extras(choices[0].get("delta"), generated.message)
         return generated
 
     def _create_chat_result(
@@ -69,7 +72,7 @@ class ChatModel(ChatOpenAI):
         result = super()._create_chat_result(response, generation_info)
         raw = response if isinstance(response, dict) else response.model_dump()
         for choice, generation in zip(raw["choices"], result.generations, strict=True):
-            _keep_reasoning(choice.get("message"), generation.message)
+            _keep_extras(choice.get("message"), generation.message)
         return result
 
 
@@ -78,18 +81,24 @@ class Models:
 
     def __init__(self, settings: Settings) -> None:
         self.server_of = settings.server_of
+        self.prompt_folder = settings.prompts
         # The model of a name, built at its first use.
         self.get = cache(partial(chat_model, settings, http_client(settings)))
+        self._secrets = Secrets(settings)
         self._refused: defaultdict[str, set[str]] = defaultdict(set)
 
     def refused(self, name: str) -> frozenset[str]:
-        """What the server is known not to do for this model: STREAM, USAGE, JSON_SCHEMA, JSON, MAX_TOKENS."""
+        """The features (worker.model.features) that the server is known not to have for this model."""
         server = self.server_of(name)
         return server.refuses | self._refused[name] | ({STREAM} if not server.stream else set())
 
     def refuse(self, name: str, feature: str) -> None:
-        """Remember that the server refuses this."""
+        """Remember that the server refuses this feature."""
         self._refused[name].add(feature)
+
+    def fault(self, name: str, error: Exception) -> ModelError:
+        """The fault behind any exception that asking this model, or reading its answer, has raised."""
+        return model_error(error, self.server_of(name).url, self._secrets)
 
 
 def chat_model(settings: Settings, client: httpx2.Client, name: str) -> ChatModel:
@@ -131,7 +140,12 @@ def _trace_call(request: httpx2.Request) -> None:
         request.extensions = {**request.extensions, "trace": call.trace}
 
 
-def _keep_reasoning(delta: Mapping[str, Any] | None, message: Any) -> None:
-    reasoning = delta and (delta.get("reasoning_content") or delta.get("reasoning"))
+def _keep_extras(delta: Mapping[str, Any] | None, message: Any) -> None:
+    """Keep what ChatOpenAI drops: reasoning, and the words of a refusal."""
+    if not delta:
+        return
+    reasoning = delta.get("reasoning_content") or delta.get("reasoning")
     if isinstance(reasoning, str):
         message.additional_kwargs["reasoning_content"] = reasoning
+    if isinstance(refusal := delta.get("refusal"), str) and refusal:
+        message.additional_kwargs["refusal"] = refusal

@@ -3,48 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from typing import Any
 
 from langchain_core.messages import AIMessage
 
-_OPEN, _CLOSE = "<think>", "</think>"
+from worker.model.answer.finish_reason import End, end_of, settled
+from worker.model.answer.message_content import contents_of
+from worker.model.answer.think_tags import Kind, Piece, ThinkTagParser
+from worker.model.cancellation import Stopped
+from worker.model.errors import ENDED_EARLY, ModelError
 
-
-class Kind(StrEnum):
-    """What a piece belongs to."""
-
-    PLAN = "plan"
-    REASONING = "reasoning"
-    TEXT = "text"
-
-
-Piece = tuple[Kind, str]
+__all__ = ["ChunkReader", "Kind", "Piece"]
 
 
 class ChunkReader:
-    """Reads one answer. `finish_reason` stays None when the model never said that it was done."""
+    """Reads one answer. `end` and `finish_reason` stay None when the model never said that it was done.
+
+    `has_text` is whether there was any answer beside reasoning.
+    """
 
     def __init__(self) -> None:
         self.finish_reason: str | None = None
+        self.end: End | None = None
         self.usage: dict[str, int] | None = None
-        self._thought = ThinkTagParser()
+        self.has_text = False
+        self._answer = ThinkTagParser()
+        self._reasoning = ThinkTagParser(Kind.REASONING)
         self._surrogate = ""
 
     def pieces(self, chunks: Iterable[AIMessage]) -> Iterator[Piece | None]:
-        """The pieces of the answer as they come; None for a chunk that carries no text but shows life."""
-        for chunk in chunks:
-            self.finish_reason = chunk.response_metadata.get("finish_reason") or self.finish_reason
-            if chunk.usage_metadata:
-                self.usage = _usage(chunk.usage_metadata)
-            reasoning = chunk.additional_kwargs.get("reasoning_content")
-            if reasoning:
-                yield Kind.REASONING, self._clean(reasoning)
-            content = chunk.content if isinstance(chunk.content, str) else str(chunk.text)
-            yield from self._thought.split(self._clean(content))
-            yield None
-        yield from self._thought.split(self._clean("", ended=True))
-        yield from self._thought.rest()
+        """The pieces of the answer as they come; None for a chunk that carries no text but shows life.
+
+        What goes wrong after a good end is no fault: the answer was whole. Raises what `chunks` raises.
+        """
+        try:
+            for chunk in chunks:
+                self._note(chunk)
+                for piece in self._pieces_of(chunk):
+                    self._note_text(piece)
+                    yield piece
+                yield None
+        except Stopped:
+            raise
+        except Exception:
+            if self.end in (None, End.FAULT):
+                raise
+        for piece in self._rest():
+            self._note_text(piece)
+            yield piece
+
+    def check_end(self) -> None:
+        """Raises ModelError when the answer has no end that can be believed."""
+        if self.end is None:  # invariant 6
+            raise ModelError(ENDED_EARLY)
+        if self.end is End.FAULT:
+            raise ModelError(f"The model server broke the answer off: {self.finish_reason!s:.200}")
+
+    def _note(self, chunk: AIMessage) -> None:
+        """What a chunk says of the answer's end and of its price."""
+        if chunk.usage_metadata:
+            self.usage = _usage(chunk.usage_metadata)
+        reason = chunk.response_metadata.get("finish_reason")
+        if reason and (end := settled(self.end, end_of(reason))) is not self.end:
+            self.end = end
+            self.finish_reason = str(reason)
+
+    def _note_text(self, piece: Piece) -> None:
+        kind, text = piece
+        if kind is Kind.RETRACTION:
+            self.has_text = False
+        elif not self.has_text and kind is not Kind.REASONING and text.strip():
+            self.has_text = True
+
+    def _pieces_of(self, chunk: AIMessage) -> Iterator[Piece]:
+        content = chunk.content
+        extras = chunk.additional_kwargs
+        if type(content) is str:
+            text, reasoning, refusal = content, "", ""
+        else:
+            text, reasoning, refusal = contents_of(content)
+        if extras:
+            reasoning += extras.get("reasoning_content") or ""
+            refusal += extras.get("refusal") or ""
+        if reasoning:
+            yield from self._reasoning.split(self._clean(reasoning))
+        yield from self._answer.split(self._clean(text))
+        if refusal:
+            yield Kind.REFUSAL, self._clean(refusal)
+
+    def _rest(self) -> Iterator[Piece]:
+        yield from self._reasoning.rest()
+        yield from self._answer.split(self._clean("", ended=True))
+        yield from self._answer.rest()
 
     def _clean(self, text: str, *, ended: bool = False) -> str:
         """Text that UTF-8 can carry: a surrogate pair cut in two is joined, a lone half replaced."""
@@ -56,62 +106,12 @@ class ChunkReader:
         return whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-class ThinkTagParser:
-    """Takes `<think>...</think>` out of an answer, its tags cut in any way.
-
-    Only where an answer begins: later on, a tag is something that the text talks about.
-    """
-
-    def __init__(self) -> None:
-        self._kind: Kind | None = None
-        self._fresh = False
-        self._held = ""
-
-    def split(self, text: str) -> Iterator[Piece]:
-        """The pieces that are certain by now; what might be half a tag is held back."""
-        self._held += text
-        if self._kind is None:
-            self._look_for_opening()
-        if self._kind is Kind.REASONING:
-            thought, tag, after = self._held.partition(_CLOSE)
-            certain = len(thought) - (0 if tag else _half_tag(thought, _CLOSE))
-            self._held = after if tag else thought[certain:]
-            yield from self._piece(Kind.REASONING, thought[:certain])
-            if tag:
-                self._kind, self._fresh = Kind.TEXT, True
-        if self._kind is Kind.TEXT:
-            text, self._held = self._held, ""
-            yield from self._piece(Kind.TEXT, text)
-
-    def rest(self) -> Iterator[Piece]:
-        """What is still held back when the answer ends."""
-        yield from self._piece(self._kind or Kind.TEXT, self._held)
-
-    def _look_for_opening(self) -> None:
-        begin = self._held.lstrip()
-        if begin.startswith(_OPEN):
-            self._kind, self._fresh, self._held = Kind.REASONING, True, begin.removeprefix(_OPEN)
-        elif not _OPEN.startswith(begin):
-            self._kind = Kind.TEXT
-
-    def _piece(self, kind: Kind, text: str) -> Iterator[Piece]:
-        # The line ends around the tags belong to them.
-        text = text.lstrip() if self._fresh else text
-        if text:
-            self._fresh = False
-            yield kind, text
-
-
-def _half_tag(text: str, tag: str) -> int:
-    """How many characters at the end of `text` could begin `tag`."""
-    return next((size for size in range(len(tag) - 1, 0, -1) if text.endswith(tag[:size])), 0)
-
-
 def _usage(metadata: Any) -> dict[str, int]:
-    details, reasoned = metadata.get("input_token_details") or {}, metadata.get("output_token_details") or {}
+    inputs = metadata.get("input_token_details") or {}
+    outputs = metadata.get("output_token_details") or {}
     return {
         "input_tokens": metadata["input_tokens"],
-        "cached_tokens": details.get("cache_read") or 0,
+        "cached_tokens": inputs.get("cache_read") or 0,
         "output_tokens": metadata["output_tokens"],
-        "reasoning_tokens": reasoned.get("reasoning") or 0,
+        "reasoning_tokens": outputs.get("reasoning") or 0,
     }

@@ -1,74 +1,148 @@
-"""What went wrong with a model, in its provider's words, and whether asking again may help."""
+"""What went wrong with a model, in its provider's words, and whether asking again may help.
+
+The one place that turns an exception of a model call into words; what is secret is taken out of them here.
+"""
 
 from __future__ import annotations
 
-import json
 import random
-from dataclasses import dataclass
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any
 
 import httpx2
 import openai
 
+from jobs.errors import PenstockError
 from jobs.protocol.response import SERVER_ERROR
+from jobs.secrets import Secrets
+from worker.model.answer.provider_words import status_in, words_in
 
-_TRANSIENT = frozenset({408, 409, 425, 429})
-_MAX_WAIT_SECONDS = 60.0
+ENDED_EARLY = "The model's stream ended before its answer did."
+_LIMITED = frozenset({429, 503, 529})
+_TRANSIENT = frozenset({408, 409, 425}) | _LIMITED
+# An empty purse is reported as a rate limit, but no waiting fills it.
+_NO_MONEY = re.compile(r"insufficient[ _](quota|balance|credit|funds)|余额不足|欠费|arrearage", re.IGNORECASE)
+# The kinds of errors that no second try mends, where there is no status to say so.
+_LASTING = re.compile(
+    r"invalid_?request|bad_?request|invalid_?argument|invalid_?api_?key|authentication|permission|unauthorized|forbidden"
+    r"|not_?found|unprocessable|unsupported|context_length|validation",
+    re.IGNORECASE,
+)
+_LONGEST_MESSAGE = 2000
+
+
+class Cause(StrEnum):
+    """Why a server that is well is to be waited for longer than a fault is: LIMITED asks for it, AWAY restarts."""
+
+    LIMITED = "limited"
+    AWAY = "away"
 
 
 @dataclass(eq=False)
-class ModelError(Exception):
-    """A failed call. `code` is one of OpenAI's error codes, `retry_after` the server's wish in seconds."""
+class ModelError(PenstockError):
+    """A failed call. `code` is one of OpenAI's error codes, `retry_after` the server's wish in seconds.
+
+    `status` is the HTTP status that the server gave, in its head or in an error object, if any.
+    """
 
     message: str
     code: str = SERVER_ERROR
     transient: bool = True
     retry_after: float | None = None
+    cause: Cause | None = None
+    status: int | None = None
 
-    def pause(self, tries: int) -> float:
+    def __str__(self) -> str:
+        return self.message
+
+    def pause(self, tries: int, longest: float) -> float:
         """Seconds to wait before the next try: the server's wish, else growing with the tries; jittered."""
-        wish = self.retry_after if self.retry_after is not None else 0.5 * 2**tries
-        return min(wish, _MAX_WAIT_SECONDS) * random.uniform(1.0, 1.25)  # noqa: S311  (no secret)
+        wish = self.retry_after if self.retry_after is not None else min(0.5 * 2.0 ** min(tries, 16), longest)
+        return wish * random.uniform(1.0, 1.25)  # noqa: S311  (no secret)
 
 
-def model_error(error: Exception, base_url: str) -> ModelError | None:
-    """The fault behind an exception of a model call; None when it is none: an error of our own."""
+def model_error(error: Exception, base_url: str, secrets: Secrets) -> ModelError:
+    """The fault behind any exception that asking a model, or reading its answer, has raised."""
+    fault = _model_error(error, secrets.without_userinfo(base_url))
+    message = secrets.removed_from(fault.message)[:_LONGEST_MESSAGE]
+    return fault if message == fault.message else replace(fault, message=message)
+
+
+def _model_error(error: Exception, url: str) -> ModelError:
     if isinstance(error, ModelError):
         return error
     if isinstance(error, openai.APIStatusError):
-        return _status_fault(error)
+        return error_of_body(error.body or error.message, error.status_code, error.response.headers)
     if isinstance(error, openai.APIConnectionError):
-        return ModelError(f"The connection to the model server at {base_url} failed: {_reason(error)}")
+        cause = Cause.AWAY if _is_away(error) else None
+        return ModelError(f"The connection to the model server at {url} failed: {_reason(error)}", cause=cause)
     if isinstance(error, httpx2.HTTPError):
-        return ModelError(f"The connection to the model server at {base_url} broke: {error}")
+        return ModelError(f"The connection to the model server at {url} broke: {error}")
     if isinstance(error, openai.APIError):
-        return ModelError(error.message)
-    if isinstance(error, json.JSONDecodeError):
-        return ModelError("The model server sent a malformed line.")
-    return None
+        return error_of_body(error.body or error.message)
+    detail = f"{error}" if isinstance(error, ValueError) else type(error).__name__
+    return ModelError(f"The model server's answer makes no sense: {detail}")
+
+
+def error_of_body(body: Any, status: int | None = None, headers: Mapping[str, str] | None = None) -> ModelError:
+    """The fault that an error object tells of: the body of an HTTP error, or what came inside an answer."""
+    headers = headers or {}
+    status = status or status_in(body)
+    words = words_in(body) or "no reason given"
+    if status:
+        lasting = status not in _TRANSIENT and status < 500
+        message = f"The model server answered {status}: {words}"
+    else:
+        lasting = bool(_LASTING.search(_kind_of(body)))
+        message = f"The model server reported an error: {words}"
+    return ModelError(
+        message,
+        code="rate_limit_exceeded" if status == 429 else SERVER_ERROR,
+        transient=not lasting and not _NO_MONEY.search(f"{_kind_of(body)} {words}"),
+        retry_after=retry_after(headers),
+        cause=Cause.LIMITED if status in _LIMITED else None,
+        status=status,
+    )
+
+
+def _kind_of(body: Any) -> str:
+    """What an error object calls itself: the text in its `type`, `code` and `status`."""
+    inner = body.get("error") if isinstance(body, dict) else None
+    objects = [part for part in (body, inner) if isinstance(part, dict)]
+    return " ".join(str(part.get(name) or "") for part in objects for name in ("type", "code", "status"))[:500]
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a server asks to wait: `retry-after-ms`, or `Retry-After` as a number or an HTTP date."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        value = headers.get(name) or ""
+        try:
+            seconds = float(value) / unit
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(headers.get("retry-after") or "").timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _is_away(error: BaseException | None) -> bool:
+    """Whether there was no connection at all: a server that restarts refuses it, or is not there yet."""
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError | httpx2.ConnectError | httpx2.ConnectTimeout):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _reason(error: BaseException) -> str:
     """The words of the deepest cause that has any: "Connection refused" helps more than "Connection error"."""
     cause = error.__cause__ or error.__context__
     return (_reason(cause) if cause else "") or str(error)
-
-
-def _status_fault(error: openai.APIStatusError) -> ModelError:
-    body = error.body if isinstance(error.body, dict) else {}
-    words = body.get("message") or error.message
-    limited = error.status_code == 429
-    # An empty purse is reported as a rate limit, but no waiting fills it.
-    spent = body.get("code") == "insufficient_quota"
-    return ModelError(
-        f"The model server answered {error.status_code}: {words}",
-        code="rate_limit_exceeded" if limited else SERVER_ERROR,
-        transient=(error.status_code in _TRANSIENT or error.status_code >= 500) and not spent,
-        retry_after=_seconds(error.response.headers.get("retry-after")),
-    )
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from jobs.requests.generation import Message, messages_of
+from jobs.requests.job_request import JobRequest
+from jobs.requests.prompts import Message
 
 _OPTIONS = {"max_output_tokens": "max_tokens"} | {
     name: name for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty")
@@ -15,35 +16,41 @@ _OPTIONS = {"max_output_tokens": "max_tokens"} | {
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One question to a model: `options` in ChatOpenAI's words, `form` as in the Responses API's `text.format`.
+    """One question to a model: `options` in ChatOpenAI's words, `response_format` as the API's `text.format`.
 
-    One that `shortens` leaves out old messages when they are too many for the model.
+    One that `shortens` leaves out old messages when they are too many for the model; one with `schema_in_words` tells
+    the model the format in its messages, too, as for a server that ignores `response_format`.
     """
 
     model: str
     messages: Sequence[Message]
     options: Mapping[str, Any]
-    form: Mapping[str, Any] | None = None
+    response_format: Mapping[str, Any] | None = None
     shortens: bool = False
+    schema_in_words: bool = False
+
+    @classmethod
+    def for_job(cls, request: JobRequest) -> Self:
+        """What a job's request asks of its model."""
+        text = request.text or {}
+        effort = (request.reasoning or {}).get("effort")
+        options = {ours: getattr(request, theirs) for theirs, ours in _OPTIONS.items()}
+        options |= {"reasoning_effort": effort, "verbosity": text.get("verbosity")}
+        options = {name: value for name, value in options.items() if value is not None}
+        response_format = text.get("format") or {"type": "text"}
+        return cls(
+            request.model,
+            request.model_messages,
+            options,
+            None if response_format["type"] == "text" else response_format,
+            request.truncation == "auto",
+        )
 
     def with_messages(self, messages: Sequence[Message]) -> Self:
         """The same with other messages."""
         return replace(self, messages=messages)
 
-    def with_form(self, form: Mapping[str, Any]) -> Self:
-        """The same with another form of the answer, as long as that takes."""
+    def with_format(self, response_format: Mapping[str, Any]) -> Self:
+        """The same with another format of the answer, as long as that takes."""
         options = {name: value for name, value in self.options.items() if name != "max_tokens"}
-        return replace(self, form=form, options=options)
-
-
-def model_request(request: Mapping[str, Any]) -> ModelRequest:
-    """What a job's request asks of its model."""
-    text, effort = request["text"] or {}, (request["reasoning"] or {}).get("effort")
-    options = {ours: request[theirs] for theirs, ours in _OPTIONS.items()}
-    options |= {"reasoning_effort": effort, "verbosity": text.get("verbosity")}
-    given = {name: value for name, value in options.items() if value is not None}
-    form = text.get("format") or {"type": "text"}
-    shortens = request["truncation"] == "auto"
-    return ModelRequest(
-        request["model"], messages_of(request), given, None if form["type"] == "text" else form, shortens
-    )
+        return replace(self, response_format=response_format, options=options)

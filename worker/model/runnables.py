@@ -5,7 +5,6 @@ Their code may fail in any way, and take down no more than its job.
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -24,29 +23,31 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from jobs.background import log_error
+from jobs.requests.runnables import load_runnable
+from worker.model.answer.finish_reason import End, end_of
 from worker.model.call import options_for
 from worker.model.cancellation import Call, Stopped
-from worker.model.chat_model import STREAM, USAGE, Models
-from worker.model.errors import ModelError, model_error
+from worker.model.chat_model import Models
+from worker.model.errors import ENDED_EARLY, ModelError
+from worker.model.features import STREAM, USAGE, refused_feature
 from worker.model.request import ModelRequest
 
-# What the servers of this world call the reason for an answer's end, and the reasons that leave it unfinished.
+# What the servers of this world call the reason for an answer's end.
 _REASONS = ("finish_reason", "stop_reason", "done_reason")
-_CUT_SHORT = ("length", "max_tokens", "content_filter")
-# What an error says when the server has no way to do this; it is asked without from then on.
-_REFUSALS = {USAGE: "stream_options", STREAM: "No generation chunks"}
 
 
-def stream(models: Models, ask: ModelRequest, name: str, values: Mapping[str, Any], call: Call) -> Generator[AIMessage]:
+def stream(
+    models: Models, model_request: ModelRequest, name: str, values: Mapping[str, Any], call: Call
+) -> Generator[AIMessage]:
     """What the chain of this name makes of `values` and the messages, as chunks of a model's answer.
 
-    The last chunk says how the models of the chain ended, and what they cost. Raises Fault, Stopped.
+    The last chunk says how the models of the chain ended, and what they cost. Raises ModelError, Stopped.
     """
     watch = _Watch(call)
     chunks: Any = None
-    told = {**values, "messages": ask.messages} if ask.messages else values
+    inputs = {**values, "messages": model_request.messages} if model_request.messages else values
     try:
-        chunks = _chain(models, ask, name).stream(told, {"callbacks": [watch]})
+        chunks = _chain(models, model_request, name).stream(inputs, {"callbacks": [watch]})
         yield from _messages(chunks, watch)
         yield watch.ending()
     except (ModelError, Stopped):
@@ -57,7 +58,7 @@ def stream(models: Models, ask: ModelRequest, name: str, values: Mapping[str, An
         raise ModelError(f"The chain {name} exited: {error}", transient=False) from error
     except Exception as error:
         call.check()  # a socket that we shut fails like any other
-        raise _fault(models, ask, name, watch, error) from error
+        raise _fault(models, model_request, name, watch, error) from error
     finally:
         call.shut()
         with suppress(Exception, _Left):
@@ -66,24 +67,28 @@ def stream(models: Models, ask: ModelRequest, name: str, values: Mapping[str, An
             chunks.close()
 
 
-def _chain(models: Models, ask: ModelRequest, name: str) -> Runnable[Any, Any]:
+def _chain(models: Models, model_request: ModelRequest, name: str) -> Runnable[Any, Any]:
     """The chain; one that is made by a function is made with our model, whose sockets we can shut."""
-    found = pkgutil.resolve_name(name)
-    if isinstance(found, Runnable):
-        return found
-    refused = models.refused(ask.model)
-    given, used = options_for(replace(ask, form=None), refused)  # a form is for what comes out at the end of the chain
-    given |= {"stream_usage": USAGE in used, "disable_streaming": STREAM in refused}
-    return cast(Runnable[Any, Any], coerce_to_runnable(found(models.get(ask.model).model_copy(update=given))))
+    target = load_runnable(name, models.prompt_folder)
+    if isinstance(target, Runnable):
+        return target
+    refused = models.refused(model_request.model)
+    # A response format is for what comes out at the end of the chain.
+    options, used = options_for(replace(model_request, response_format=None), refused)
+    options |= {"stream_usage": USAGE in used, "disable_streaming": STREAM in refused}
+    chain = target(models.get(model_request.model).model_copy(update=options))
+    return cast(Runnable[Any, Any], coerce_to_runnable(chain))
 
 
 def _messages(chunks: Iterable[Any], watch: _Watch) -> Iterator[AIMessage]:
-    """The chunks of a chain as messages; objects as one text of JSON, once they are whole. Raises Fault."""
+    """The chunks of a chain as messages; objects as one text of JSON, once they are whole. Raises ModelError."""
     whole = None
     for chunk in chunks:
         match chunk:
             case AIMessage():
-                watch.reasons += filter(None, [chunk.response_metadata.get("finish_reason")])
+                reason = chunk.response_metadata.get("finish_reason")
+                if end_of(reason) is not None:
+                    watch.reasons.append(str(reason))
                 yield chunk
             case str():
                 yield AIMessageChunk(content=chunk)
@@ -93,8 +98,7 @@ def _messages(chunks: Iterable[Any], watch: _Watch) -> Iterator[AIMessage]:
                 yield AIMessageChunk(content="")
             case _:
                 raise TypeError(f"it gave a {type(chunk).__name__}; text, AI messages and dicts are understood")
-    if None in watch.reasons:  # invariant 6
-        raise ModelError("A model's stream ended before its answer did.")
+    watch.check_ends()
     if whole is not None:
         text = orjson.dumps(whole, default=_plain, option=orjson.OPT_INDENT_2).decode()
         yield AIMessageChunk(content=text)
@@ -116,17 +120,18 @@ def _plain(value: Any) -> Any:
     return str(value.text) if isinstance(value, AIMessage) else to_jsonable_python(value)
 
 
-def _fault(models: Models, ask: ModelRequest, name: str, watch: _Watch, error: Exception) -> ModelError:
+def _fault(models: Models, model_request: ModelRequest, name: str, watch: _Watch, error: Exception) -> ModelError:
     """What an exception that came out of the chain means: a model that failed, or the user's code."""
-    feature = next((feature for feature, words in _REFUSALS.items() if words in str(error)), None)
-    if feature and feature not in models.refused(ask.model):
-        models.refuse(ask.model, feature)
-        return ModelError(str(error))
-    by_model = any(error is one for one in watch.errors)
-    if by_model and (fault := model_error(error, models.server_of(ask.model).url)):
-        return fault
+    refused = models.refused(model_request.model)
+    used = [feature for feature in (USAGE, STREAM) if feature not in refused]
+    if feature := refused_feature(str(error), used, getattr(error, "status_code", None)):
+        models.refuse(model_request.model, feature)
+        return models.fault(model_request.model, ModelError(str(error)))
+    if any(error is other for other in watch.errors):
+        return models.fault(model_request.model, error)
     log_error(f"runnable {name}", error)
-    return ModelError(f"The chain {name} failed: {type(error).__name__}: {error}", transient=False)
+    fault = ModelError(f"The chain {name} failed: {type(error).__name__}: {error}", transient=False)
+    return models.fault(model_request.model, fault)
 
 
 class _Left(BaseException):
@@ -145,9 +150,17 @@ class _Watch(BaseCallbackHandler):
         self.errors: list[BaseException] = []
         self._usages: list[UsageMetadata] = []
 
+    def check_ends(self) -> None:
+        """Raises ModelError when a model's answer had no end that can be believed."""
+        if None in self.reasons:  # invariant 6
+            raise ModelError(ENDED_EARLY)
+        if broken := next((reason for reason in self.reasons if end_of(reason) is End.FAULT), None):
+            raise ModelError(f"A model of the chain broke its answer off: {broken:.200}")
+
     def ending(self) -> AIMessageChunk:
         """How all of the models' answers ended, taken together, and their usage."""
-        reason = next((reason for reason in self.reasons if reason in _CUT_SHORT), "stop")
+        cut = (reason for reason in self.reasons if end_of(reason) in (End.LENGTH, End.FILTER))
+        reason = next(cut, "stop")
         usage = reduce(add_usage, self._usages) if self._usages else None
         return AIMessageChunk(content="", response_metadata={"finish_reason": reason}, usage_metadata=usage)
 
@@ -168,8 +181,9 @@ class _Watch(BaseCallbackHandler):
         self.running.discard(run_id)
         for generation in (one for several in response.generations for one in several):
             message = getattr(generation, "message", None)
-            told = {**(generation.generation_info or {}), **getattr(message, "response_metadata", {})}
-            self.reasons.append(next((str(told[name]).lower() for name in _REASONS if told.get(name)), None))
+            metadata = {**(generation.generation_info or {}), **getattr(message, "response_metadata", {})}
+            reasons = (str(metadata[name]) for name in _REASONS if end_of(metadata.get(name)) is not None)
+            self.reasons.append(next(reasons, None))
             if usage := getattr(message, "usage_metadata", None):
                 self._usages.append(usage)
 

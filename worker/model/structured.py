@@ -14,23 +14,24 @@ from jsonschema import Draft202012Validator
 from langchain_core.utils.json import parse_json_markdown
 from referencing import Registry
 
+from jobs.requests.job_request import JobRequest
 from worker.model.errors import ModelError
 
 _LONGEST_REASON = 500
 
 
-def noted(request: Mapping[str, Any], text: str) -> dict[str, Any]:
+def noted(request: JobRequest, text: str) -> dict[str, Any]:
     """What a response's `penstock` object tells of a whole answer: `parsed`, if it is JSON.
 
-    Raises Fault when JSON was asked for and this is none, or another than its schema describes.
+    Raises ModelError when JSON was asked for and this is none, or another than its schema describes.
     """
-    form, prompt = (request["text"] or {}).get("format") or {"type": "text"}, request["prompt"]
+    form, prompt = (request.text or {}).get("format") or {"type": "text"}, request.prompt
     if form["type"] != "text":
         try:
             return {"parsed": parsed(text, form.get("schema", {"type": "object"}))}
         except ValueError as error:
             raise ModelError(f"The answer is not the JSON that was asked for: {error}", transient=False) from error
-    if prompt and prompt.get("runnable") and text.startswith("{"):
+    if prompt and prompt.runnable and text.startswith("{"):
         with suppress(ValueError):
             return {"parsed": parsed(text, {})}
     return {}

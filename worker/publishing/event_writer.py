@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -16,6 +16,18 @@ from jobs.storage.attempts import Claim, Note
 from worker.publishing import part_events
 from worker.publishing.frame_buffer import FrameBuffer
 from worker.publishing.rate_histogram import RateHistogram
+
+
+class Waiting(NamedTuple):
+    """Why a model is not asked at once, with which try it will be asked, and when, in Unix seconds."""
+
+    reason: str
+    number: int
+    until: float
+
+    def to_wire(self) -> dict[str, Any]:
+        """As the `penstock` object of a response has it."""
+        return {"reason": self.reason, "try": self.number, "until": round(self.until, 1)}
 
 
 class EventWriter:
@@ -29,6 +41,8 @@ class EventWriter:
         # Why this attempt was needed; None for the first.
         self.reason: str | None = None
         self.first_text_at = job.first_token_at
+        # What each section waits for, by its number.
+        self.waiting: dict[int, Waiting] = {}
         self.rate_histogram = RateHistogram((job.progress or {}).get("curve"))
         self._opening = threading.Lock()
 
@@ -121,10 +135,12 @@ class EventWriter:
         """How far the job is, as its row tells it."""
         with self.buffer.lock:
             state = progress(self.buffer.fold.items.values())
+        longest = max(list(self.waiting.values()), key=lambda waiting: waiting.until, default=None)
         columns = {
             "done": state["done"],
             "total": state["total"],
             "words": state["words"],
             "curve": self.rate_histogram.to_wire(),
+            **({"waiting": longest.to_wire()} if longest else {}),
         }
         return Note(self.claim, orjson.dumps(columns).decode(), self.first_text_at)

@@ -10,12 +10,11 @@ from dataclasses import replace
 from langchain_core.messages import AIMessage
 
 from jobs.settings import ModelServer, Settings
-from jobs.storage.attempts import Replaced
 from worker.model import runnables
 from worker.model.call import stream
-from worker.model.cancellation import Call, Stopped, Timeouts
+from worker.model.cancellation import Call, Timeouts
 from worker.model.chunks import ChunkReader, Kind
-from worker.model.errors import ModelError, model_error
+from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
 from worker.writing.attempt_context import AttemptContext
 from worker.writing.outcome import STOPPED
@@ -38,6 +37,8 @@ def stream_answer(
     ):
         try:
             for piece in answer.pieces(chunks):
+                if answer.end is not None:
+                    call.answer_ended()
                 call.progress(text=piece is not None)
                 if piece is not None:
                     attempt.writer.note_rate(len(piece[1]))
@@ -45,26 +46,23 @@ def stream_answer(
                 call.check()
                 if attempt.cancellation.is_winding_down and piece is not None and _SENTENCE_END.search(piece[1]):
                     answer.finish_reason = STOPPED
-                    break
-        except (Stopped, Replaced, ModelError):
-            raise
-        except Exception as error:
+                    return answer
+        except ModelError:
             call.check()  # a socket that we shut fails like any other
-            raise model_error(error, server.url) or error from error
+            raise
         call.check()
-    if answer.finish_reason is None:  # invariant 6
-        raise ModelError("The model's stream ended before its answer did.")
+    answer.check_end()
     return answer
 
 
 def _timeouts(settings: Settings, server: ModelServer) -> Timeouts:
     first = settings.first_token_seconds if server.stream else settings.total_seconds
-    return Timeouts(first, settings.gap_seconds, settings.total_seconds)
+    return Timeouts(first, settings.gap_seconds, settings.total_seconds, settings.keepalive_seconds)
 
 
 def _chunks(attempt: AttemptContext, model_request: ModelRequest, call: Call) -> Generator[AIMessage]:
     """An answer, by the chain that the prompt names or else by ours."""
-    prompt = attempt.claim.job.request["prompt"] or {}
-    if name := prompt.get("runnable"):
-        return runnables.stream(attempt.context.models, model_request, name, prompt["variables"], call)
+    prompt = attempt.claim.job.request.prompt
+    if prompt and prompt.runnable:
+        return runnables.stream(attempt.context.models, model_request, prompt.runnable, prompt.variables, call)
     return stream(attempt.context.models, model_request)

@@ -44,9 +44,18 @@ class AttemptContext:
     @property
     def model(self) -> str:
         """Whom to ask: the model that the request names, else the first of its fallbacks that is not given up."""
-        requested: str = self.claim.job.request["model"]
-        candidates = (requested, *self.context.settings.server_of(requested).fallbacks)
-        return next((name for name in candidates if self.models.get(name) is None), requested)
+        candidates = self._candidates
+        return next((name for name in candidates if self.models.get(name) is None), candidates[0])
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether there is another model to ask when the present one is given up."""
+        return any(name != self.model and self.models.get(name) is None for name in self._candidates)
+
+    @property
+    def _candidates(self) -> tuple[str, ...]:
+        requested = self.claim.job.request.model
+        return (requested, *self.context.settings.server_of(requested).fallbacks)
 
     def checkpoint(self, section: int, usage: Mapping[str, int] | None, items: Any) -> None:
         """Commit a finished section.

@@ -13,7 +13,7 @@ from jobs.requests.prompts import fill
 from worker.model.cancellation import Reason
 from worker.model.chunks import Kind
 from worker.model.errors import ModelError
-from worker.model.request import ModelRequest, model_request
+from worker.model.request import ModelRequest
 from worker.publishing.event_writer import EventWriter
 from worker.writing.answer_stream import stream_answer
 from worker.writing.attempt_context import AttemptContext
@@ -73,8 +73,8 @@ def _plan(attempt: AttemptContext) -> tuple[Outline, Outcome]:
 def _ask_for_outline(attempt: AttemptContext, section: Section) -> tuple[Outline, Mapping[str, int] | None]:
     """One try at an outline, with one repair of an answer that is none. Raises Fault, Stopped."""
     request = attempt.claim.job.request
-    schema = schema_of(int(request["prompt"]["variables"].get("sections") or 0))
-    ask = model_request(request).with_form({"type": "json_schema", "name": "outline", "schema": schema})
+    schema = schema_of(int(request.variables.get("sections") or 0))
+    ask = ModelRequest.for_job(request).with_format({"type": "json_schema", "name": "outline", "schema": schema})
     said, usage = _hear_outline(attempt, section, ask)
     try:
         outline = Outline.read(said, schema)
@@ -114,9 +114,10 @@ def _hear_outline(attempt: AttemptContext, section: Section, ask: ModelRequest) 
 
 def _sections(attempt: AttemptContext, outline: Outline) -> list[Section]:
     """The sections of the outline, and a summary if there is to be one: everybody can see them from here on."""
-    prompt, titles = attempt.claim.job.request["prompt"], [chapter.title for chapter in outline.sections]
-    if prompt["plan"]["summary"]:
-        titles.append(_SUMMARY[prompt["variables"]["language"]])
+    request = attempt.claim.job.request
+    titles = [chapter.title for chapter in outline.sections]
+    if request.plan["summary"]:
+        titles.append(_SUMMARY[request.variables["language"]])
     sections = [Section(attempt.writer, number, title=title) for number, title in enumerate(titles, 1)]
     for section in sections:
         if not _finished(attempt, section.number):
@@ -129,7 +130,7 @@ def _write_chapter(attempt: AttemptContext, outline: Outline, section: Section) 
         return before
     if attempt.cancellation.is_winding_down:
         return Outcome(Status.INCOMPLETE, reason=STOPPED)
-    values = attempt.claim.job.request["prompt"]["variables"]
+    values = attempt.claim.job.request.variables
     number, chapter = section.number, outline.sections[section.number - 1]
     parts = source_text.split(str(values.get("source", "")))
     needed = parts if len(parts) == 1 else [parts[part - 1] for part in chapter.sources if 0 < part <= len(parts)]
@@ -147,7 +148,7 @@ def _write_chapter(attempt: AttemptContext, outline: Outline, section: Section) 
 def _write_summary(attempt: AttemptContext, outline: Outline, section: Section) -> Outcome:
     if before := _finished(attempt, section.number):
         return before
-    words = attempt.claim.job.request["prompt"]["variables"].get("words")
+    words = attempt.claim.job.request.variables.get("words")
     # Without what an earlier try wrote of the summary itself: it is asked for in the same words each time.
     items = attempt.writer.buffer.snapshot()["output"]
     chapters = [item for item in items if item["penstock"]["section"] < section.number]
@@ -161,8 +162,8 @@ def _write_summary(attempt: AttemptContext, outline: Outline, section: Section) 
 def _step(attempt: AttemptContext, step: str, outline: Outline, told: Mapping[str, Any]) -> ModelRequest:
     """What the model is asked in one step of the plan."""
     request = attempt.claim.job.request
-    values = {**request["prompt"]["variables"], "title": outline.title, "outline": outline.lines(), **told}
-    return model_request(request).with_messages(fill(request["prompt"]["plan"][step], values))
+    values = {**request.variables, "title": outline.title, "outline": outline.lines(), **told}
+    return ModelRequest.for_job(request).with_messages(fill(request.plan[step], values))
 
 
 def _together(writer: EventWriter, outcomes: Sequence[Outcome]) -> Outcome:

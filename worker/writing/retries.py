@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from worker.model.errors import ModelError
+from worker.model.retry_policy import RetryPolicy
+from worker.publishing.event_writer import Waiting
 from worker.writing.attempt_context import AttemptContext
 from worker.writing.section import Section
 
@@ -17,20 +20,29 @@ def with_retries(attempt: AttemptContext, section: Section, step: Callable[[], T
 
     A model that fails for good before the section has a word is given up for the next one. Raises ModelError, Stopped.
     """
-    tries = 0
+    policy: RetryPolicy | None = None
     while True:
         model = attempt.model
         try:
             return step()
         except ModelError as error:
-            if error.transient and tries < attempt.context.settings.model_retries:
-                attempt.cancellation.wait(error.pause(tries))
+            policy = policy or RetryPolicy(attempt.context.settings, has_fallback=attempt.has_fallback)
+            if (pause := policy.pause(error)) is not None:
+                _wait(attempt, section, Waiting(error.message, policy.tries + 1, time.time() + pause))
                 section.restart(error.message)
-                tries += 1
                 continue
             if any(attempt.writer.text_of(item) for item in attempt.writer.items(section.number)):
                 raise
             attempt.models[model] = error.message
             if attempt.models.get(attempt.model) is not None:  # there is no other
                 raise
-            tries = 0
+            policy = None
+
+
+def _wait(attempt: AttemptContext, section: Section, waiting: Waiting) -> None:
+    """Wait before the next try; the job's row tells of it meanwhile. Raises Stopped."""
+    attempt.writer.waiting[section.number] = waiting
+    try:
+        attempt.cancellation.wait(waiting.until - time.time())
+    finally:
+        del attempt.writer.waiting[section.number]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from jobs.job import Status
+from worker.model.answer.finish_reason import End
 from worker.model.chunks import ChunkReader, Kind
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
@@ -14,14 +15,6 @@ from worker.writing.attempt_context import AttemptContext
 from worker.writing.outcome import STOPPED, Outcome
 from worker.writing.retries import with_retries
 from worker.writing.section import Section
-
-# Why an answer is not whole: the model's finish_reason, and what the response says.
-_REASONS = {
-    "length": "max_output_tokens",
-    "max_tokens": "max_output_tokens",
-    "content_filter": "content_filter",
-    STOPPED: STOPPED,
-}
 
 
 def write_section(
@@ -35,9 +28,11 @@ def write_section(
         answer = with_retries(attempt, section, partial(_write_stream, attempt, section, model_request, heading))
     except ModelError as error:
         return Outcome.failed(error.message, error.code)
-    if reason := _REASONS.get(str(answer.finish_reason)):
-        return Outcome(Status.INCOMPLETE, reason=reason, usage=answer.usage)
-    if answer.finish_reason in ("tool_calls", "function_call"):
+    if answer.finish_reason == STOPPED:
+        return Outcome(Status.INCOMPLETE, reason=STOPPED, usage=answer.usage)
+    if answer.end in (End.LENGTH, End.FILTER):
+        return Outcome(Status.INCOMPLETE, reason=answer.end, usage=answer.usage)
+    if answer.end is End.TOOL:
         return Outcome.failed("The model asked for a tool instead of answering; Penstock offers it none.")
     section.write(Kind.TEXT, ending)
     try:

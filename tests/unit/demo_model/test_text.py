@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo_model.composition import Brief, compose, read_brief, reason
-from demo_model.phrasebook import Phrasebook, measure, pools, split_tokens
+from demo_model.passages import PassagePicker, measure, pools, split_tokens
+from demo_model.text_generator import Brief, generate_text, read_brief, reason
 
 KINDS = ("story", "explainer", "essay")
 TOPICS = {"en": "the Antikythera mechanism", "zh": "翠花"}
@@ -44,7 +44,7 @@ def test_a_brief_is_read_from_the_prompt(prompt: str, expected: Brief) -> None:
 @pytest.mark.parametrize("language", TOPICS)
 def test_an_explainer_keeps_the_three_headings_of_its_prompt(language: str) -> None:
     system = "Answer in three parts: " + " ".join(pools(language)["marker"])
-    text = compose(read_brief("tea", [system, "tea"]), "seed")
+    text = generate_text(read_brief("tea", [system, "tea"]), "seed")
     headings = [line.removeprefix("### ") for line in text.splitlines() if line.startswith("#")]
     assert headings == pools(language)["marker"]
 
@@ -52,7 +52,7 @@ def test_an_explainer_keeps_the_three_headings_of_its_prompt(language: str) -> N
 @pytest.mark.parametrize(("language", "kind"), ALL_BRIEFS)
 def test_a_text_says_who_wrote_it_and_is_markdown_with_a_list(language: str, kind: str) -> None:
     for seed in "abcdefgh":
-        text = compose(brief(language, kind), seed)
+        text = generate_text(brief(language, kind), seed)
         assert text.startswith(pools(language)["note"][0] + "\n\n")
         assert "\n- " in text
         assert "**" in text
@@ -65,30 +65,30 @@ def test_a_text_says_who_wrote_it_and_is_markdown_with_a_list(language: str, kin
 @pytest.mark.parametrize("size", [300, 1000, 20_000])
 def test_a_text_is_about_as_long_as_asked(language: str, kind: str, size: int) -> None:
     for seed in "abcd":
-        assert measure(compose(brief(language, kind, size), seed)) == pytest.approx(size, rel=0.25)
+        assert measure(generate_text(brief(language, kind, size), seed)) == pytest.approx(size, rel=0.25)
 
 
 @pytest.mark.parametrize(("language", "kind"), ALL_BRIEFS)
 def test_five_hundred_words_do_not_repeat_themselves(language: str, kind: str) -> None:
-    lines = Counter(line for line in compose(brief(language, kind, 500), "seed").splitlines() if line)
+    lines = Counter(line for line in generate_text(brief(language, kind, 500), "seed").splitlines() if line)
     assert lines.most_common(1)[0][1] == 1
 
 
 @pytest.mark.parametrize(("language", "kind"), ALL_BRIEFS)
 def test_there_are_always_enough_tokens(language: str, kind: str) -> None:
     for count in (0, 1, 7, 400, 30_000):
-        assert len(split_tokens(compose(brief(language, kind), "seed", count))) >= count
+        assert len(split_tokens(generate_text(brief(language, kind), "seed", count))) >= count
         assert len(split_tokens(reason(brief(language, kind), "seed", count))) >= count
 
 
 def test_long_texts_are_divided_by_numbered_headings() -> None:
-    assert "\n### 4. " in compose(brief("en", "story", 2000), "seed")
-    assert "\n### 8. " in compose(brief("zh", "essay", 5000), "seed")
+    assert "\n### 4. " in generate_text(brief("en", "story", 2000), "seed")
+    assert "\n### 8. " in generate_text(brief("zh", "essay", 5000), "seed")
 
 
 @pytest.mark.parametrize("language", TOPICS)
 def test_every_passage_takes_its_slots(language: str) -> None:
-    book = Phrasebook(language, "tea", "seed")
+    book = PassagePicker(language, "tea", "seed")
     for name, passages in pools(language).items():
         assert passages, name
         assert all("{" not in passage.replace("*}", "}").format_map(book) for passage in passages)

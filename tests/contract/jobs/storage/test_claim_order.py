@@ -61,8 +61,8 @@ def test_a_model_runs_no_more_jobs_than_it_may(line: JobFactory) -> None:
     queue(line, "o", model=other)
     limits: Limits = {small: 2}.get
     taken = claims(line, limits)
-    assert Counter(claim.job.request["model"] for claim in taken) == {small: 2, other: 1}
-    line.finish(next(claim for claim in taken if claim.job.request["model"] == small))
+    assert Counter(claim.job.request.model for claim in taken) == {small: 2, other: 1}
+    line.finish(next(claim for claim in taken if claim.job.request.model == small))
     assert len(claims(line, limits)) == 1
 
 

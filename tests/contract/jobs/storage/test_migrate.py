@@ -57,8 +57,8 @@ def test_jobs_of_an_older_version_get_the_prompt_of_their_request(database: Data
     config = Config()
     config.set_main_option("script_location", str(files("jobs.storage") / "migrations"))
     older = connect(address)
-    required = {"owner": "o", "status": "queued", "created_at": 0, "attempt": 0, "rescues": 0, "seq_mark": 2}
-    required |= {"index_mark": 0, "send_after": 0, "sends": 0, "body_hash": "", "initial_frames": b""}
+    required = {"owner": "o", "status": "queued", "created_at": 0, "attempt": 0, "lost": 0, "seq_mark": 2}
+    required |= {"index_mark": 0, "send_after": 0, "sends": 0, "body_hash": "", "opening": b""}
     with older.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")

@@ -13,7 +13,7 @@ from sqlalchemy import update
 from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
 from jobs.protocol.response import SERVER_ERROR
-from jobs.requests.generation import FLEX
+from jobs.requests.job_request import FLEX
 from jobs.storage.schema import jobs
 from jobs.storage.statistics import Minute, Statistics
 from jobs.storage.workers import WorkerRegistry

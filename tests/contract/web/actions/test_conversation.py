@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -9,7 +10,6 @@ import pytest
 
 from jobs.errors import InvalidRequest
 from jobs.job import Job
-from jobs.requests.generation import messages_of
 from tests.support.job_factory import OWNER, JobFactory, accepted
 from tests.support.stack import Stack
 from web.actions.conversation import MAX_TURNS, history
@@ -35,7 +35,7 @@ def test_what_was_said_before_comes_before_the_new_input(client: openai.OpenAI, 
 
 
 def _told(penstock: Stack, job_id: str) -> list[dict[str, str]]:
-    return messages_of(JobFactory(penstock.database).store.get("local", job_id).request)
+    return JobFactory(penstock.database).store.get("local", job_id).request.model_messages
 
 
 def test_the_model_is_told_all_of_it(client: openai.OpenAI, penstock: Stack) -> None:
@@ -74,7 +74,7 @@ def test_a_response_that_has_not_ended_cannot_be_gone_on_with(client: openai.Ope
 def ended(rows: JobFactory, **body: object) -> Job:
     before = body.pop("before", None)
     said = history(rows.store, OWNER, str(before)) if before else []
-    claim = rows.claim(rows.store.accept(OWNER, {**accepted(**body), "history": said}))
+    claim = rows.claim(rows.store.accept(OWNER, replace(accepted(**body), history=said)))
     rows.finish(claim)
     return claim.job
 
@@ -83,7 +83,7 @@ def test_a_conversation_goes_back_so_far_and_no_further(rows: JobFactory) -> Non
     job = ended(rows)
     for _ in range(MAX_TURNS):
         job = ended(rows, before=job.id)
-    assert len(messages_of(job.request)) == 2 * MAX_TURNS + 1
+    assert len(job.request.model_messages) == 2 * MAX_TURNS + 1
     with pytest.raises(InvalidRequest, match="goes back 32 responses at most"):
         history(rows.store, OWNER, job.id)
 

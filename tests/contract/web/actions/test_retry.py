@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import openai
 import pytest
@@ -55,7 +56,7 @@ def test_invariant_5_finished_items_stay_across_a_retry(rows: JobFactory, half_d
 def test_a_retry_is_a_new_job_with_the_same_request(rows: JobFactory, half_done: Job) -> None:
     again = retry(rows.store, OWNER, half_done.id)
     assert again.id != half_done.id
-    assert again.request == {**half_done.request, "retry_of": half_done.id}
+    assert again.request == replace(half_done.request, retry_of=half_done.id)
     created, _ = events.events_of(events.split(again.initial_frames))
     assert created["response"]["penstock"]["retry_of"] == half_done.id
 
@@ -116,9 +117,9 @@ def test_a_job_that_its_sender_left_is_not_given_to_the_next(rows: JobFactory) -
     request = accepted(input="left alone", background=False)
     running = rows.store.accept("leaver", request)
     assert rows.store.accept("leaver", request, retried=1).id != running.id
-    cancelled = rows.store.accept("leaver", {**request, "background": True})
+    cancelled = rows.store.accept("leaver", replace(request, background=True))
     rows.store.request_cancel("leaver", cancelled.id)
-    assert rows.store.accept("leaver", {**request, "background": True}, retried=1).id != cancelled.id
+    assert rows.store.accept("leaver", replace(request, background=True), retried=1).id != cancelled.id
 
 
 def test_silent_retries_over_http(penstock: Stack) -> None:

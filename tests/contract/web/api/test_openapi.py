@@ -28,6 +28,7 @@ from jobs.job import Status
 from jobs.protocol import events, response
 from jobs.protocol.ids import new_job_id
 from jobs.requests import generation
+from jobs.requests.job_request import JobRequest
 from jobs.requests.prompts import Prompts
 from jobs.storage.statistics import QUEUES, Statistics
 from tests.support.stack import Stack, stack
@@ -158,7 +159,7 @@ def test_no_name_stands_for_two_schemas() -> None:
 
 def test_the_fields_of_a_response_are_those_that_are_built() -> None:
     asked = generation.parse(b'{"input": "x"}')
-    built = response.initial(new_job_id(), 0, generation.accept(asked, Prompts(None), default_model="demo", allowed=()))
+    built = response.initial(new_job_id(), 0, JobRequest.from_create(asked, Prompts(None), default_model="demo"))
     schema = describe()["components"]["schemas"]["Response"]
     assert set(schema["required"]) == set(schema["properties"]) == set(built)
 

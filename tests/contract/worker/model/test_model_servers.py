@@ -66,6 +66,7 @@ def house(other: DemoModel, nobody: str, tmp_path_factory: pytest.TempPathFactor
     variables = {
         "PENSTOCK_SERVERS": json.dumps({name: {"url": other.url, **table} for name, table in servers.items()}),
         "PENSTOCK_MODEL_RETRIES": "1",
+        "PENSTOCK_RESTART_SECONDS": "2",
         **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), nobody),
     }
     with stack(tmp_path_factory.mktemp("models") / "data", workers=1, **variables) as penstock:

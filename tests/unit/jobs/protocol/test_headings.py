@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.protocol.headings import noted, parts_of
+from jobs.requests.job_request import JobRequest
+from jobs.requests.prompts import RenderedPrompt
 
 HEADINGS = {"core": "[Core idea]", "example": "[Example]", "end": "【总结】"}
 
@@ -61,7 +63,7 @@ def test_a_finished_part_never_changes(pieces: list[str]) -> None:
 
 
 def test_only_a_prompt_that_declares_parts_has_them() -> None:
-    assert noted({"prompt": None}, "[Core idea] x", whole=True) == {}
-    assert noted({"prompt": {"id": "story", "parts": {}}}, "x", whole=True) == {}
-    assert noted({"prompt": {"id": "accepted before there were any"}}, "x", whole=True) == {}
-    assert noted({"prompt": {"parts": HEADINGS}}, "[Core idea] x", whole=True) == {"parts": {"core": "x"}}
+    assert noted(JobRequest(model="m"), "[Core idea] x", whole=True) == {}
+    assert noted(JobRequest(model="m", prompt=RenderedPrompt(id="story")), "x", whole=True) == {}
+    declares = JobRequest(model="m", prompt=RenderedPrompt(id="explainer", parts=HEADINGS))
+    assert noted(declares, "[Core idea] x", whole=True) == {"parts": {"core": "x"}}

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from jobs.errors import BadSetting, InvalidRequest
 from jobs.requests import generation as creation
+from jobs.requests.job_request import JobRequest, named_model
 from jobs.requests.prompts import Prompt, Prompts, language_of, read_prompt
 
 STORY = Prompts(None).get("story", None)
@@ -43,19 +44,19 @@ def test_the_built_in_ones_need_a_topic_and_nothing_else() -> None:
     for prompt in Prompts(None):
         for topic, language in (("tides", "en"), ("潮汐", "zh")):
             kept = prompt.render({"topic": topic})
-            assert kept["variables"]["language"] == language == language_of(topic)
-            assert any(topic in message["content"] for message in kept["messages"])
-            assert not any("{{" in message["content"] for message in kept["messages"])
+            assert kept.variables["language"] == language == language_of(topic)
+            assert any(topic in message["content"] for message in kept.messages)
+            assert not any("{{" in message["content"] for message in kept.messages)
     kept = STORY.render({"topic": "tides", "language": "zh"})
-    assert kept["variables"] == {"topic": "tides", "language": "zh", "words": 300}
-    assert (kept["id"], kept["version"], kept["digest"]) == ("story", "1", STORY.digest)
+    assert kept.variables == {"topic": "tides", "language": "zh", "words": 300}
+    assert (kept.id, kept.version, kept.digest) == ("story", "1", STORY.digest)
 
 
 @given(st.text(min_size=1, max_size=50))
 def test_a_variable_is_text_and_nothing_more(topic: str) -> None:
     kept = STORY.render({"topic": topic, "language": "en", "words": "100"})
-    assert kept["messages"][-1]["content"] == f"Write a story of about 100 words about “{topic}”."
-    assert kept["variables"] == {"topic": topic, "language": "en", "words": 100}  # forms only have text
+    assert kept.messages[-1]["content"] == f"Write a story of about 100 words about “{topic}”."
+    assert kept.variables == {"topic": topic, "language": "en", "words": 100}  # forms only have text
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_a_users_file_beats_a_built_in_one(tmp_path: Path) -> None:
     mine = Prompts(tmp_path).get("story", None)
     assert mine.version == "7"
     assert mine.digest != STORY.digest
-    assert mine.render({"topic": "{{n}}"})["messages"] == [{"role": "user", "content": "{{n}} 2 {{n}}"}]
+    assert mine.render({"topic": "{{n}}"}).messages == [{"role": "user", "content": "{{n}} 2 {{n}}"}]
     assert [prompt.id for prompt in Prompts(tmp_path)] == [prompt.id for prompt in Prompts(None)]
 
 
@@ -96,22 +97,22 @@ def test_a_file_says_how_its_model_is_to_work(tmp_path: Path) -> None:
     (tmp_path / "story.toml").write_text(FILE + SETTINGS)
     prompts = Prompts(tmp_path)
 
-    def kept(**body: Any) -> dict[str, Any]:
+    def kept(**body: Any) -> JobRequest:
         asked = creation.CreateRequest.model_validate({"prompt": {"id": "story", "variables": {"topic": "x"}}, **body})
-        return creation.accept(asked, prompts, default_model="server's", allowed=())
+        return JobRequest.from_create(asked, prompts, default_model="server's")
 
     form = {"type": "json_schema", "name": "facts", "schema": {"type": "object"}, "strict": True}
     by_prompt = kept()
-    assert (by_prompt["model"], by_prompt["temperature"], by_prompt["top_p"]) == ("large", 0.2, None)
-    assert (by_prompt["max_output_tokens"], by_prompt["reasoning"]) == (500, {"effort": "low"})
-    assert by_prompt["text"] == {"format": form}
+    assert (by_prompt.model, by_prompt.temperature, by_prompt.top_p) == ("large", 0.2, None)
+    assert (by_prompt.max_output_tokens, by_prompt.reasoning) == (500, {"effort": "low"})
+    assert by_prompt.text == {"format": form}
     # A request's own word wins, one by one.
     by_both = kept(model="own", temperature=0, text={"verbosity": "low"}, reasoning={"summary": "auto"})
-    assert (by_both["model"], by_both["temperature"], by_both["max_output_tokens"]) == ("own", 0, 500)
-    assert (by_both["text"], by_both["reasoning"]) == ({"format": form, "verbosity": "low"}, {"summary": "auto"})
-    assert kept(text={"format": {"type": "text"}})["text"] == {"format": {"type": "text"}}
+    assert (by_both.model, by_both.temperature, by_both.max_output_tokens) == ("own", 0, 500)
+    assert (by_both.text, by_both.reasoning) == ({"format": form, "verbosity": "low"}, {"summary": "auto"})
+    assert kept(text={"format": {"type": "text"}}).text == {"format": {"type": "text"}}
     with pytest.raises(InvalidRequest, match="'large' does not exist here"):
-        creation.accept(
+        JobRequest.from_create(
             creation.CreateRequest.model_validate({"prompt": {"id": "story", "variables": {"topic": "x"}}}),
             prompts,
             default_model="small",
@@ -128,13 +129,15 @@ def test_the_model_of_a_request_is_its_own_or_its_prompts(tmp_path: Path) -> Non
         ({"prompt": {"id": "explainer"}}, None),
         ({"input": "x"}, None),
     ):
-        assert creation.named_model(creation.CreateRequest.model_validate(body), prompts) == model
+        assert named_model(creation.CreateRequest.model_validate(body), prompts) == model
 
 
 def test_sections_are_no_json() -> None:
     body = {"prompt": {"id": "report", "variables": {"topic": "x"}}, "text": {"format": {"type": "json_object"}}}
     with pytest.raises(InvalidRequest, match="sections of text") as caught:
-        creation.accept(creation.CreateRequest.model_validate(body), Prompts(None), default_model="m", allowed=())
+        JobRequest.from_create(
+            creation.CreateRequest.model_validate(body), Prompts(None), default_model="m", allowed=()
+        )
     assert caught.value.param == "text.format"
 
 
@@ -142,10 +145,10 @@ def test_headings_are_those_of_the_language() -> None:
     explainer = Prompts(None).get("explainer", None)
     for topic, core in (("tides", "[Core idea]"), ("潮汐", "【核心概念】")):
         kept = explainer.render({"topic": topic})
-        assert list(kept["parts"]) == ["core", "example", "sentence"]
-        assert kept["parts"]["core"] == core
-        assert all(heading in kept["messages"][0]["content"] for heading in kept["parts"].values())
-    assert STORY.render({"topic": "tides"})["parts"] == {}
+        assert list(kept.parts) == ["core", "example", "sentence"]
+        assert kept.parts["core"] == core
+        assert all(heading in kept.messages[0]["content"] for heading in kept.parts.values())
+    assert STORY.render({"topic": "tides"}).parts == {}
 
 
 @pytest.mark.parametrize(
@@ -190,6 +193,7 @@ MODULES = {
     "chain_with_a_typo": "import no_such_library",
     "chain_that_exits": "raise SystemExit('use me as a library')",
     "chain_in_two_lines": "raise ValueError('first\\nsecond')",
+    "jobs": "from . import good_chain; import good_chain as same; made = good_chain.made",
 }
 
 
@@ -205,6 +209,8 @@ def test_a_runnable_lies_beside_its_file(tmp_path: Path, monkeypatch: pytest.Mon
 
     for _ in range(2):
         prompt("good_chain:made").import_runnable()
+        prompt("jobs:made").import_runnable()  # not our package of this name
+        prompt("json.decoder:JSONDecoder").import_runnable()
     assert sys.path == [*before, str(tmp_path)]
     for runnable, words in (
         ("good_chain:number", "a int is no Runnable"),

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 
-from worker.model.chunks import ChunkReader, Kind, ThinkTagParser
+from worker.model.answer.think_tags import ThinkTagParser
+from worker.model.chunks import ChunkReader, Kind
 
 TEXTS = {
     "<think>why</think>because": ("why", "because"),
@@ -19,21 +20,45 @@ TEXTS = {
     "<think>why <b></thin></think>so </think> <think>is</think>": ("why <b></thin>", "so </think> <think>is</think>"),
     "<think>never said</thi": ("never said</thi", ""),
     "because <think>no thought</think>": ("", "because <think>no thought</think>"),
-    "<thinking>about</thinking>": ("", "<thinking>about</thinking>"),
+    "<thinking>about</thinking>": ("about", ""),
+    "<Thought>\nwhy</thought>\n\nbecause": ("why", "because"),
+    "[THINK]why[/THINK]because": ("why", "because"),
+    "<seed:think>why</seed:think>because": ("why", "because"),
+    "\u25c1think\u25b7why\u25c1/think\u25b7because": ("why", "because"),
+    "<think>why</think>\n<think>really</think>because": ("whyreally", "because"),
+    "<think>why</think></think>because": ("why", "because"),
+    "<think>a `</think>` b</think>because": ("a `</think>` b", "because"),
+    # Without an opening tag, which the template wrote into the prompt.
+    "why\n</think>\n\nbecause": ("why\n", "because"),
+    "</think>because": ("", "because"),
+    'why "so"</think>because': ('why "so"', "because"),
+    "`why` so[/THINK]because of `</think>`": ("`why` so", "because of `</think>`"),
+    # What talks about tags.
+    "use `</think>` here": ("", "use `</think>` here"),
+    'use "</think>" here': ("", 'use "</think>" here'),
+    "so\n```xml\n</think>\n```\nhere": ("", "so\n```xml\n</think>\n```\nhere"),
+    "a [1] <b>c</b> [d": ("", "a [1] <b>c</b> [d"),
     "<thi": ("", "<thi"),
     "a\ud83d\ude00": ("", "a😀"),
     "a\ud83db\ude00\ud83d": ("", "a\ufffdb\ufffd\ufffd"),
 }
-PIECES = ["<think>", "</think>", "<", "think>", " ", "\n", "x", "翠", "\ud83d", "\ude00", "\ufeff"]
+PIECES = [
+    *("<think>", "</think>", "[THINK]", "[/THINK]", "<", "think>", "`", '"', " ", "\n", "x"),
+    *("翠", "\ud83d", "\ude00", "\ufeff"),
+]
 
 
 def read(chunks: Iterable[str]) -> tuple[str, str]:
     """The reasoning and the answer in these chunks."""
-    said = dict.fromkeys(Kind, "")
+    texts = dict.fromkeys(Kind, "")
     for kind, text in filter(None, ChunkReader().pieces(AIMessageChunk(content=chunk) for chunk in chunks)):
-        assert kind is Kind.TEXT or not said[Kind.TEXT]
-        said[kind] += text
-    return said[Kind.REASONING], said[Kind.TEXT]
+        if kind is Kind.RETRACTION:
+            texts[Kind.REASONING] += texts.pop(Kind.TEXT)
+            texts[Kind.TEXT] = ""
+            continue
+        assert kind is Kind.TEXT or not texts[Kind.TEXT]
+        texts[kind] += text
+    return texts[Kind.REASONING], texts[Kind.TEXT]
 
 
 def cut(text: str, places: Iterable[int]) -> list[str]:

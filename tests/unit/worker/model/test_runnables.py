@@ -31,7 +31,7 @@ from worker.model.cancellation import Cancellation, Reason, Stopped, Timeouts, c
 from worker.model.chat_model import ChatModel
 from worker.model.chunks import ChunkReader, Kind, Piece
 from worker.model.errors import ModelError
-from worker.model.request import model_request
+from worker.model.request import ModelRequest
 
 Chain = Runnable[Any, Any]
 ASK = ChatPromptTemplate([("user", "{topic}")])
@@ -57,7 +57,7 @@ def pieces(
     context: WorkerContext, name: str, topic: str, stop: Cancellation, answer: ChunkReader, **body: Any
 ) -> Iterator[Piece]:
     """What a chain of this file says about a topic, as a generation hears it."""
-    ask = model_request(accepted(**{"model": "demo+rate=0+tokens=20", **body}))
+    ask = ModelRequest.for_job(accepted(**{"model": "demo+rate=0+tokens=20", **body}))
     with stop.call(PATIENCE) as call:
         whole_name = name if ":" in name else f"{__name__}:{name}"
         chunks = runnables.stream(context.models, ask, whole_name, {"topic": topic, "language": "en"}, call)
@@ -307,13 +307,18 @@ def test_an_error_of_the_users_ends_the_job_and_is_not_logged(
     assert SECRET not in caplog.text
 
 
-@pytest.mark.parametrize("feature", ["nooptions", "nostream"])
-def test_what_a_server_refuses_is_done_without_from_then_on(context: WorkerContext, feature: str) -> None:
-    model = f"demo+rate=0+tokens=9+{feature}"
+def test_what_a_server_refuses_is_done_without_from_then_on(context: WorkerContext) -> None:
+    model = "demo+rate=0+tokens=9+nooptions"
     with pytest.raises(ModelError) as caught:
         run(context, "parsed", model=model)
     assert caught.value.transient  # so that it is asked again
     answer, said = run(context, "parsed", model=model)
+    assert said[Kind.TEXT]
+    assert answer.finish_reason == "stop"
+
+
+def test_a_whole_answer_to_a_chain_that_streams_is_one(context: WorkerContext) -> None:
+    answer, said = run(context, "parsed", model="demo+rate=0+tokens=9+nostream")
     assert said[Kind.TEXT]
     assert answer.finish_reason == "stop"
 

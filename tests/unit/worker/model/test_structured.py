@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.requests.job_request import JobRequest
+from jobs.requests.prompts import RenderedPrompt
 from worker.model.errors import ModelError
 from worker.model.structured import noted
 
@@ -26,11 +28,11 @@ JSON = st.recursive(
 NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 
-def asked(form: dict[str, Any] | None, prompt: dict[str, Any] | None = None) -> dict[str, Any]:
-    return {"text": form and {"format": form}, "prompt": prompt}
+def asked(form: dict[str, Any] | None, prompt: RenderedPrompt | None = None) -> JobRequest:
+    return JobRequest(model="demo", text={"format": form} if form else None, prompt=prompt)
 
 
-def by_schema(schema: dict[str, Any]) -> dict[str, Any]:
+def by_schema(schema: dict[str, Any]) -> JobRequest:
     return asked({"type": "json_schema", "name": "x", "schema": schema})
 
 
@@ -42,12 +44,12 @@ def test_whatever_is_json_is_parsed(value: Any) -> None:
 
 
 def test_free_text_is_left_alone() -> None:
-    for request in (asked(None), asked({"type": "text"}), asked(None, {"id": "story"})):
+    for request in (asked(None), asked({"type": "text"}), asked(None, RenderedPrompt(id="story"))):
         assert noted(request, '{"n": 1}') == {}
 
 
 def test_an_object_that_a_runnable_made_is_told() -> None:
-    request = asked(None, {"runnable": "chains:one"})
+    request = asked(None, RenderedPrompt(id="own", runnable="chains:one"))
     assert noted(request, '{\n  "n": 1\n}') == {"parsed": {"n": 1}}
     for text in ("five", "5", '{"n": 1', 'Such as:\n```json\n{"n": 1}\n```'):
         assert noted(request, text) == {}
@@ -69,7 +71,7 @@ def test_an_object_that_a_runnable_made_is_told() -> None:
         (by_schema({"$ref": "#"}), "1", "Recursion"),
     ],
 )
-def test_what_was_not_asked_for_is_refused_with_a_reason(request_: dict[str, Any], text: str, words: str) -> None:
+def test_what_was_not_asked_for_is_refused_with_a_reason(request_: JobRequest, text: str, words: str) -> None:
     with pytest.raises(ModelError, match=f"^The answer is not the JSON that was asked for: .*{words}") as caught:
         noted(request_, text)
     assert not caught.value.transient

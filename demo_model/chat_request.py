@@ -12,8 +12,8 @@ block that is taken out of its text; the block wins. N counts tokens of text (no
   `badjson=N` malformed line, `filter=N` finish_reason content_filter; or just the end: by closing a body
   without length (`fin=N`), by the last HTTP chunk (`nodone=N`), by `[DONE]` without finish_reason (`done=N`).
 - Instead of an answer: `status=CODE` HTTP error, `retry_after=S` its header, `html` a web page.
-- Habits: `nostream` answers JSON to a stream, `nousage` sends no usage, `nooptions` refuses `stream_options`,
-  `context=N` refuses more than N messages, `refuses=json_schema` that form, `refuses=response_format` any.
+- Features: `nostream` answers JSON to a stream, `nousage` sends no usage, `nooptions` refuses `stream_options`,
+  `context=N` refuses more than N messages, `refuses=json_schema` that format, `refuses=response_format` any.
 - `fails=N`: delays and faults only for the first N requests with the same last user message.
 """
 
@@ -26,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from demo_model.wire import Refused
+from demo_model.http_connection import HttpError
 
 ENDINGS = ("stall", "keepalive", "drop", "error", "badjson", "filter", "fin", "nodone", "done")
 # Name to pattern and type of the value.
@@ -76,7 +76,7 @@ class Script:
 
 
 @dataclass(frozen=True)
-class Ask:
+class ChatRequest:
     """A request: its `fields` as sent; `prompt`, the last user message, and all `texts` without directives."""
 
     fields: dict[str, Any]
@@ -85,19 +85,19 @@ class Ask:
     script: Script
 
 
-def read_ask(body: bytes) -> Ask:
-    """The request in a POST body; Refused says what is wrong with it."""
+def parse_chat_request(body: bytes) -> ChatRequest:
+    """The request in a POST body; HttpError says what is wrong with it."""
     try:
         fields = json.loads(body)
         model, *directives = fields["model"].split("+")
         messages = [(message["role"], _text(message.get("content") or "")) for message in fields["messages"]]
         prompt = [text for role, text in messages if role == "user"][-1]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        raise Refused("Send a JSON object with a model and messages of text, one of them a user's.") from None
+        raise HttpError("Send a JSON object with a model and messages of text, one of them a user's.") from None
     if model != "demo":
-        raise Refused(f"The model `{model}` does not exist; this server has `demo`.", 404, "model_not_found")
+        raise HttpError(f"The model `{model}` does not exist; this server has `demo`.", 404, "model_not_found")
     directives += [word for _, text in messages for block in _BLOCK.findall(text) for word in block.split()]
-    return Ask(fields, plain(prompt), [plain(text) for _, text in messages], _script(directives))
+    return ChatRequest(fields, plain(prompt), [plain(text) for _, text in messages], _script(directives))
 
 
 def plain(text: str) -> str:
@@ -115,9 +115,9 @@ def _script(directives: list[str]) -> Script:
     for directive in directives:
         name, _, value = directive.partition("=")
         if name not in DIRECTIVES:
-            raise Refused(f"Unknown demo directive '{name}'. Known: {', '.join(DIRECTIVES)}.")
+            raise HttpError(f"Unknown demo directive '{name}'. Known: {', '.join(DIRECTIVES)}.")
         pattern, convert = DIRECTIVES[name]
         if not re.fullmatch(pattern, value):
-            raise Refused(f"The demo directive '{directive}' has a bad value.")
+            raise HttpError(f"The demo directive '{directive}' has a bad value.")
         values |= {"ending": name, "after": int(value)} if name in ENDINGS else {name: convert(value)}
     return Script(**values)

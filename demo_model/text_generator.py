@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from demo_model.phrasebook import Phrasebook, is_chinese, measure, pools
+from demo_model.passages import PassagePicker, is_chinese, measure, pools
 
 DEFAULT_SIZE = {"zh": 400, "en": 220}
 SMALLEST, LARGEST = 50, 50_000
@@ -50,35 +50,35 @@ def read_brief(prompt: str, texts: list[str]) -> Brief:
     """The brief in a prompt (the last user message); markers and length may also stand in another message."""
     everything = "\n".join(texts)
     places = (re.search(place, prompt, re.IGNORECASE) for place in _TOPICS)
-    topic = next((" ".join(found[1].split()) for found in places if found), "") or "…"
+    topic = next((" ".join(match[1].split()) for match in places if match), "") or "…"
     marked = next((it for it in DEFAULT_SIZE if all(mark in everything for mark in pools(it)["marker"])), None)
     # An English sentence may be about something Chinese.
     around = prompt.replace(topic, "")
     language = marked or ("zh" if is_chinese(around if re.search(r"\w", around) else topic) else "en")
     kind = "explainer" if marked else "story" if re.search(r"\bstory\b|故事", prompt, re.IGNORECASE) else "essay"
-    asked = _SIZE.search(prompt) or _SIZE.search(everything)
-    size = int(asked[1].replace(",", "")) if asked else DEFAULT_SIZE[language]
+    size_match = _SIZE.search(prompt) or _SIZE.search(everything)
+    size = int(size_match[1].replace(",", "")) if size_match else DEFAULT_SIZE[language]
     topic = topic if len(topic) <= LONGEST_TOPIC else topic[:LONGEST_TOPIC].rstrip() + "…"
     return Brief(topic, language, kind, max(SMALLEST, min(size, LARGEST)))
 
 
-def compose(brief: Brief, seed: str, tokens: int | None = None) -> str:
+def generate_text(brief: Brief, seed: str, tokens: int | None = None) -> str:
     """The Markdown for a brief, or enough of it for so many tokens; it begins by saying what wrote it."""
-    book = Phrasebook(brief.language, brief.topic, seed)
+    picker = PassagePicker(brief.language, brief.topic, seed)
     # A token is at most two of what `measure` counts; the third is a reserve.
     size = brief.size if tokens is None else 3 * tokens + 200
-    # The last form for which the text is long enough.
-    starts = (int(name.rpartition(" ")[2]) for name in book.pools if name.startswith(f"{brief.kind} from "))
-    form = book.pools[f"{brief.kind} from {max(start for start in starts if start <= size)}"]
-    said = {block: block.format_map(book) for block in form if not block.endswith("*}")}
-    share = (size - sum(map(measure, said.values()))) // (len(form) - len(said))
-    blocks = [said.get(block) or book.passages(block.strip("{*}"), share) for block in form]
-    return "\n\n".join([book["note"], *blocks])
+    # The last layout for which the text is long enough.
+    starts = (int(name.rpartition(" ")[2]) for name in picker.pools if name.startswith(f"{brief.kind} from "))
+    layout = picker.pools[f"{brief.kind} from {max(start for start in starts if start <= size)}"]
+    fixed = {block: block.format_map(picker) for block in layout if not block.endswith("*}")}
+    share = (size - sum(map(measure, fixed.values()))) // (len(layout) - len(fixed))
+    blocks = [fixed.get(block) or picker.passages(block.strip("{*}"), share) for block in layout]
+    return "\n\n".join([picker["note"], *blocks])
 
 
-def compose_json(brief: Brief, seed: str, response_format: Mapping[str, Any]) -> str:
+def generate_json(brief: Brief, seed: str, response_format: Mapping[str, Any]) -> str:
     """The JSON that a format asks for, its texts about the brief's topic."""
-    book, behind = Phrasebook(brief.language, brief.topic, seed), ""
+    picker, behind = PassagePicker(brief.language, brief.topic, seed), ""
 
     def say(path: str) -> str:
         nonlocal behind
@@ -86,13 +86,15 @@ def compose_json(brief: Brief, seed: str, response_format: Mapping[str, Any]) ->
             return brief.topic[:1].upper() + brief.topic[1:]
         # An item of a list is a bold question and a sentence: a title, and what follows it.
         if path.endswith("title"):
-            title, behind = book["item"].removeprefix("**").split("**", 1)
+            title, behind = picker["item"].removeprefix("**").split("**", 1)
             return title
-        sentence, behind = behind or book["item"].removeprefix("**").split("**", 1)[1], ""
+        sentence, behind = behind or picker["item"].removeprefix("**").split("**", 1)[1], ""
         return sentence.strip()
 
-    form = response_format.get("json_schema", {})
-    root = form.get("schema") or {"type": "object", "properties": {"answer": {"type": "string"}}}
+    root = response_format.get("json_schema", {}).get("schema") or {
+        "type": "object",
+        "properties": {"answer": {"type": "string"}},
+    }
     return json.dumps(_instance(root, root.get("$defs", {}), say), ensure_ascii=False, indent=1)
 
 
@@ -118,5 +120,5 @@ def _instance(schema: Mapping[str, Any], parts: Mapping[str, Any], say: Callable
 
 def reason(brief: Brief, seed: str, tokens: int) -> str:
     """Thinking about the brief, long enough for so many tokens."""
-    thought = Phrasebook(brief.language, brief.topic, seed)["thinking"] + "\n\n"
+    thought = PassagePicker(brief.language, brief.topic, seed)["thinking"] + "\n\n"
     return thought * (1 + 2 * tokens // measure(thought))

@@ -9,7 +9,7 @@ EVENTS = ("request", "headers", "first_token", "stalled", "closed_by_client", "f
 ENDS = ("closed_by_client", "finished", "failed")
 
 
-class Ledger:
+class RequestStatistics:
     """What happened to the requests with one prompt; times are seconds of the system's monotonic clock."""
 
     def __init__(self) -> None:

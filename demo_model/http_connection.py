@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 NO_LINGER = struct.pack("ii", 1, 0)
 
 
-class Refused(Exception):
+class HttpError(Exception):
     """The request gets an error `status`, in OpenAI's envelope, instead of an answer; the message is for a person."""
 
     def __init__(self, message: str, status: int = 400, code: str | None = None, **headers: str) -> None:
@@ -31,7 +31,7 @@ def encode(value: Any) -> bytes:
 async def read_request(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes]:
     """A client's request: method and path without `/v1`; query; body.
 
-    IncompleteReadError if the client goes before it is whole, Refused if it is none.
+    IncompleteReadError if the client goes before it is whole, HttpError if it is none.
     """
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -39,12 +39,12 @@ async def read_request(reader: asyncio.StreamReader) -> tuple[str, dict[str, str
         length = re.search(r"\r\ncontent-length: *(\d+)", head, re.IGNORECASE)
         body = await reader.readexactly(int(length[1]) if length else 0)
     except (ValueError, asyncio.LimitOverrunError):
-        raise Refused("This is not an HTTP/1.1 request.") from None
+        raise HttpError("This is not an HTTP/1.1 request.") from None
     url = urlsplit(target)
     return f"{method} {url.path.removeprefix('/v1')}", dict(parse_qsl(url.query)), body
 
 
-class Reply:
+class HttpResponse:
     """The answer to one request: a whole body, or lines of a stream. The connection ends with it."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:

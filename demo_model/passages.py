@@ -49,7 +49,7 @@ def _passages(block: str) -> list[str]:
     return block[2:].split("\n- ") if block.startswith("- ") else [re.sub(r"\n(?!- )", " ", block)]
 
 
-class Phrasebook:
+class PassagePicker:
     """One language's passages about one topic, each drawn once before any is drawn again.
 
     A mapping for `str.format_map`, so that a passage may name the pools of what it lacks.
@@ -71,8 +71,8 @@ class Phrasebook:
 
     def passages(self, pool: str, size: int) -> str:
         """Passages from the pool, at least one, that measure about `size` together."""
-        found: list[str] = []
-        while not found or size > HALF_A_PASSAGE:
-            found.append(self[pool])
-            size -= measure(found[-1])
-        return "\n\n".join(found)
+        passages: list[str] = []
+        while not passages or size > HALF_A_PASSAGE:
+            passages.append(self[pool])
+            size -= measure(passages[-1])
+        return "\n\n".join(passages)
