@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from jobs.job import Status
@@ -10,6 +10,12 @@ from jobs.protocol import response
 
 # Why an answer is incomplete that came to an early end because somebody wanted it to.
 STOPPED = "stopped"
+
+
+def total_usage(usages: Iterable[Mapping[str, int] | None]) -> Mapping[str, int] | None:
+    """What several answers cost together; None when nobody said what any of them cost."""
+    known = [usage for usage in usages if usage]
+    return {name: sum(usage[name] for usage in known) for name in known[0]} if known else None
 
 
 @dataclass(frozen=True, slots=True)

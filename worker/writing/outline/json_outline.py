@@ -9,14 +9,22 @@ from typing import Any
 from worker.writing.outline.outline import Outline, PlannedSection
 from worker.writing.outline.titles import title_key
 
-_TITLE_KEYS = frozenset("title name heading header topic subject label headline 标题 题目 名称 主题 章节 章节标题 节".split())
+# Without spaces and marks, in lower case: `section_title` is read as `sectiontitle`, which ends in `title`.
+_TITLE_KEYS = frozenset(
+    ["title", "name", "heading", "header", "topic", "subject", "label", "headline"]
+    + ["标题", "题目", "名称", "主题", "章节", "章节标题", "节"]
+)
 _BRIEF_KEYS = frozenset(
-    "brief description summary content contents details about overview purpose focus text instructions"
-    " keypoints points bullets subsections subtopics 简介 概述 描述 内容 摘要 要点 说明".split()
+    ["brief", "description", "summary", "content", "contents", "details", "about", "overview", "purpose", "focus"]
+    + ["text", "instructions", "keypoints", "points", "bullets", "subsections", "subtopics"]
+    + ["简介", "概述", "描述", "内容", "摘要", "要点", "说明"]
 )
 _SOURCE_KEYS = frozenset(["sources", "source", "references", "资料", "来源"])
+_OTHER_KEYS = _BRIEF_KEYS | _SOURCE_KEYS | {"number", "id"}
 _SECTION_KEYS = ("sections", "chapters", "outline", "parts", "章节", "大纲", "提纲", "目录", "各节")
-_ORDER = re.compile(r"\W*(section|chapter|part|item|sec|ch|s|第)?[\W_]*([0-9]+|[一二三四五六七八九十]+)\W*[章节部分]*\W*", re.I)
+_ORDER = re.compile(
+    r"\W*(section|chapter|part|item|sec|ch|s|第)?[\W_]*([0-9]+|[一二三四五六七八九十]+)\W*[章节部分]*\W*", re.I
+)
 _MAX_DEPTH = 5
 
 
@@ -28,24 +36,31 @@ def outline_in(value: Any) -> Outline | None:
 def _outline(value: Any, depth: int) -> Outline | None:
     if depth > _MAX_DEPTH:
         return None
-    if isinstance(value, list):
-        if len(value) == 1 and isinstance(value[0], dict) and (inner := _outline(value[0], depth + 1)):
-            return inner
-        sections = tuple(_sections(value))
-        return Outline(title="", sections=sections) if len(sections) > 1 else None
-    if not isinstance(value, Mapping):
+    if isinstance(value, Mapping):
+        return _outline_of_object(value, depth)
+    if not isinstance(value, list):
         return None
+    if len(value) == 1 and isinstance(value[0], Mapping) and (inner := _outline(value[0], depth + 1)):
+        return inner
+    return _of_sections("", value)
+
+
+def _outline_of_object(value: Mapping[str, Any], depth: int) -> Outline | None:
     title = _text_under(value, _TITLE_KEYS, suffix="title")
     for inner in _candidates(value):
-        sections = tuple(_sections(inner))
-        if len(sections) > 1 or (sections and title):
-            return Outline(title=title, sections=sections)
+        if outline := _of_sections(title, inner):
+            return outline
     for inner in value.values():
         if isinstance(inner, Mapping | list) and (outline := _outline(inner, depth + 1)):
             return outline if outline.title else outline.model_copy(update={"title": title})
     counted = {key: inner for key, inner in value.items() if _ORDER.fullmatch(key)}
-    sections = tuple(_sections(counted if title else value))
-    return Outline(title=title, sections=sections) if len(sections) > 1 else None
+    return _of_sections(title, counted) if title and counted else _of_sections("", value if not title else {})
+
+
+def _of_sections(title: str, value: Any) -> Outline | None:
+    """An outline of these sections, if it holds two titles."""
+    sections = tuple(_sections(value))
+    return Outline(title=title, sections=sections) if len(sections) + bool(title) > 1 and sections else None
 
 
 def _candidates(value: Mapping[str, Any]) -> Iterator[Any]:
@@ -93,14 +108,19 @@ def _section(entry: Any) -> PlannedSection | None:
     title = _text_under(entry, _TITLE_KEYS, suffix="title")
     brief = _text_under(entry, _BRIEF_KEYS)
     if not title:
-        rest = {key: inner for key, inner in entry.items() if _key(key) not in _BRIEF_KEYS | _SOURCE_KEYS | {"number", "id"}}
-        named = [key for key, inner in rest.items() if _ORDER.fullmatch(key) and isinstance(inner, str)]
-        if len(rest) != 1 and not named:
-            return None
-        key, inner = (named[0], rest[named[0]]) if named else next(iter(rest.items()))
-        title, brief = (inner, brief) if isinstance(inner, str) and _ORDER.fullmatch(key) else (key, brief or _words(inner))
+        title, key_brief = _title_without_key(entry)
+        brief = brief or key_brief
     sources = next((inner for key, inner in entry.items() if _key(key) in _SOURCE_KEYS), None)
     return PlannedSection(title=title, brief=brief, sources=tuple(source_numbers(sources)))
+
+
+def _title_without_key(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """Title and brief of `{"section 1": "The moon"}` and of `{"The moon": "What pulls."}`; empty of anything else."""
+    rest = {key: inner for key, inner in entry.items() if _key(key) not in _OTHER_KEYS}
+    for key, inner in rest.items():
+        if _ORDER.fullmatch(key) and isinstance(inner, str):
+            return inner, ""
+    return (next(iter(rest)), _words(next(iter(rest.values())))) if len(rest) == 1 else ("", "")
 
 
 def _text_under(value: Mapping[str, Any], keys: frozenset[str], suffix: str = "\0") -> str:

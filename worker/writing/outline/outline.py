@@ -63,7 +63,11 @@ def written_so_far(text: str, limit: int = MAX_SECTIONS) -> str:
         outline = parse_partial_json(text[text.index("{") :])
     except ValueError:
         return ""
-    if not isinstance(outline, dict) or [*outline] != ["title", "sections"] or not isinstance(outline["sections"], list):
+    if (
+        not isinstance(outline, dict)
+        or [*outline] != ["title", "sections"]
+        or not isinstance(outline["sections"], list)
+    ):
         return ""
     return "".join(_lines({**outline, "sections": outline["sections"][:-1][:limit]}))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import json_repair
-import orjson
 
 from worker.writing.outline.json_outline import outline_in
 from worker.writing.outline.outline import MAX_SECTIONS, Outline
@@ -16,12 +16,14 @@ from worker.writing.outline.text_outline import outline_in_text
 from worker.writing.outline.titles import clean_title
 
 # A longer answer is no outline but a model that loops.
-_MAX_ANSWER = 200_000
+_MAX_ANSWER = 50_000
+_MAX_REPAIRED = 30_000
+_MAX_OPENED = 300
 _MAX_VALUES = 20
 _QUOTED_CHARACTERS = 200
 _THOUGHTS = re.compile(r"(?s)\A.*</(?:think|thinking|thought|seed:think)>|\A.*\[/THINK\]")
-# A string ends at its quote or, if that is missing, at the end of its line.
-_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*+(?:"|\n|\Z)')
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_OPENING = re.compile(r"[\[{]")
 _BRACKET = re.compile(r'["\[\]{}]')
 
 
@@ -44,19 +46,24 @@ def read_outline(text: str, topic: str, sections: int = 0, reserved: str = "") -
 def _from_json(text: str) -> Outline | None:
     """The last outline that is JSON or nearly so: a draft or an example may stand before it."""
     sources = [*_outermost_values(text)][-_MAX_VALUES:]
-    if len(sources) > 1:  # a quote that is missing, or a line end within quotes, makes one value look like many
-        sources.insert(0, text[text.index(sources[0]) :])
     values = [value for source in sources for value in _parsed(source)]
     outlines = [outline for value in values if (outline := outline_in(value))]
+    if outlines:
+        return outlines[-1]
     # Objects one after the other are sections that nobody has put into a list.
-    objects = [value for value in values if isinstance(value, dict)]
-    return outlines[-1] if outlines else outline_in(objects)
+    if outline := outline_in([value for value in values if isinstance(value, dict)]):
+        return outline
+    # A quote that is missing makes one value look like many.
+    whole = _parsed(text[text.index(sources[0]) :]) if len(sources) > 1 else ()
+    return next((outline for value in whole if (outline := outline_in(value))), None)
 
 
 def _parsed(source: str) -> Iterator[Any]:
-    try:
-        yield orjson.loads(source)
-    except ValueError:
+    with suppress(ValueError, RecursionError):
+        yield json.loads(source, strict=False)  # it lets line ends be within strings
+        return
+    # The repair of a model's loop takes time that grows with the square of what is open.
+    if len(source) <= _MAX_REPAIRED and len(_OPENING.findall(source)) <= _MAX_OPENED:
         with suppress(Exception):  # it raises whatever its own code does on what is far from JSON
             yield json_repair.loads(source)
 

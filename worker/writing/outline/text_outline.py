@@ -22,7 +22,11 @@ _NUMBERED = re.compile(
 _BOLD = re.compile(r"\s*(\*\*|__)[^*_].*")
 _BULLET = re.compile(r"\s*[-*+•–]\s+(?P<text>.*)")
 _MARK = re.compile(r"\s*(?:[-*+•–]\s+|[0-9]{1,2}[.)]\s+)")
-_TITLE = re.compile(r"\W*(?:(?:report|working)\s+)?(?:title|标题|题目|报告标题|topic)\W*?[:：]\W*(?P<text>.+)", re.IGNORECASE)
+# A row of a table whose first column counts; header and rule do not.
+_ROW = re.compile(r"\s*\|\W*(?P<number>[0-9]{1,2})\W*\|\s*\**(?P<title>[^|]+?)\**\s*\|\s*(?P<brief>[^|]*?)\s*(?:\|.*)?")
+_TITLE = re.compile(
+    r"\W*(?:(?:report|working)\s+)?(?:title|标题|题目|报告标题|topic)\W*?[:：][\s*_]*(?P<text>.+)", re.IGNORECASE
+)
 # `- title: The moon`, as YAML has it; the other fields stand on lines of their own.
 _FIELD = re.compile(r"\s*(?:[-*+•]\s+)?[\"'*_]*(?P<name>[A-Za-z_]+|标题|简介|概述|资料)[\"'*_]*\s*[:：]\s*(?P<text>.*)")
 _TITLE_FIELDS = frozenset(["title", "name", "section", "heading", "chapter", "标题"])
@@ -52,7 +56,10 @@ class _Line:
 
 
 def outline_in_text(text: str) -> Outline | None:
-    """The outline that the lines of a text describe, its title empty if none is given; None if no two lines are titles."""
+    """The outline that the lines of a text describe, its title empty if none is given.
+
+    None if no two lines are titles of sections.
+    """
     lines = [_line(line) for line in text.splitlines() if line.strip() and not line.strip().startswith(("```", "~~~"))]
     title, lines = _without_title(lines)
     starts = _section_starts(lines)
@@ -66,6 +73,8 @@ def outline_in_text(text: str) -> Outline | None:
 
 
 def _line(line: str) -> _Line:
+    if row := _ROW.fullmatch(line):
+        return _Line(_Rank.NUMBERED, 0, f"{row['number']}. **{row['title']}** {row['brief']}", numbered=True)
     depth = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip())
     if heading := _HEADING.fullmatch(line):
         return _Line(_Rank.HEADING, len(heading["mark"]), heading["text"], bool(_NUMBERED.match(heading["text"])))
