@@ -27,6 +27,7 @@ from worker.writing.attempt_context import AttemptContext
 from worker.writing.outcome import STOPPED, Outcome
 from worker.writing.persist import persist
 from worker.writing.report import write_report
+from worker.writing.report_section import end_open_sections
 from worker.writing.section import Section
 from worker.writing.write_section import write_section
 
@@ -145,6 +146,7 @@ def _end(attempt: AttemptContext, outcome: Outcome) -> None:
     buffer = writer.buffer
     wished_at = attempt.cancellation.wished_at
     stopping = None if wished_at is None else max(0.0, time.time() - wished_at)  # all connections to models are closed
+    end_open_sections(writer)
     writer.close_open_items()
     while True:
         final = _final(writer, outcome, stopping)

@@ -85,9 +85,7 @@ def _write_planned(attempt: AttemptContext, outline: Outline, section: Section) 
         "source": "\n\n".join(needed),
     }
     heading = f"## {planned.title}\n\n" if number > 1 else f"# {outline.title}\n\n## {planned.title}\n\n"
-    return write_section(
-        attempt, section, _step(attempt, "section", outline, step_values), heading=heading, ending="\n\n"
-    )
+    return write_section(attempt, section, _step(attempt, "section", outline, step_values), heading=heading)
 
 
 def _write_summary(attempt: AttemptContext, outline: Outline, section: Section) -> Outcome:
