@@ -20,7 +20,9 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -28,16 +30,27 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
-STAMP = VENV / "penstock.stamp"
-
+# Built beside and renamed: a set-up that fails leaves what works.
+DRAFT = ROOT / ".venv.new"
+FORMER = ROOT / ".venv.old"
+STAMP = "penstock.stamp"
 PROJECT = "pyproject.toml"
 RUNTIME = "requirements.lock"
 DEVELOPMENT = "requirements-dev.lock"  # holds all of the runtime's packages too
 
-# Tests mostly wait, so more of them run at a time than there are cores; a file's tests stay together.
+# Tests mostly wait, so more run at a time than there are cores; a file's tests stay together.
 SIDE_BY_SIDE = ("-n", str(min(os.cpu_count() or 1, 5) + 1), "--dist", "loadfile", "--no-loadscope-reorder")
 CHECKS = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",), ("lint-imports",))
+CAPTURED: Any = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "errors": "replace"}
 TAIL_LINES = 8
+PROGRESS_SECONDS = 5
+
+# What the tools say of faults that are not the network's, and what it means.
+NOT_ALLOWED = "no permission to write there; start it as the user whom this directory belongs to"
+CAUSES = {
+    **dict.fromkeys(("permission denied", "permissionerror", "not permitted", "read-only file"), NOT_ALLOWED),
+    "no space left": "the disk is full",
+}
 
 
 class SetupFailed(Exception):
@@ -46,7 +59,9 @@ class SetupFailed(Exception):
 
 def main(arguments: list[str]) -> int:
     """Set up what the command needs and run it; returns an exit code, or becomes `penstock`."""
-    command, *rest = arguments or ["up"]
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
+        arguments = ["up", *arguments]
+    command, *rest = arguments
     # Where it is forbidden, as images do to stay small, each process compiles 2,000 modules at its start: 5 s more.
     os.unsetenv("PYTHONDONTWRITEBYTECODE")
     try:
@@ -60,7 +75,7 @@ def main(arguments: list[str]) -> int:
     except SetupFailed as failure:
         say(str(failure))
     except OSError as failure:
-        say(f"Penstock cannot be set up in {ROOT}: {failure}")
+        say(f"Penstock cannot be set up in {ROOT}: {failure}. {cause_of(str(failure))}".rstrip())
     except KeyboardInterrupt:
         say("Interrupted.")
         return 130
@@ -68,21 +83,40 @@ def main(arguments: list[str]) -> int:
 
 
 def set_up(lock: str) -> None:
-    """Make `.venv` hold what `lock` pins; instant when it does already, and safe when two starts meet."""
+    """Make `.venv` hold what `lock` pins; instant when it does already, and safe when two starts meet.
+
+    When that fails, as it does without a network, a `.venv` that has older versions of all of it goes on.
+    """
     if not outdated(lock):
         return
     with exclusive():
+        if FORMER.exists() and not VENV.exists():  # killed between the two renames
+            FORMER.rename(VENV)
         parts = outdated(lock)  # asked again: another start may have done the work while this one waited
-        if parts:
-            began = time.monotonic()
+        if not parts:
+            return
+        works = serves(lock)
+        began = time.monotonic()
+        try:
             build(lock, parts)
+        except (SetupFailed, OSError) as failure:
+            if not works:
+                raise
+            say(f"{failure}\nGoing on with the .venv that is there; the next start tries again.")
+        else:
             say(f"Ready after {time.monotonic() - began:.0f} s.")
 
 
 def outdated(lock: str) -> set[str]:
     """The parts of `.venv` that are not what `lock` asks for: all of them when it is missing or half made."""
-    made = stamped_parts() if (BIN / "python").exists() else {}
+    made = stamped_parts()
     return {part for part, value in wanted_parts(lock).items() if made.get(part) != value}
+
+
+def serves(lock: str) -> bool:
+    """Whether `.venv` can be used for what `lock` is for, be it with other versions than are pinned now."""
+    made, wanted = stamped_parts(), wanted_parts(lock)
+    return made.get("python") == wanted["python"] and set(wanted) <= set(made)
 
 
 def wanted_parts(lock: str) -> dict[str, str]:
@@ -94,39 +128,62 @@ def wanted_parts(lock: str) -> dict[str, str]:
 
 def stamped_parts() -> dict[str, str]:
     """What `.venv` was made of, as the last set-up that came to its end wrote it down."""
-    if not STAMP.exists():
+    stamp = VENV / STAMP
+    if not (stamp.exists() and (BIN / "python").exists()):
         return {}
-    return dict(line.split("=", 1) for line in STAMP.read_text().splitlines() if "=" in line)
+    return dict(line.split("=", 1) for line in stamp.read_text().splitlines() if "=" in line)
+
+
+def write_stamp(environment: Path, parts: dict[str, str]) -> None:
+    """Write down what an environment is made of."""
+    (environment / STAMP).write_text("".join(f"{part}={value}\n" for part, value in parts.items()))
 
 
 def build(lock: str, parts: set[str]) -> None:
-    """Make or mend `.venv`. The stamp goes first and comes back last: what is interrupted begins afresh."""
+    """Make `.venv` anew, or add to it what is missing."""
     uv = shutil.which("uv")
-    create, install = uv_commands(uv) if uv else pip_commands()
+    is_usable = uv or (BIN / "pip").exists()  # a .venv that uv made has no pip
+    environment = DRAFT if parts & {"python", RUNTIME} or not is_usable else VENV
+    create, install = uv_commands(uv, environment) if uv else pip_commands(environment)
     made = stamped_parts()
-    STAMP.unlink(missing_ok=True)
-    usable = uv or (BIN / "pip").exists()  # a .venv that uv made has no pip
-    if parts & {"python", RUNTIME} or not usable:
+    if environment == DRAFT:
         say("Setting up .venv (once, about 30 s) ...")
         made = {}
-        if VENV.exists():
-            shutil.rmtree(VENV)
+        shutil.rmtree(DRAFT, ignore_errors=True)
         run(*create)
     else:
         say("Bringing .venv up to date ...")
+        # What is interrupted is done again; the packages that the product runs on are not touched.
+        write_stamp(VENV, {part: "unfinished" if part in parts else value for part, value in made.items()})
     if not made or DEVELOPMENT in parts:
         run(*install, "--require-hashes", "--requirement", lock)
     # Not isolated: the lock holds the build backend too, and an isolated build would fetch it unhashed.
     run(*install, "--no-deps", "--no-build-isolation", "--editable", ".")
-    STAMP.write_text("".join(f"{part}={value}\n" for part, value in {**made, **wanted_parts(lock)}.items()))
+    write_stamp(environment, {**made, **wanted_parts(lock)})
+    if environment == DRAFT:
+        move_into_place()
 
 
-def uv_commands(uv: str) -> tuple[list[str], list[str]]:
-    """What makes an empty `.venv` with this Python, and what installs into it: uv is ten times as fast as pip."""
-    return [uv, "venv", "--python", sys.executable, str(VENV)], [uv, "pip", "install", "--python", str(BIN / "python")]
+def move_into_place() -> None:
+    """Let the finished DRAFT take the place of `.venv`; its scripts hold the path of the one and get the other's."""
+    for path in [DRAFT / "pyvenv.cfg", *(DRAFT / "bin").iterdir()]:
+        content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        if DRAFT.name.encode() in content:
+            path.write_bytes(content.replace(DRAFT.name.encode(), VENV.name.encode()))
+    shutil.rmtree(FORMER, ignore_errors=True)
+    if VENV.exists():
+        VENV.rename(FORMER)
+    DRAFT.rename(VENV)
+    shutil.rmtree(FORMER, ignore_errors=True)
 
 
-def pip_commands() -> tuple[list[str], list[str]]:
+def uv_commands(uv: str, environment: Path) -> tuple[list[str], list[str]]:
+    """What makes an empty environment of this Python, and what installs into it: uv is ten times as fast as pip."""
+    install = [uv, "pip", "install", "--python", str(environment / "bin" / "python")]
+    return [uv, "venv", "--python", sys.executable, str(environment)], install
+
+
+def pip_commands(environment: Path) -> tuple[list[str], list[str]]:
     """The same of Python's own; refuses a Python that lacks them, before anything is made."""
     if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
         raise SetupFailed(
@@ -134,25 +191,43 @@ def pip_commands() -> tuple[list[str], list[str]]:
             "On Debian and Ubuntu: apt install python3-venv. (Or put uv on the PATH.)"
         )
     # Python compiles what it imports; compiling all that is installed would take a third of the time.
-    options = ("--quiet", "--no-compile", "--no-input", "--disable-pip-version-check")
-    create = [sys.executable, "-I", "-m", "venv", str(VENV)]
-    return create, [str(BIN / "python"), "-I", "-m", "pip", "install", *options]
+    options = ("--no-compile", "--no-input", "--disable-pip-version-check", "--progress-bar=off")
+    create = [sys.executable, "-I", "-m", "venv", str(environment)]
+    return create, [str(environment / "bin" / "python"), "-I", "-m", "pip", "install", *options]
 
 
 def run(*command: str) -> None:
-    """Run one step of the set-up in silence; when it fails, its last lines are the reason that is given."""
-    step = run_quietly(command, stdin=subprocess.DEVNULL, close_fds=False)  # the lock is inherited
+    """Run one step of the set-up; says every few seconds how far it is. Its last lines are the reason if it fails."""
+    lines: deque[str] = deque(maxlen=TAIL_LINES)
+    options = {"stdin": subprocess.DEVNULL, "close_fds": False, **CAPTURED}  # not closed: the lock is inherited
+    with subprocess.Popen(command, **options) as step, progress(lines):
+        lines.extend(filter(None, map(str.rstrip, step.stdout or ())))
     if step.returncode:
-        last = step.stdout.strip().splitlines()[-TAIL_LINES:]
-        reason = "\n  ".join([f"`{' '.join(command)}`: exit code {step.returncode}, after", *last])
-        raise SetupFailed(f"Penstock could not set up .venv. Can the package index be reached?\n  {reason}")
+        reason = "\n  ".join([f"`{' '.join(command)}`: exit code {step.returncode}, after", *lines])
+        cause = cause_of(reason) or "Can the package index be reached?"
+        raise SetupFailed(f"Penstock could not set up .venv in {ROOT}: {cause}\n  {reason}")
 
 
-def run_quietly(command: Sequence[str | Path], **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; what it says, on stdout or stderr, is kept for the one who asked."""
-    return subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace", check=False, **options
-    )
+@contextlib.contextmanager
+def progress(lines: Sequence[str]) -> Iterator[None]:
+    """Show every few seconds the last of the lines that a step prints, and for how long it has run."""
+    began = time.monotonic()
+    over = threading.Event()
+
+    def show() -> None:
+        while not over.wait(PROGRESS_SECONDS):
+            say(f"  {time.monotonic() - began:3.0f} s  {(lines or ['...'])[-1].strip()[:72]}")
+
+    threading.Thread(target=show, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def cause_of(output: str) -> str:
+    """What went wrong, in words, if a tool's output or an error tells; else nothing."""
+    return next((cause for words, cause in CAUSES.items() if words in output.lower()), "")
 
 
 @contextlib.contextmanager
@@ -187,7 +262,7 @@ def run_checks(pytest_arguments: list[str]) -> int:
 def passes(check: tuple[str, ...]) -> bool:
     """Run one check; prints one line for it, after the check's own output if it fails."""
     began = time.monotonic()
-    result = run_quietly([BIN / check[0], *check[1:]])
+    result = subprocess.run([BIN / check[0], *check[1:]], check=False, **CAPTURED)
     if result.returncode:
         print(result.stdout.rstrip())
     verdict = "FAILED" if result.returncode else "ok"

@@ -89,16 +89,16 @@ def penstock(running: Stack) -> System:
 @contextmanager
 def by_hand(folder: Path, model_url: str) -> Iterator[System]:
     """Theirs, started with the commands of the tutorials, on a Redis and a socket like ours."""
-    with RedisServer(folder) as server, listen("127.0.0.1", 0) as door, ExitStack() as running:
+    with RedisServer(folder) as server, listen("127.0.0.1", 0) as listener, ExitStack() as running:
         environment = clean_environment(
             BY_HAND_REDIS=server.url, BY_HAND_MODEL="demo", OPENAI_BASE_URL=model_url, OPENAI_API_KEY="demo"
         )
         commands = {
             "worker": ["celery", "-A", _TASKS, "worker", "--loglevel=info", "--concurrency=20"],
-            "web": ["gunicorn", "-k", "gevent", "-b", f"fd://{door.fd}", _APP],
+            "web": ["gunicorn", "-k", "gevent", "-b", f"fd://{listener.fd}", _APP],
         }
         processes = {
-            name: Process([sys.executable, "-m", *command], folder / f"{name}.log", environment, (door.fd,))
+            name: Process([sys.executable, "-m", *command], folder / f"{name}.log", environment, (listener.fd,))
             for name, command in commands.items()
         }
         for process in processes.values():
@@ -107,10 +107,10 @@ def by_hand(folder: Path, model_url: str) -> Iterator[System]:
 
         def begin(prompt: str) -> str:
             headers, body = {"Content-Type": "application/json"}, json.dumps({"prompt": prompt}).encode()
-            return f"/jobs/{fetch(door.url, '/jobs', method='POST', headers=headers, body=body)[1]['id']}/stream"
+            return f"/jobs/{fetch(listener.url, '/jobs', method='POST', headers=headers, body=body)[1]['id']}/stream"
 
         pids = {name: process.pid for name, process in processes.items()}
-        yield System(door.url, {**pids, "Redis": server.pid}, begin, "text")
+        yield System(listener.url, {**pids, "Redis": server.pid}, begin, "text")
 
 
 def first_token(system: System) -> float:

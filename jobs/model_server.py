@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx2
 
 from jobs.errors import BadSetting
+from jobs.secrets import Secrets
 from jobs.settings import Settings, is_local
 
 _SECONDS = 5.0
@@ -37,11 +38,13 @@ def resolve_model(settings: Settings) -> str:
         return settings.model
     if settings.models:
         return settings.models[0]
-    url = settings.openai_base_url
+    secrets = Secrets(settings)
+    url = secrets.without_userinfo(settings.openai_base_url)
     try:
         offered = offered_models(settings)
     except (httpx2.HTTPError, ValueError) as error:
-        raise BadSetting(f"PENSTOCK_MODEL is not set, and {url} does not say what it offers: {error}") from error
+        reason = secrets.removed_from(str(error))
+        raise BadSetting(f"PENSTOCK_MODEL is not set, and {url} does not say what it offers: {reason}") from error
     if len(offered) != 1:
         names = ", ".join(sorted(offered)) or "none"
         raise BadSetting(f"PENSTOCK_MODEL is not set, and {url} does not offer just one model but: {names}")

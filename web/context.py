@@ -11,6 +11,7 @@ from jobs.settings import Settings
 from jobs.storage.api_keys import ApiKeys
 from jobs.storage.database import Database
 from jobs.storage.store import Store
+from jobs.storage.waiters import WaiterRegistry
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
 from web.live.live_pages import LivePages
@@ -20,12 +21,13 @@ from web.model_choice import ModelChoice
 from web.model_health import model_servers
 from web.relay.follow import Relay
 from web.relay.subscriber import Subscriber
+from web.waiters import Waiters
 from web.wakeups import WakeupSender
 
 _REDIS_SECONDS = 2.0
 _CONNECTIONS = 16
-# Of the HTML of jobs that have ended.
-_SHELF_BYTES = 16 << 20
+# Of the rendered items of ended jobs.
+_CACHE_BYTES = 16 << 20
 # Above the interval of the subscription's own pings, so that only a dead link is silent for so long.
 _SUBSCRIPTION_SECONDS = 20.0
 
@@ -60,6 +62,8 @@ class WebContext:
         subscriber.start()
         self.relay = Relay(subscriber, self.log, self.store)
         self.live_pages = LivePages(self.relay, self.store)
-        self.lru_cache: LruCache[list[RenderedItem]] = LruCache(_SHELF_BYTES, weight)
-        self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log, self.store)
+        self.rendered_jobs: LruCache[list[RenderedItem]] = LruCache(_CACHE_BYTES, weight)
+        self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log)
         self.wakeups.start()
+        self.waiters = Waiters(WaiterRegistry(self.database), self.wakeups)
+        self.waiters.start()

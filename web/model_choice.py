@@ -33,5 +33,5 @@ class ModelChoice:
             offered = offered_models(self._settings)
         except (httpx2.HTTPError, ValueError):
             offered = []
-        known = [self._settings.model] if self._settings.model else []
-        return list(dict.fromkeys([*known, *self._settings.listed, *offered]))
+        default = [self._settings.model] if self._settings.model else []
+        return list(dict.fromkeys([*default, *self._settings.listed, *offered]))

@@ -17,7 +17,7 @@ _FRESH_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerAnswer:
     """The models that a server offers, or its problem; and how many seconds it took to say so."""
 
     models: Sequence[str]
@@ -30,13 +30,15 @@ class ModelServer:
 
     def __init__(self, name: str, settings: Settings) -> None:
         """`settings` name it as their only one."""
-        self.name, self.url = name, settings.openai_base_url
+        self.name = name
+        self.url = settings.openai_base_url
         self._settings = settings
-        self._answer: Answer | None = None
+        self._answer: ServerAnswer | None = None
         self._asked_at = -math.inf
-        self._answered, self._lock = threading.Event(), threading.Lock()
+        self._answered = threading.Event()
+        self._lock = threading.Lock()
 
-    def look(self, wait: float) -> Answer | None:
+    def latest(self, wait: float) -> ServerAnswer | None:
         """The last answer; None when there is still none after `wait` seconds."""
         with self._lock:
             if time.monotonic() - self._asked_at >= _FRESH_SECONDS:
@@ -46,19 +48,19 @@ class ModelServer:
         return self._answer
 
     def _ask(self) -> None:
-        begun = time.monotonic()
+        started = time.monotonic()
         try:
             models, problem = offered_models(self._settings), ""
         except (httpx2.HTTPError, ValueError) as error:
             models, problem = [], str(error).partition("\n")[0] or type(error).__name__
-        self._answer = Answer(models, problem, time.monotonic() - begun)
+        self._answer = ServerAnswer(models, problem, time.monotonic() - started)
         self._answered.set()
 
 
 def model_servers(settings: Settings) -> list[ModelServer]:
     """The servers that the settings name: the default one, unless only others are named, and those."""
-    found = [ModelServer("", settings)] if settings.names_a_model_server or not settings.servers else []
+    servers = [ModelServer("", settings)] if settings.names_a_model_server or not settings.servers else []
     for name, server in settings.servers.items():
         only = {"openai_base_url": server.url, "openai_api_key": server.key}
-        found.append(ModelServer(name, settings.model_copy(update=only)))
-    return found
+        servers.append(ModelServer(name, settings.model_copy(update=only)))
+    return servers

@@ -1,18 +1,16 @@
 """Sends wake-ups after the answer: a POST is accepted once its row is stored, whatever Redis does.
 
-What could not be sent is sent by rescue.
+Workers look for queued jobs by themselves every second or two, so one that could not be sent is not repeated.
 """
 
 from __future__ import annotations
 
 import logging
 import queue
-import time
 from collections.abc import Callable
 from functools import partial
 
 from jobs.background import repeat
-from jobs.storage.store import Store
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue, QueueAway
 
@@ -20,18 +18,19 @@ _log = logging.getLogger(__name__)
 
 
 class WakeupSender:
-    """The sending threads of a web process: one for jobs, one for errands; neither holds up the other."""
+    """The sending threads of a web process: one for queued jobs, one for all else; neither holds up the other."""
 
-    def __init__(self, outgoing: Queue, log: EventLog, store: Store) -> None:
-        self._queue, self._log, self._store = outgoing, log, store
+    def __init__(self, outgoing: Queue, log: EventLog) -> None:
+        self._queue = outgoing
+        self._log = log
         self._jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._errands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._others: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
     def start(self) -> None:
         """Begin to send."""
-        repeat("outbox", self._send_waiting)
-        # The workers look by themselves once a second, and keys expire: an errand that fails is not repeated.
-        repeat("errands", self._run_errand, pause=0)
+        repeat("job wake-ups", self._send_waiting)
+        # One that fails is not repeated: workers read the rows every second anyway, and keys expire.
+        repeat("other wake-ups", self._send_other, pause=0)
 
     def job(self, job_id: str) -> None:
         """Tell the workers that a job waits."""
@@ -39,28 +38,26 @@ class WakeupSender:
 
     def cancel(self, job_id: str) -> None:
         """Tell the workers that a job is to end."""
-        self._errands.put(partial(self._log.call_workers, job_id))
+        self._others.put(partial(self._log.call_workers, job_id))
 
     def deleted(self, job_id: str) -> None:
         """Remove what Redis keeps of a deleted job."""
-        self._errands.put(partial(self._log.delete, job_id))
+        self._others.put(partial(self._log.delete, job_id))
 
     def _send_waiting(self) -> None:
         waiting = [self._jobs.get()]
         while not self._jobs.empty():
             waiting.append(self._jobs.get())
-        if sent := self._send(waiting):
-            self._store.sent(sent, time.time())
+        self._send(waiting)
 
-    def _run_errand(self) -> None:
-        self._errands.get()()
+    def _send_other(self) -> None:
+        self._others.get()()
 
-    def _send(self, job_ids: list[str]) -> list[str]:
-        """Send what Redis takes; at its first refusal the rest is left to rescue."""
+    def _send(self, job_ids: list[str]) -> None:
+        """Send what Redis takes; at its first refusal the rest is left to the workers."""
         for number, job_id in enumerate(job_ids):
             try:
                 self._queue.wake(job_id)
             except QueueAway as error:
-                _log.warning("%d wake-ups are left to rescue: %s", len(job_ids) - number, error)
-                return job_ids[:number]
-        return job_ids
+                _log.warning("%d wake-ups were not sent: %s", len(job_ids) - number, error)
+                return

@@ -10,8 +10,10 @@ import celery
 if __name__ == "__main__":
     celery.maybe_patch_concurrency()
 
+import contextlib
 import logging
 
+import celery.utils.imports
 import openai.resources.chat.completions.completions  # noqa: F401  (two greenlets that import it at once hang)
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,6 +28,8 @@ from worker.process import WorkerProcess
 
 def main(arguments: list[str]) -> None:
     """Run until told to end. Exits with one line when a setting is bad or the database is not there."""
+    # Celery puts the current folder first on sys.path while it imports: a user's file would be taken for one of ours.
+    celery.utils.imports.cwd_in_path = contextlib.nullcontext  # type: ignore[assignment]
     if "prefork" in arguments:
         sys.exit("penstock worker: prefork gives each generation a process; use -P threads or -P gevent.")
     try:

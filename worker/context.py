@@ -13,6 +13,7 @@ from jobs.settings import Settings
 from jobs.storage.attempts import AttemptStore
 from jobs.storage.database import Database
 from jobs.storage.store import Store
+from jobs.storage.waiters import WaiterRegistry
 from jobs.storage.workers import WorkerRegistry
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
@@ -40,6 +41,7 @@ class WorkerContext:
             retry=Retry(ExponentialWithJitterBackoff(cap=1, base=0.05), 1),  # every call of ours may be repeated
         )
         self.worker_registry = WorkerRegistry(database)
+        self.waiter_registry = WaiterRegistry(database)
         self.attempts = AttemptStore(database)
         self.store = Store(database)
         self.log = EventLog(self.redis)

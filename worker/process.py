@@ -4,43 +4,48 @@ from __future__ import annotations
 
 import gc
 import logging
+import random
 import threading
+import time
 
 from celery.signals import worker_shutting_down
 
+from jobs.background import log_error, repeat
 from jobs.transport.queue import GENERATE
 from worker.context import WorkerContext
 from worker.generate import generate
 from worker.supervision.heartbeat import Heartbeat
 from worker.supervision.rescue import Rescue
 
+_LOOK_SECONDS = 1.5
+# What a job that is told to stop needs to be given back.
+_STOP_SECONDS = 10.0
+
 _log = logging.getLogger(__name__)
 
 
 class WorkerProcess:
-    """The task's world. Celery brings wake-ups; who owns a job is settled in the database."""
+    """Takes jobs while it has room for them. Celery brings wake-ups; what there is to do stands in the database."""
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
         self._heartbeat = Heartbeat(context)
+        self._slots = threading.BoundedSemaphore(context.settings.concurrency)
         self._draining = threading.Event()
         context.queue.app.task(name=GENERATE, ignore_result=True)(self.run)
 
     def run(self, job_id: str) -> None:
-        """The Celery task: there is work, most likely this job. A draining worker sends the message on.
-
-        It goes on for as long as there is work: the message of a job that had to wait for its turn has come before.
-        """
-        while not self._draining.is_set():
-            if not generate(self._context):
-                return
-        self._context.queue.wake(job_id)
+        """The Celery task: there is work, most likely this job. A draining worker sends the message on."""
+        self._work()
+        if self._draining.is_set():
+            self._context.queue.wake(job_id)
 
     def start(self) -> None:
         """Begin to live: from here on the process is known to the others."""
         self._context.publisher.start()
         self._heartbeat.start()
         Rescue(self._context).start()
+        repeat("look for jobs", self._look)
         worker_shutting_down.connect(self._drain, weak=False)
         # Everything imported stays for good; a full collection over it would stop all streams for 0.1 s.
         gc.collect()
@@ -49,10 +54,38 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Leave nothing unsent, and no row behind."""
+        if self._draining.is_set():
+            self._context.running.wait_until_idle(self._context.settings.drain_seconds + _STOP_SECONDS)
         self._context.publisher.close()
         self._heartbeat.close()
 
-    def _drain(self, **_signal: object) -> None:
+    def _look(self) -> None:
+        """Every second or two, whatever became of the wake-ups: if there may be a job, take it, and look for more."""
+        time.sleep(_LOOK_SECONDS * random.uniform(0.7, 1.3))  # noqa: S311  (no secret)
+        if not self._draining.is_set() and self._context.attempts.is_any_queued():
+            self._start_looking()
+
+    def _start_looking(self) -> None:
+        threading.Thread(target=self._work, kwargs={"looks_for_more": True}, daemon=True).start()
+
+    def _work(self, *, looks_for_more: bool = False) -> None:
+        """Run jobs one after the other for as long as there are any, and there is room for one more."""
+        if not self._slots.acquire(blocking=False):
+            return
+        try:
+            while not self._draining.is_set():
+                claim = self._context.attempts.claim(self._context.worker, self._context.settings.limit_of)
+                if claim is None:
+                    return
+                if looks_for_more:
+                    self._start_looking()
+                generate(claim, self._context)
+        except Exception as error:  # noqa: BLE001  (the next look comes in a second or two)
+            log_error("claiming", error)
+        finally:
+            self._slots.release()
+
+    def _drain(self, how: str = "Warm", **_signal: object) -> None:
         """SIGTERM: take no new job, let the running ones go on for a while, then hand them over."""
         self._draining.set()
         _log.info("draining: %d jobs run", len(self._context.running))

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from jobs.storage.attempts import Claim, Held
-from worker.model.cancellation import Cancellation, Reason
+from worker.attempt_state import Reason
+from worker.model.cancellation import Cancellation
 from worker.publishing.event_writer import EventWriter
 
 
@@ -85,6 +86,11 @@ class RunningJobs:
             left = list(self._jobs.values())
         for running in left:
             running.cancellation.request(Reason.DRAIN)
+
+    def wait_until_idle(self, seconds: float) -> None:
+        """Wait until nothing runs any more, or so many seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._jobs, seconds)
 
     def _all(self) -> list[RunningJob]:
         with self._changed:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from cli.exit_codes import DONE, FAILED, NOT_FOUND, CommandError
-from cli.launch.data_directory import load_settings, make
+from cli.launch.data_directory import load_settings, make_private
 from jobs.storage.api_keys import ApiKeys
 from jobs.storage.audit import audit
 from jobs.storage.database import Database
@@ -16,7 +16,7 @@ from jobs.storage.migrate import revisions, upgrade
 
 def _newest() -> Database:
     settings = load_settings()
-    make(settings.data)
+    make_private(settings.data)
     upgrade(settings)
     return Database(settings.database)
 

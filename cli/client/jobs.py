@@ -19,7 +19,7 @@ from cli.client.server import Job, Server, asks_server, only_once, wire
 from cli.client.watch import View, follow, job_id, timeout
 from cli.exit_codes import CommandError
 from jobs.job import Status
-from jobs.protocol.fold import text_of
+from jobs.protocol.fold import readable_text
 
 follows = click.option("--follow", "follows", is_flag=True, help="Print its text as it is written, or --json events.")
 
@@ -117,7 +117,7 @@ def retry(server: Server, *, job_id: str, **view: Any) -> None:
 @click.command("list")
 @click.option("-q", "--query", metavar="TEXT", help="Only those with this text.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
-@click.option("--status", type=click.Choice(list(Status)), help="Only those.")
+@click.option("--status", type=click.Choice([status.value for status in Status]), help="Only those.")
 @as_json
 @asks_server
 def list_jobs(server: Server, *, query: str | None, limit: int, status: str | None, as_json: bool) -> None:
@@ -142,10 +142,12 @@ def _line(job: Job) -> str:
 def show(server: Server, job_id: str, form: str, output: BinaryIO | None) -> None:
     """Print what a job has written so far. ID may be the start of one, or `last`."""
     job = server.get(job_id)
-    content = text_of(job) if form == "md" else json.dumps(job, ensure_ascii=False, indent=2) + "\n"
+    content = readable_text(job) if form == "md" else json.dumps(job, ensure_ascii=False, indent=2) + "\n"
     output.write(content.encode()) if output else print_text(content)
     if job["status"] != "completed":
         click.echo(f"this job is {job['status']}", err=True)
+    elif notice := job["penstock"].get("notice"):
+        click.echo(notice, err=True)
 
 
 @click.command()

@@ -15,7 +15,7 @@ Row = tuple[str, dict[str, str]]
 def read_rows(file: BinaryIO) -> list[Row]:
     """Each row below the header: file and line where it begins, and its cells by the header's names.
 
-    The file is UTF-8, with or without a mark that says so. Raises Stop that names the line at fault.
+    The file is UTF-8, with or without a mark that says so. Raises CommandError that names the line at fault.
     """
     lines = [(f"{file.name}, line {line}", cells) for line, cells in _lines(file)]
     if len(lines) < 2:

@@ -61,11 +61,11 @@ class Server:
         return wire(self.openai.post(path, cast_to=_Response, options={"headers": only_once()}))
 
     def get(self, given: str) -> Job:
-        """The job that a person means by an id, the start of one, or `last`. Raises Stop if there is none."""
+        """The job that a person means by an id, the start of one, or `last`. Raises CommandError if there is none."""
         return wire(self.openai.responses.retrieve(self.full_id(given)))
 
     def full_id(self, given: str) -> str:
-        """The id that a person means. Raises Stop unless it is exactly one."""
+        """The id that a person means. Raises CommandError unless it is exactly one."""
         if is_job_id(given):
             return given
         start = ("",) if given == "last" else (given, f"resp_{given}")
@@ -80,7 +80,7 @@ class Server:
 
     @contextmanager
     def errors_explained(self, where: str = "") -> Iterator[None]:
-        """Make what the client raises a Stop: one line, which begins with `where`, and an exit code."""
+        """Make what the client raises a CommandError: one line, which begins with `where`, and an exit code."""
         try:
             yield
         except openai.APIConnectionError as error:

@@ -23,7 +23,8 @@ from cli.client.server import Job, Server, asks_server
 from cli.exit_codes import CANCELLED, DONE, FAILED, INTERRUPTED, TIMEOUT, UNREACHABLE, CommandError
 from cli.launch.interrupts import Interrupts
 from jobs.job import Status
-from jobs.protocol.events import ITEM_DONE, REASONING_DELTA, TERMINAL, TEXT_DELTA, Event
+from jobs.protocol.events import ITEM_DONE, REASONING_DELTA, REFUSAL_DELTA, TERMINAL, TEXT_DELTA, Event
+from jobs.protocol.fold import words_of_part
 from jobs.protocol.reading_order import ReadingOrder, Restarted
 
 # The server beats at least every 15 s; a connection that is silent for much longer is dead.
@@ -99,6 +100,8 @@ def follow(server: Server, job: Job, view: View) -> NoReturn:
         click.echo(f"the job failed: {error['message']}", err=True)
     elif details := seen.get("incomplete_details"):
         click.echo(f"the job ended early: {details['reason']}", err=True)
+    elif notice := seen["penstock"].get("notice"):
+        click.echo(notice, err=True)
     raise click.exceptions.Exit(_CODES[seen["status"]])
 
 
@@ -127,10 +130,10 @@ def _present(events: Iterator[Event], job: Job) -> Generator[Event]:
     """The first events, until what `job`, which has not ended, tells of has come: each item's text, and its end."""
     due: Counter[str] = Counter()
     for item in job["output"]:
-        due[item["id"]] = sum(len(part["text"]) for part in item["content"]) + (item["status"] != "in_progress")
+        due[item["id"]] = sum(len(words_of_part(part)) for part in item["content"]) + (item["status"] != "in_progress")
     for event in events:
         yield event
-        if event["type"] in (TEXT_DELTA, REASONING_DELTA):
+        if event["type"] in (TEXT_DELTA, REFUSAL_DELTA, REASONING_DELTA):
             due[event["item_id"]] -= len(event["delta"])
         elif event["type"] == ITEM_DONE:
             due[event["item"]["id"]] -= 1
@@ -141,7 +144,7 @@ def _present(events: Iterator[Event], job: Job) -> Generator[Event]:
 def _events(server: Server, job_id: str) -> Generator[Event]:
     """Every event of a job once, from number 0 to the terminal one, however often the connection is lost.
 
-    Raises Stop when it stays lost for about five minutes.
+    Raises CommandError when it stays lost for about five minutes.
     """
     query: dict[str, object] = {"stream": True}
     failures = 0

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 from pathlib import Path
 from typing import TextIO
 
+import click
+
 from cli.exit_codes import CommandError
 from jobs.settings import Settings
+
+_OURS = ("penstock.db", "up.lock", "secret")
 
 
 def load_settings(data: Path | None = None) -> Settings:
@@ -23,20 +28,52 @@ def load_settings(data: Path | None = None) -> Settings:
     return settings.model_copy(update={"data": base / settings.data.expanduser()})
 
 
-def make(path: Path) -> None:
-    """Create a directory that only its owner may look into. Raises Stop when that is refused."""
+def make_private(path: Path) -> None:
+    """Make `path` a directory that only its owner may look into, and what this process writes from now on private.
+
+    One that was there before is closed to others, unless it holds a stranger's files: then, and when it cannot be
+    created, CommandError is raised.
+    """
+    os.umask(0o077)  # the children inherit it
+    make_directory(path)
+    if path.stat().st_mode & 0o077:
+        _close_to_others(path)
+
+
+def make_directory(path: Path) -> None:
+    """Create a directory for this user alone if there is none. Raises CommandError when that is refused."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CommandError(f"cannot create {path}: {error.strerror}; choose another with --data") from error
 
 
+def _close_to_others(path: Path) -> None:
+    status = path.stat()
+    if status.st_uid != os.geteuid():
+        # A volume that belongs to root and lets a group in, as Kubernetes mounts it, is somebody's decision.
+        if status.st_mode & 0o007:
+            raise CommandError(f"others can look into {path}, which is not yours; choose another with --data")
+    elif _is_ours(path):
+        path.chmod(0o700)
+        click.echo(f"others could look into {path}: closed to them (mode 0700)", err=True)
+    else:
+        # A home directory or /tmp, named by mistake, must not be closed to those who use it.
+        remedy = f"run `chmod 700 {shlex.quote(str(path))}`, or choose another with --data"
+        raise CommandError(f"others can look into {path}, where the texts of all jobs would be: {remedy}")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a directory holds nothing, or something that only Penstock puts there."""
+    return any((path / name).exists() for name in _OURS) or not any(path.iterdir())
+
+
 def hold(path: Path) -> TextIO:
     """Hold the data directory, created when there is none, until the file that is returned is closed.
 
-    Raises Stop when another `up` holds it, or it cannot be written.
+    Raises CommandError when another `up` holds it, or it cannot be written.
     """
-    make(path)
+    make_private(path)
     try:
         lock = (path / "up.lock").open("a+")
     except OSError as error:

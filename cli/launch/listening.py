@@ -41,7 +41,7 @@ class Listener:
 
 
 def listen(host: str, port: int) -> Listener:
-    """Bind and listen; port 0 takes any that is free. Raises Stop, one line that names the remedy."""
+    """Bind and listen; port 0 takes any that is free. Raises CommandError, one line that names the remedy."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.create_server(address, family=family, backlog=_BACKLOG)
@@ -52,7 +52,7 @@ def listen(host: str, port: int) -> Listener:
     return Listener(bound, _VISIT.get(host, host), bound.getsockname()[1])
 
 
-def refuse_open_door(host: str, auth: str) -> None:
-    """Raises Stop when anyone on the network could reach a server that asks nobody for a key."""
+def refuse_public_without_keys(host: str, auth: str) -> None:
+    """Raises CommandError when anyone on the network could reach a server that asks nobody for a key."""
     if auth == "off" and host not in LOOPBACK:
         raise CommandError(f"{host} can be reached from outside and PENSTOCK_AUTH is off: set PENSTOCK_AUTH=keys")

@@ -8,26 +8,29 @@ from typing import NoReturn
 
 import click
 
-from cli.launch.data_directory import load_settings, make
-from cli.launch.listening import refuse_open_door
+from cli.launch.data_directory import load_settings, make_private
+from cli.launch.listening import refuse_public_without_keys
 from jobs.settings import Settings, child_environment
 
-WEB = (sys.executable, "-m", "gunicorn", "-c", "python:web.gunicorn", "web.app:create_app()", "--bind")
-WORKER = (sys.executable, "-m", "worker")
-DEMO_MODEL = (sys.executable, "-m", "demo_model")
+# A safe path: a user's worker.py or jobs.py in the current folder must not be run in place of ours.
+MODULE = (sys.executable, "-P", "-m")
+WEB = (*MODULE, "web", "-c", "python:web.gunicorn", "web.app:create_app()", "--bind")
+WORKER = (*MODULE, "worker")
+DEMO_MODEL = (*MODULE, "demo_model")
+PORT = click.IntRange(0, 65535)
 
 _passes_on = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--port", default=8000, show_default=True, type=PORT, help="Port to listen on.")
 @click.option("--fd", type=int, help="Serve on this inherited socket instead.")
 def web(host: str, port: int, fd: int | None) -> None:
     """Run one web server: the API and the pages."""
     settings = load_settings()
     if fd is None:
-        refuse_open_door(host, settings.auth)
+        refuse_public_without_keys(host, settings.auth)
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     _become([*WEB, address if fd is None else f"fd://{fd}"], settings)
 
@@ -47,5 +50,5 @@ def demo_model(arguments: tuple[str, ...]) -> None:
 
 
 def _become(argv: list[str], settings: Settings) -> NoReturn:
-    make(settings.data)
+    make_private(settings.data)
     os.execve(argv[0], argv, child_environment(PENSTOCK_DATA=str(settings.data)))  # noqa: S606 - no shell wanted

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -14,6 +13,7 @@ from urllib.parse import quote
 import redis
 
 from cli.launch.listening import listen
+from cli.launch.processes import MODULE
 
 FAKE = "fakeredis"
 # The kernel's limit is 108 bytes on Linux, 104 on macOS.
@@ -58,7 +58,7 @@ class RedisServer:
             listener = self._resources.enter_context(listen("127.0.0.1", 0))
             self.fds = (listener.fd,)
             self.url = f"redis://127.0.0.1:{listener.port}/0"
-            self.argv = [sys.executable, "-m", "cli.launch.fake_redis", str(listener.fd)]
+            self.argv = [*MODULE, "cli.launch.fake_redis", str(listener.fd)]
         else:
             path = self._socket_path()
             self.url = f"unix://{path}"

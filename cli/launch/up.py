@@ -12,10 +12,10 @@ import click
 import httpx2
 
 from cli.exit_codes import DONE, FAILED, INTERRUPTED, UNREACHABLE, CommandError
-from cli.launch.data_directory import hold, load_settings, make
+from cli.launch.data_directory import hold, load_settings, make_directory
 from cli.launch.interrupts import Interrupts
-from cli.launch.listening import Listener, listen, refuse_open_door
-from cli.launch.processes import DEMO_MODEL, WEB, WORKER
+from cli.launch.listening import Listener, listen, refuse_public_without_keys
+from cli.launch.processes import DEMO_MODEL, PORT, WEB, WORKER
 from cli.launch.redis_server import FAKE, RedisServer, answers
 from cli.launch.supervisor import Child, ChildFailed, Supervisor
 from jobs.model_server import resolve_model
@@ -29,7 +29,7 @@ install redis-server (apt install redis-server, brew install redis)"""
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 takes any that is free.")
+@click.option("--port", default=8000, show_default=True, type=PORT, help="Port to listen on; 0 takes any that is free.")
 @click.option("--data", type=click.Path(path_type=Path), help="Data directory  [default: .penstock].")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
 @click.option("--demo", is_flag=True, help="Use the offline demo model, whatever model server is set.")
@@ -42,7 +42,7 @@ def up(*, host: str, port: int, data: Path | None, workers: int, demo: bool) -> 
     settings = load_settings(data)
     demo = demo or settings.demo or not (settings.names_a_model_server or settings.servers)
     settings = settings.model_copy(update={"demo": demo})
-    refuse_open_door(host, settings.auth)
+    refuse_public_without_keys(host, settings.auth)
     with (
         Interrupts(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as interrupts,
         hold(settings.data),
@@ -105,9 +105,9 @@ def _queue_first_job(listener: Listener) -> None:
 def _start(settings: Settings, listener: Listener, workers: int, supervisor: Supervisor) -> Settings:
     """Start it all and wait until it answers. Returns the settings that the children have.
 
-    Raises ChildFailed, Stop or BadSetting.
+    Raises ChildFailed, CommandError or BadSetting.
     """
-    make(settings.data / "logs")
+    make_directory(settings.data / "logs")
     if settings.demo:
         settings = _start_demo_model(settings, supervisor)
     else:
@@ -145,7 +145,7 @@ def _start_demo_model(settings: Settings, supervisor: Supervisor) -> Settings:
 
 def _start_redis(settings: Settings, supervisor: Supervisor) -> Settings:
     directory = settings.data / "redis"
-    make(directory)
+    make_directory(directory)
     server = RedisServer(directory)
     supervisor.callback(server.close)
     if server.program == FAKE:

@@ -16,6 +16,7 @@ from jobs.protocol.word_count import words_added
 
 Response = dict[str, Any]
 
+_DELTAS = frozenset({events.TEXT_DELTA, events.REFUSAL_DELTA, events.REASONING_DELTA, events.SUMMARY_DELTA})
 # What an item's `penstock` object tells of it, where there is anything to tell.
 _PLACE = ("title", "replaces", "reason", "started", "ended")
 
@@ -38,6 +39,8 @@ class Part:
         """The part as events and responses carry it."""
         if self.type == "output_text":
             return {"type": self.type, "text": self.text, "annotations": [], "logprobs": []}
+        if self.type == "refusal":
+            return {"type": self.type, "refusal": self.text}
         return {"type": self.type, "text": self.text}
 
 
@@ -102,7 +105,7 @@ class Fold:
     def feed(self, event: Event) -> None:
         """Take in one event; the types that carry nothing new (`.done` of a text) change nothing."""
         kind = event["type"]
-        if kind in (events.TEXT_DELTA, events.REASONING_DELTA, events.SUMMARY_DELTA):
+        if kind in _DELTAS:
             self.items[event["output_index"]].add(self._part(event), event["delta"])
         elif "response" in event:
             self._response = event["response"]
@@ -162,16 +165,39 @@ def text_of(response: Mapping[str, Any]) -> str:
     )
 
 
-def _last_run(items: list[Item]) -> list[Item]:
-    """The items of a section's last run with answer text, or with any text if no run got that far.
+def words_of_part(part: Mapping[str, Any]) -> str:
+    """The words of a content part: its text, or those of a refusal."""
+    words: str = part.get("text") or part.get("refusal") or ""
+    return words
+
+
+def is_refusal(response: Mapping[str, Any]) -> bool:
+    """Whether the model refused to answer."""
+    return any(part["type"] == "refusal" for item in response["output"] for part in item["content"])
+
+
+def readable_text(response: Mapping[str, Any]) -> str:
+    """What the model said, for people: the output text, and where there is a refusal, its words."""
+    messages = (item for item in response["output"] if item["type"] == "message")
+    return "".join(words_of_part(part) for item in messages for part in item["content"])
+
+
+def runs(items: Iterable[Item]) -> list[list[Item]]:
+    """The items of a section by the run that wrote them, one empty run when there are none.
 
     A run begins with an item that replaces one of the run before it.
     """
-    runs: list[list[Item]] = [[]]
+    by_run: list[list[Item]] = [[]]
     for item in sorted(items, key=lambda item: item.index):
-        if item.replaces in {earlier.id for earlier in runs[-1]}:
-            runs.append([])
-        runs[-1].append(item)
-    answered = [run for run in runs if any(item.type == "message" and item.has_text for item in run)]
-    written = [run for run in runs if any(item.has_text for item in run)]
-    return (answered or written or runs)[-1]
+        if item.replaces in {earlier.id for earlier in by_run[-1]}:
+            by_run.append([])
+        by_run[-1].append(item)
+    return by_run
+
+
+def _last_run(items: list[Item]) -> list[Item]:
+    """The items of a section's last run with answer text, or with any text if no run got that far."""
+    by_run = runs(items)
+    answered = [run for run in by_run if any(item.type == "message" and item.has_text for item in run)]
+    written = [run for run in by_run if any(item.has_text for item in run)]
+    return (answered or written or by_run)[-1]

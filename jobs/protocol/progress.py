@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobs.protocol.fold import Item
 
 _TELLING_WORDS = 30
+# A worker tells every few seconds what a job waits for; one that died tells nothing more.
+_STALE_WAIT_SECONDS = 5.0
 
 
 def progress(items: Iterable[Item]) -> dict[str, Any]:
@@ -41,3 +43,12 @@ def pace(written: int, wanted: int | None, seconds: float) -> dict[str, Any]:
         "tokens_per_second": round(speed * 4 / 3, 1),
         "eta_seconds": round(max(0, wanted - written) / speed) if known and wanted is not None else None,
     }
+
+
+def waiting(noted: Mapping[str, Any] | None, now: float) -> dict[str, Any]:
+    """What a job waits for before its model is asked again, as its row told at last: `{waiting: {reason, try, until}}`.
+
+    Empty when it does not, or no longer at `now` (Unix seconds).
+    """
+    wait = (noted or {}).get("waiting")
+    return {"waiting": wait} if wait and wait["until"] > now - _STALE_WAIT_SECONDS else {}

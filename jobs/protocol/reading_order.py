@@ -33,7 +33,7 @@ class ReadingOrder:
     def feed(self, event: Event) -> str:
         """What can be read since this event, often nothing. Raises Restarted."""
         kind = event["type"]
-        if kind == events.TEXT_DELTA:
+        if kind in (events.TEXT_DELTA, events.REFUSAL_DELTA):
             self._write(event["output_index"], event["delta"])
         elif kind in (events.ITEM_ADDED, events.ITEM_DONE) and event["item"]["type"] == "message":
             self._note(event["output_index"], event["item"])

@@ -25,16 +25,28 @@ class TextPart(BaseModel):
     text: str
 
 
+class RefusalPart(BaseModel):
+    """What a model said instead of an answer, given back with its output."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+    @property
+    def text(self) -> str:
+        """Its words."""
+        return self.refusal
+
+
 class InputMessage(BaseModel):
     """One message of an input list."""
 
     type: Literal["message"] = "message"
     role: Literal["user", "assistant", "system", "developer"]
     content: Annotated[
-        list[TextPart],
+        list[Annotated[TextPart | RefusalPart, Field(discriminator="type")]],
         BeforeValidator(
             lambda value: [{"type": "text", "text": value}] if isinstance(value, str) else value,
-            json_schema_input_type=str | list[TextPart],
+            json_schema_input_type=str | list[TextPart | RefusalPart],
         ),
     ]
 
@@ -67,7 +79,7 @@ class CreateRequest(Parameters):
 
     model_config = ConfigDict(extra="allow")
 
-    model: Annotated[Text, StringConstraints(max_length=255)] | None = None
+    model: Annotated[Text, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")] | None = None
     input: (
         Annotated[
             list[InputMessage],

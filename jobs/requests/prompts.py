@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
 from jsonschema import Draft202012Validator, SchemaError
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
@@ -24,7 +24,14 @@ from jobs.requests.runnables import load_runnable
 
 BUILT_IN = Path(__file__).parent / "prompt_files"
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-_CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+# Hiragana, katakana, hangul: the Han characters beside them are not Chinese.
+_KANA_OR_HANGUL = re.compile(
+    r"[\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\uff66-\uff9f\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]"
+)
+# What the messages say where {{language_name}} stands; "" is a language that is left to the model.
+_LANGUAGE_NAMES = {"en": "English", "zh": "Chinese", "": "the language of the topic"}
+_LANGUAGE_NAME = "language_name"
 # What the messages of each step may name beside the inputs.
 PLANNED: Mapping[str, frozenset[str]] = {
     "messages": frozenset({"sources"}),
@@ -113,7 +120,8 @@ class Prompt(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("sections are text that `section` asks for: leave out `runnable` and `output`")
         for step, planned in PLANNED.items():
             texts = [message.content for messages in getattr(self, step).values() for message in messages]
-            for name in sorted({*_VARIABLE.findall("\n".join(texts))} - {*self.inputs["properties"]} - planned):
+            known = {*self.inputs["properties"], _LANGUAGE_NAME, *planned}
+            for name in sorted({*_VARIABLE.findall("\n".join(texts))} - known):
                 raise ValueError(f"{{{{{name}}}}} is not among its inputs; add [inputs.properties.{name}]")
         return self
 
@@ -126,7 +134,7 @@ class Prompt(BaseModel, frozen=True, extra="forbid"):
         language = values["language"]
         overview = source_text.overview(source_text.split(str(values.get("source", ""))))
         steps = {
-            step: _of(language, messages) if messages else []
+            step: _named(_of(language, messages), language) if messages else []
             for step, messages in self.model_dump(include={*PLANNED}).items()
         }
         return RenderedPrompt(
@@ -226,14 +234,23 @@ def fill(messages: Sequence[Mapping[str, str]], values: Mapping[str, Any]) -> li
     ]
 
 
-def _of(language: Language, table: Mapping[Language, T]) -> T:
+def _named(messages: Sequence[Mapping[str, str]], language: str) -> list[dict[str, str]]:
+    """Messages that name the language to write in."""
+    name = _LANGUAGE_NAMES[language]
+    place = f"{{{{{_LANGUAGE_NAME}}}}}"
+    return [{**message, "content": message["content"].replace(place, name)} for message in messages]
+
+
+def _of(language: str, table: Mapping[Language, T]) -> T:
     """What a table has for a language, or for another when it has nothing for this."""
-    return table.get(language) or next(iter(table.values()))
+    return table.get(cast(Language, language)) or table.get("en") or next(iter(table.values()))
 
 
-def language_of(text: str) -> Literal["en", "zh"]:
-    """The language to write in about this topic."""
-    return "zh" if _CJK.search(text) else "en"
+def language_of(text: str) -> Literal["en", "zh", ""]:
+    """The language to write in about this topic; "" when it is Japanese or Korean, and left to the model."""
+    if _KANA_OR_HANGUL.search(text):
+        return ""
+    return "zh" if _HAN.search(text) else "en"
 
 
 def _read(value: Any, schema: Mapping[str, Any]) -> Any:

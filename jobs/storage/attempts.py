@@ -6,32 +6,24 @@ When it hits nothing the attempt has been replaced, and nothing of it is written
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, insert, select, update
 
 from jobs.errors import PenstockError
 from jobs.job import Job, Status
-from jobs.protocol.fold import text_of
-from jobs.protocol.word_count import words_in
+from jobs.storage import claims
+from jobs.storage.claims import BLOCK, INDEX_BLOCK, Limits
 from jobs.storage.database import Database
-from jobs.storage.schema import checkpoints, jobs, paused, transcripts
-from jobs.storage.store import job_of, searchable, select_jobs
+from jobs.storage.ending import Ending, end_job
+from jobs.storage.rows import job_of, select_jobs
+from jobs.storage.schema import checkpoints, jobs, workers
 
-# Numbers are reserved this many at a time: one small write per couple of minutes of a fast stream.
-BLOCK = 10_000
-# A run of a section opens at most two items; more would leave holes that some clients do not survive.
-INDEX_BLOCK = 2
-
-
-# PostgreSQL's name for the lock of those who claim; SQLite has one writer at a time anyway.
-_CLAIMING = 0x70656E73
-Limits = Callable[[str], int | None]
+__all__ = ["BLOCK", "INDEX_BLOCK", "Limits"]
 
 
 class Replaced(PenstockError):
@@ -47,11 +39,15 @@ class Finish(StrEnum):
 
 
 class Held(NamedTuple):
-    """A job that a worker runs: its attempt, since when to cancel it (Unix seconds), whether to end it."""
+    """A job that a worker runs: its attempt, since when to cancel it, whether to end it, when it was claimed.
+
+    Times are Unix seconds; `claimed_at` is by the worker's own clock.
+    """
 
     attempt: int
     cancel: float | None = None
     stop: bool = False
+    claimed_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,44 +95,33 @@ class AttemptStore:
     def claim(self, worker: str, limit_of: Limits = lambda _: None) -> Claim | None:
         """Make the queued job whose turn it is this worker's next attempt; None when there is none.
 
-        `limit_of` says of a model how many of its jobs may run at once, over all workers; None for any number.
+        `limit_of` says of a model how many of its jobs may run at once, over all workers; None for any number. A job
+        that is only to be ended comes first.
         """
-        while True:
-            with self._database.write() as connection:
-                first = connection.execute(_first_in_line(_busy(connection, limit_of))).scalar_one_or_none()
-                if first is None:
-                    return None
-                if claim := self._claim(connection, first, worker):
-                    return claim
+        return self._claim(worker, limit_of)
+
+    def claim_ending(self, worker: str) -> Claim | None:
+        """Claim a queued job that ran before and that somebody asked to end; None when there is none.
+
+        For a worker that has no room for another job: such a job asks no model.
+        """
+        return self._claim(worker, lambda _: None, only_to_end=True)
+
+    def is_any_queued(self) -> bool:
+        """Whether it is worth while to try a claim: some job waits, though its turn may not have come."""
+        queued = select(jobs.c.id).where(jobs.c.status == Status.QUEUED).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(queued).first() is not None
 
     def claim_one(self, job_id: str, worker: str) -> Claim | None:
         """Make this job the worker's next attempt; None when it is not queued (any more)."""
         with self._database.write() as connection:
-            return self._claim(connection, job_id, worker)
+            return _claim_of(connection, job_id) if claims.claim_row(connection, job_id, worker) else None
 
-    def _claim(self, connection: Connection, job_id: str, worker: str) -> Claim | None:
-        queued = and_(jobs.c.id == job_id, jobs.c.status == Status.QUEUED)
-        values = {
-            "status": Status.IN_PROGRESS,
-            "attempt": jobs.c.attempt + 1,
-            "worker": worker,
-            "seq_mark": jobs.c.seq_mark + BLOCK,
-            "index_mark": jobs.c.index_mark + INDEX_BLOCK,
-        }
-        if not connection.execute(update(jobs).where(queued).values(values)).rowcount:
-            return None
-        started = and_(jobs.c.id == job_id, jobs.c.started_at.is_(None))
-        connection.execute(update(jobs).where(started).values(started_at=time.time()))
-        row = connection.execute(select_jobs().where(jobs.c.id == job_id)).mappings().one()
-        finished = connection.execute(
-            select(checkpoints).where(checkpoints.c.job_id == job_id).order_by(checkpoints.c.section)
-        ).all()
-        kept = [
-            Checkpoint(line.section, orjson.loads(line.items), line.usage and orjson.loads(line.usage))
-            for line in finished
-        ]
-        job = job_of(row)
-        return Claim(job, job.seq_mark - BLOCK, job.index_mark - INDEX_BLOCK, kept)
+    def _claim(self, worker: str, limit_of: Limits, *, only_to_end: bool = False) -> Claim | None:
+        with self._database.write() as connection:
+            job_id = claims.claim_next(connection, worker, limit_of, only_to_end=only_to_end)
+            return _claim_of(connection, job_id) if job_id is not None else None
 
     def reserve(self, claim: Claim, seq_mark: int, index_mark: int) -> None:
         """Raise the row's marks, before numbers up to them are used. Raises Replaced."""
@@ -168,28 +153,13 @@ class AttemptStore:
         A job that was asked to be cancelled is not ended as anything else: CANCEL_WON says so. Calling again
         after an answer got lost is harmless.
         """
-        claim, status = note.claim, Status(response["status"])
+        claim = note.claim
         guard = _current(claim)
-        if status is not Status.CANCELLED:
+        if response["status"] != Status.CANCELLED:
             guard = and_(guard, jobs.c.cancel_requested_at.is_(None))
-        text, usage = text_of(response), response["usage"]
-        error, details = response["error"] or {}, response["incomplete_details"] or {}
-        values = {
-            "status": status,
-            "ended_at": time.time(),
-            "response": orjson.dumps(response),
-            "sha256": response["penstock"]["sha256"],
-            "first_token_at": note.first_text_at,
-            "progress": note.progress,
-            "words": words_in(text),
-            "tokens": usage and usage["output_tokens"],
-            "error": error.get("code") or details.get("reason"),
-            "search": jobs.c.search + searchable(f"\n{text}"),
-        }
+        ending = Ending(response, transcript, note.progress, note.first_text_at)
         with self._database.write() as connection:
-            if connection.execute(update(jobs).where(guard).values(values)).rowcount:  # invariant 3
-                connection.execute(insert(transcripts).values(job_id=claim.job.id, frames=transcript))
-                connection.execute(delete(checkpoints).where(checkpoints.c.job_id == claim.job.id))
+            if end_job(connection, claim.job.id, guard, ending):
                 return Finish.DONE
             row = connection.execute(
                 select(jobs.c.attempt, jobs.c.status).where(jobs.c.id == claim.job.id)
@@ -204,7 +174,7 @@ class AttemptStore:
 
         False when a newer attempt owns the job.
         """
-        values = {"status": Status.QUEUED, "worker": None, "seq_mark": next_number, "send_after": 0.0}
+        values = {"status": Status.QUEUED, "worker": None, "seq_mark": next_number}
         with self._database.write() as connection:
             return connection.execute(update(jobs).where(_current(claim)).values(values)).rowcount > 0
 
@@ -218,8 +188,11 @@ class AttemptStore:
         wishes = (jobs.c.cancel_requested_at, jobs.c.stop_requested_at.is_not(None))
         mine = and_(jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS)
         with self._database.read() as connection:
-            rows = connection.execute(select(jobs.c.id, jobs.c.attempt, *wishes).where(mine))
-            return {job_id: Held(attempt, cancel, bool(stop)) for job_id, attempt, cancel, stop in rows}
+            rows = connection.execute(select(jobs.c.id, jobs.c.attempt, *wishes, jobs.c.claimed_at).where(mine))
+            return {
+                job_id: Held(attempt, cancel, bool(stop), claimed_at or 0.0)
+                for job_id, attempt, cancel, stop, claimed_at in rows
+            }
 
     def note_progress(self, notes: Sequence[Note]) -> None:
         """Note what is to be seen of these attempts; those that were replaced change nothing."""
@@ -231,46 +204,35 @@ class AttemptStore:
         with self._database.write() as connection:
             connection.execute(update(jobs).where(_attempt(bindparam("job"), bindparam("tried"))).values(noted), rows)
 
-    def requeue_orphans(self, worker: str) -> int:
-        """Give the jobs of a dead worker back to the queue; each such rescue counts. Returns how many."""
-        return self._requeue(and_(jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS))
+    def requeue_orphans(self, worker: str, counter: int = -1) -> int:
+        """Give the jobs of a dead worker back to the queue; each such rescue counts. Returns how many.
+
+        `counter` is the one that the worker was judged by, -1 for a worker without a row. When it has moved since, the
+        worker lives, and nothing is changed.
+        """
+        row = exists().where(workers.c.id == worker)
+        judged = row.where(workers.c.counter == counter) if counter >= 0 else ~row
+        return self._requeue(and_(jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS, judged))
 
     def give_up(self, job_id: str, attempt: int) -> None:
         """Give a job back that this worker cannot go on with, as if the worker had died."""
         self._requeue(_attempt(job_id, attempt))
 
     def _requeue(self, orphans: ColumnElement[bool]) -> int:
-        values = {"status": Status.QUEUED, "worker": None, "rescues": jobs.c.rescues + 1, "send_after": 0.0}
+        values = {"status": Status.QUEUED, "worker": None, "rescues": jobs.c.rescues + 1}
         with self._database.write() as connection:
             return connection.execute(update(jobs).where(orphans).values(values)).rowcount
 
 
-def _first_in_line(busy: Sequence[str]) -> Select[Any]:
-    """The queued job whose turn it is: the owner's with the fewest running, and of these the oldest.
-
-    None of a tier that is paused. So one owner's thousand jobs keep nobody else waiting.
-    """
-    running = (
-        select(jobs.c.owner, func.count().label("jobs"))
-        .where(jobs.c.status == Status.IN_PROGRESS)
-        .group_by(jobs.c.owner)
-        .subquery()
-    )
-    return (
-        select(jobs.c.id)
-        .outerjoin(running, running.c.owner == jobs.c.owner)
-        .where(jobs.c.status == Status.QUEUED, jobs.c.model.not_in(busy), jobs.c.tier.not_in(select(paused.c.tier)))
-        .order_by(jobs.c.tier, func.coalesce(running.c.jobs, 0), jobs.c.created_at, jobs.c.id)
-        .limit(1)
-    )
-
-
-def _busy(connection: Connection, limit_of: Limits) -> list[str]:
-    """The models that run as many jobs as they may."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(_CLAIMING)))  # two that count at once would both claim
-    running = select(jobs.c.model, func.count()).where(jobs.c.status == Status.IN_PROGRESS).group_by(jobs.c.model)
-    return [model for model, count in connection.execute(running) if count >= (limit_of(model) or count + 1)]
+def _claim_of(connection: Connection, job_id: str) -> Claim:
+    """The claim that was made in this transaction."""
+    job = job_of(connection.execute(select_jobs().where(jobs.c.id == job_id)).mappings().one())
+    finished = select(checkpoints).where(checkpoints.c.job_id == job_id).order_by(checkpoints.c.section)
+    sections = [
+        Checkpoint(row.section, orjson.loads(row.items), row.usage and orjson.loads(row.usage))
+        for row in connection.execute(finished)
+    ]
+    return Claim(job, job.seq_mark - BLOCK, job.index_mark - INDEX_BLOCK, sections)
 
 
 def _current(claim: Claim) -> ColumnElement[bool]:

@@ -6,6 +6,9 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
+# As a literal: an index with a condition serves only queries that repeat it.
+_TO_END = "cancel_requested_at IS NOT NULL OR stop_requested_at IS NOT NULL"
+
 jobs = sa.Table(
     "jobs",
     metadata,
@@ -24,16 +27,18 @@ jobs = sa.Table(
     # The same for output indexes: a client that has seen one must never see it again for another item.
     sa.Column("index_mark", sa.Integer, nullable=False, default=0),
     sa.Column("worker", sa.String(64)),
-    # From when on a wake-up message should be sent (again), and how many were.
-    sa.Column("send_after", sa.Float, nullable=False),
-    sa.Column("sends", sa.Integer, nullable=False, default=0),
+    # When the worker claimed it, by the worker's own clock: only the worker itself compares it.
+    sa.Column("claimed_at", sa.Float),
     sa.Column("request", sa.Text, nullable=False),
     # The id of the prompt in it.
     sa.Column("prompt", sa.String(64)),
+    # The SHA-256 of the body as it was sent; empty in rows from before that was stored.
     sa.Column("body_hash", sa.String(64), nullable=False),
     sa.Column("idempotency_key", sa.String(255)),
     # The highest retry of a client's POST that was answered with this job: another's is not.
     sa.Column("client_retry", sa.Integer, nullable=False, default=0),
+    # 0: the job is removed as soon as it has ended and nobody waits for it.
+    sa.Column("stored", sa.Integer, nullable=False, default=1, server_default="1"),
     # What people look for it by, in lower case: their own words, and at the end the text.
     sa.Column("search", sa.Text, nullable=False),
     sa.Column("initial_frames", sa.LargeBinary, nullable=False),
@@ -54,7 +59,10 @@ jobs = sa.Table(
     sa.UniqueConstraint("owner", "idempotency_key"),
     sa.Index("jobs_by_owner", "owner", "created_at", "id"),
     sa.Index("jobs_by_body", "owner", "body_hash"),
-    sa.Index("jobs_by_status", "status", "send_after"),
+    # All that a claim reads of the queued and the running jobs, so that a long queue costs it no look at their rows.
+    sa.Index("jobs_in_line", "status", "tier", "owner", "created_at", "id", "model"),
+    sa.Index("jobs_to_end", "status", sqlite_where=sa.text(_TO_END), postgresql_where=sa.text(_TO_END)),
+    sa.Index("jobs_unstored", "stored", "ended_at"),
     sa.Index("jobs_by_worker", "worker", "status"),
     # What the charts of the last hour ask, and expiry.
     sa.Index("jobs_by_age", "created_at"),
@@ -76,6 +84,16 @@ checkpoints = sa.Table(
     # The finished items of the section, as on the wire, and what they cost.
     sa.Column("items", sa.Text, nullable=False),
     sa.Column("usage", sa.Text),
+)
+
+# Open connections that wait for a job without `background`. A sign of life is a change of the counter.
+waiters = sa.Table(
+    "waiters",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("job_id", sa.String(64), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("counter", sa.Integer, nullable=False, default=0),
+    sa.Index("waiters_by_job", "job_id"),
 )
 
 workers = sa.Table(

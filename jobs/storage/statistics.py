@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from jobs.errors import InvalidRequest
@@ -76,12 +76,8 @@ class Statistics:
 
     def resume(self, name: str) -> None:
         """Let this queue's jobs be begun again, within seconds. Again is no error. Raises InvalidRequest."""
-        tier = _tier(name)
-        waiting = update(jobs).where(jobs.c.tier == tier, jobs.c.status == Status.QUEUED)
         with self._database.write() as connection:
-            if connection.execute(delete(paused).where(paused.c.tier == tier)).rowcount:
-                # Their wake-ups came to nothing: the next are due now.
-                connection.execute(waiting.values(send_after=0.0))
+            connection.execute(delete(paused).where(paused.c.tier == _tier(name)))
 
     def workers(self) -> list[Worker]:
         """Every worker that is known, the oldest first."""

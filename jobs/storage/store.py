@@ -5,47 +5,27 @@ What a worker does with a job is in jobs/storage/attempts.py.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
-from typing import Any, TypedDict, Unpack
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypedDict, TypeVar, Unpack
 
-import orjson
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from jobs.errors import InvalidRequest, JobNotFound
+from jobs.errors import JobNotFound
 from jobs.job import Job, Status
-from jobs.protocol import events, response
-from jobs.protocol.ids import is_job_id, new_job_id
-from jobs.protocol.transcript import TranscriptWriter
-from jobs.requests.job_request import FLEX, JobRequest
-from jobs.storage.database import Database
-from jobs.storage.schema import checkpoints, jobs, transcripts
+from jobs.protocol.ids import is_job_id
+from jobs.requests.job_request import JobRequest
+from jobs.storage.acceptance import Sending, earlier_job, hash_of, insert_job, new_row
+from jobs.storage.database import Database, until_written
+from jobs.storage.ending import end_unstarted
+from jobs.storage.rows import job_of, searchable, select_jobs
+from jobs.storage.schema import jobs, transcripts
 
-# How long the process that accepted a job has to send its wake-up message before rescue does.
-SEND_GRACE_SECONDS = 2.0
-# Clients that got no answer send a request again within seconds.
-_RETRY_SECONDS = 120.0
+T = TypeVar("T")
 
-_COLUMNS = [jobs.c[field.name] for field in fields(Job)]
-
-
-def job_of(row: RowMapping) -> Job:
-    """The Job in a row that has been selected with `columns`."""
-    read = {"status": Status(row["status"]), "request": JobRequest.from_json(row["request"])}
-    return Job(**{**row, **read, "progress": row["progress"] and orjson.loads(row["progress"])})
-
-
-def select_jobs() -> Select[Any]:
-    """SELECT of what `job_of` needs."""
-    return select(*_COLUMNS)
-
-
-def searchable(text: str) -> str:
-    """A text as it is looked for: in lower case, and without NUL, which PostgreSQL cannot store."""
-    return text.lower().replace("\0", " ")
+# A client waits for its answer; what takes longer is an error that it may send again.
+_WRITE_SECONDS = 3.0
 
 
 class Filter(TypedDict, total=False):
@@ -80,53 +60,60 @@ class Store:
         owner: str,
         request: JobRequest,
         *,
+        body_hash: str | None = None,
         idempotency_key: str | None = None,
-        retried: int = 0,
+        client_retry: int = 0,
+        waiter: str | None = None,
         finished: Iterable[Mapping[str, Any]] = (),
     ) -> Job:
         """Store a new job; once this returns it is never lost.
 
         The same key again gives the job that it gave before; so does the same body, to a client that says that it
-        sends it for the `retried`th time again. `finished` are checkpoints to begin with. Raises InvalidRequest
-        when the key was used with another body.
+        sends it for the `client_retry`th time again. `body_hash` is that of the body as it was sent, by default of the
+        request; `waiter` is the connection that waits for a job without `background`; `finished` are checkpoints to
+        begin with. Raises InvalidRequest when the key was used with another body.
         """
-        stored = request.to_json()
-        job_id = new_job_id()
-        now = time.time()
-        row = {
-            "id": job_id,
-            "owner": owner,
-            "status": Status.QUEUED,
-            "created_at": now,
-            "send_after": now + SEND_GRACE_SECONDS,
-            "idempotency_key": idempotency_key,
-            "client_retry": retried,
-            **_columns(request, stored),
-            "initial_frames": response.initial_frames(job_id, now, request),
-        }
+        sending = Sending(owner, body_hash or hash_of(request.to_json()), idempotency_key, client_retry, waiter)
+        row = new_row(sending, request)
+        sections = list(finished)
+        return self.get(owner, self._write(lambda: self._accept(sending, row, sections)))
+
+    def earlier(
+        self, owner: str, body_hash: str, *, idempotency_key: str | None, client_retry: int, waiter: str | None = None
+    ) -> Job | None:
+        """The job that a create made before, when its body is sent again; None when it makes a new one.
+
+        For before the body is validated: it is answered even if it could not be accepted any more. Raises
+        InvalidRequest when the key was used with another body.
+        """
+        if not idempotency_key and not client_retry:
+            return None
+        sending = Sending(owner, body_hash, idempotency_key, client_retry, waiter)
+        job_id = self._write(lambda: self._earlier(sending))
+        return self.get(owner, job_id) if job_id else None
+
+    def _accept(self, sending: Sending, row: Mapping[str, Any], finished: Sequence[Mapping[str, Any]]) -> str:
         try:
             with self._database.write() as connection:
-                if retried and not idempotency_key and (before := _take(connection, row, request.background)):
-                    job_id = before
-                else:
-                    connection.execute(insert(jobs).values(row))  # invariant 1
-                    for section in finished:
-                        connection.execute(insert(checkpoints).values(job_id=job_id, **section))
+                if (before := earlier_job(connection, sending)) is None:
+                    insert_job(connection, sending, row, finished)
         except IntegrityError:
-            return self._accepted_before(owner, str(idempotency_key), str(row["body_hash"]))
-        return self.get(owner, job_id)
+            # A commit of which nobody heard, or the same key at the same moment.
+            mine = select(jobs.c.id).where(jobs.c.id == row["id"])
+            with self._database.read() as connection:
+                before = connection.execute(mine).scalar_one_or_none()
+            before = before or self._earlier(sending)
+            if before is None:
+                raise
+        return before or str(row["id"])
 
-    def _accepted_before(self, owner: str, key: str, body_hash: str) -> Job:
-        query = select(jobs.c.id, jobs.c.body_hash).where(jobs.c.owner == owner, jobs.c.idempotency_key == key)
-        with self._database.read() as connection:
-            row = connection.execute(query).one()
-        if row.body_hash != body_hash:
-            raise InvalidRequest(
-                "This Idempotency-Key was used with another body: use a new key for a new request.",
-                param="Idempotency-Key",
-                code="idempotency_key_reused",
-            )
-        return self.get(owner, row.id)
+    def _earlier(self, sending: Sending) -> str | None:
+        with self._database.write() as connection:
+            return earlier_job(connection, sending)
+
+    def _write(self, write: Callable[[], T]) -> T:
+        """One write, for a client that waits for its answer: a database that is away for longer is an error."""
+        return until_written(write, seconds=_WRITE_SECONDS)
 
     def get(self, owner: str, job_id: str) -> Job:
         """The owner's job. Raises JobNotFound."""
@@ -194,92 +181,31 @@ class Store:
         A `graceful` end lets the job finish its sentences, and it counts as incomplete instead of cancelled.
         Asking again, or after the end, changes nothing. Raises JobNotFound.
         """
-        job, now = self.get(owner, job_id), time.time()
-        with self._database.write() as connection:
-            ended = job.attempt == 0 and self._end_unstarted(connection, job, now)
-            if not ended:
-                wish = jobs.c.stop_requested_at if graceful else jobs.c.cancel_requested_at
-                unasked = and_(jobs.c.id == job_id, jobs.c.ended_at.is_(None), wish.is_(None))
-                connection.execute(update(jobs).where(unasked).values({wish: now}))
+        job = self.get(owner, job_id)
+        self._write(lambda: self._request_cancel(job, graceful=graceful))
         return self.get(owner, job_id)
 
-    def _end_unstarted(self, connection: Connection, job: Job, now: float) -> bool:
-        """End a job that no worker has claimed; false when one has by now."""
-        queued = events.event_of(events.split(job.initial_frames)[0])["response"]
-        final = response.ended(queued, Status.CANCELLED, now=now, text="")
-        never_ran = and_(jobs.c.id == job.id, jobs.c.status == Status.QUEUED, jobs.c.attempt == 0)
-        values = {"status": Status.CANCELLED, "ended_at": now, "response": orjson.dumps(final)}
-        values |= {"cancel_requested_at": now, "sha256": final["penstock"]["sha256"], "words": 0}
-        if not connection.execute(update(jobs).where(never_ran).values(values)).rowcount:
-            return False
-        last = events.frame(response.terminal_kind(Status.CANCELLED), 2, {"response": final})
-        transcript = TranscriptWriter()
-        transcript.add(job.initial_frames)
-        connection.execute(insert(transcripts).values(job_id=job.id, frames=transcript.closed(last)))
-        return True
+    def _request_cancel(self, job: Job, *, graceful: bool) -> None:
+        with self._database.write() as connection:
+            if job.attempt == 0 and end_unstarted(connection, job):
+                return
+            wish = jobs.c.stop_requested_at if graceful else jobs.c.cancel_requested_at
+            first = and_(jobs.c.id == job.id, jobs.c.ended_at.is_(None), wish.is_(None))
+            connection.execute(update(jobs).where(first).values({wish: time.time()}))
 
     def delete(self, owner: str, job_id: str) -> None:
         """Remove a job and all that belongs to it; a worker that still runs it finds itself replaced.
 
         Raises JobNotFound.
         """
+        self.get(owner, job_id)
+        self._write(lambda: self._delete(owner, job_id))
+
+    def _delete(self, owner: str, job_id: str) -> None:
         with self._database.write() as connection:
-            gone = connection.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner))
-        if gone.rowcount == 0:
-            raise JobNotFound(job_id)
+            connection.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner))
 
     def expire(self, before: float) -> int:
         """Remove the jobs that ended before this time. Returns how many."""
         with self._database.write() as connection:
             return connection.execute(delete(jobs).where(jobs.c.ended_at < before)).rowcount
-
-    def due(self, now: float, limit: int = 500) -> list[str]:
-        """Queued jobs whose wake-up message should be sent by now, oldest first."""
-        query = (
-            select(jobs.c.id)
-            .where(jobs.c.status == Status.QUEUED, jobs.c.send_after <= now)
-            .order_by(jobs.c.created_at)
-            .limit(limit)
-        )
-        with self._database.read() as connection:
-            return list(connection.execute(query).scalars())
-
-    def sent(self, job_ids: Sequence[str], now: float) -> None:
-        """Note that wake-ups were sent: the next is due in 30 s, then doubling to 10 minutes."""
-        with self._database.write() as connection:
-            for row in connection.execute(select(jobs.c.id, jobs.c.sends).where(jobs.c.id.in_(job_ids))).all():
-                wait = min(600, 30 * 2 ** min(row.sends, 5))
-                connection.execute(
-                    update(jobs).where(jobs.c.id == row.id).values(sends=row.sends + 1, send_after=now + wait)
-                )
-
-
-def _columns(request: JobRequest, stored: bytes) -> dict[str, Any]:
-    """The columns that follow from a request; `stored` is its JSON."""
-    return {
-        "request": stored.decode(),
-        "body_hash": hashlib.sha256(stored).hexdigest(),
-        "tier": int(request.service_tier == FLEX),
-        "model": request.model,
-        "prompt": request.prompt.id if request.prompt else None,
-        "search": searchable(request.search_text),
-    }
-
-
-def _take(connection: Connection, row: Mapping[str, Any], background: bool) -> str | None:
-    """The newest job with the body of a request that is sent again; None when there is none to be had.
-
-    Never one that another client's retry was answered with, or that is being cancelled: leaving a create without
-    `background` cancels its job.
-    """
-    same = and_(
-        jobs.c.owner == row["owner"], jobs.c.body_hash == row["body_hash"], jobs.c.client_retry < row["client_retry"]
-    )
-    usable = and_(jobs.c.cancel_requested_at.is_(None), jobs.c.created_at > row["created_at"] - _RETRY_SECONDS)
-    query = select(jobs.c.id).where(same, usable).order_by(jobs.c.created_at.desc()).limit(1)
-    if not background:
-        query = query.where(jobs.c.ended_at.is_not(None))
-    # Two retries at once cannot both have it: PostgreSQL's second one waits for the lock, and then looks again.
-    newest = query.with_for_update().scalar_subquery()
-    taken = update(jobs).where(jobs.c.id == newest).values(client_retry=row["client_retry"]).returning(jobs.c.id)
-    return connection.execute(taken).scalar_one_or_none()

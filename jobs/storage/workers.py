@@ -6,7 +6,8 @@ No wall clock is judged by: an observer measures with its own monotonic clock ho
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -42,10 +43,13 @@ class WorkerRegistry:
         with self._database.write() as connection:
             connection.execute(update(workers).where(workers.c.id == worker).values(dead=1))
 
-    def forget(self, worker: str) -> None:
-        """Remove the row of a worker that has no jobs left."""
+    def forget(self, worker: str, counter: int | None = None) -> None:
+        """Remove the row of a worker that has no jobs left; with a `counter` only if it has not moved since."""
+        gone = delete(workers).where(workers.c.id == worker)
+        if counter is not None:
+            gone = gone.where(workers.c.counter == counter)
         with self._database.write() as connection:
-            connection.execute(delete(workers).where(workers.c.id == worker))
+            connection.execute(gone)
 
     def rows(self) -> Sequence[tuple[str, int, bool]]:
         """(id, counter, declared dead) of every worker known, and of those that left jobs but no row."""
@@ -55,39 +59,64 @@ class WorkerRegistry:
             .distinct()
         )
         with self._database.read() as connection:
-            found = connection.execute(select(workers.c.id, workers.c.counter, workers.c.dead)).all()
-            left = connection.execute(vanished).scalars().all()
-        return [*((row.id, row.counter, bool(row.dead)) for row in found), *((name, -1, False) for name in left)]
+            known = connection.execute(select(workers.c.id, workers.c.counter, workers.c.dead)).all()
+            missing = connection.execute(vanished).scalars().all()
+        return [*((row.id, row.counter, bool(row.dead)) for row in known), *((name, -1, False) for name in missing)]
+
+
+class Counters(Protocol):
+    """Where counters are read: (id, counter, declared dead) of everybody who gives signs of life."""
+
+    def rows(self) -> Sequence[tuple[str, int, bool]]:
+        """Read them all. Raises SQLAlchemyError."""
+
+
+class Verdict(NamedTuple):
+    """Somebody is dead, judged by a `counter`: when it has moved by the time that somebody acts, they live."""
+
+    id: str
+    counter: int
 
 
 class LeaseMonitor:
     """One process's view of who is alive. Every observation is its own, so no agreement is needed."""
 
-    def __init__(self, liveness: WorkerRegistry, lease_seconds: float) -> None:
-        self._liveness = liveness
+    def __init__(self, counters: Counters, lease_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._counters = counters
         self._lease = lease_seconds
+        self._clock = clock
         self._seen: dict[str, tuple[int, float]] = {}
+        self._observed_at = clock()
 
-    def dead(self, own: str) -> list[str]:
-        """Workers declared dead, or whose counter has stood still for a lease.
+    def dead(self, own: str) -> list[Verdict]:
+        """Who was declared dead, or whose counter has stood still for a lease.
 
-        When the database cannot be read, or the observer's `own` counter stands still because it cannot be written,
-        the observation starts again, so that its absence kills nobody; an error is raised.
+        The observation starts again, so that nobody is killed by it, when the database could not be read (the error
+        is raised), when a read or the time since the last one took half a lease, because the database or this process
+        stood still meanwhile and perhaps everybody with it, and when the observer's `own` counter cannot be written.
         """
+        began = self._clock()
         try:
-            rows = self._liveness.rows()
+            rows = self._counters.rows()
         except SQLAlchemyError:
             self._seen.clear()
             raise
-        now = time.monotonic()
-        known = {worker: self._seen.get(worker, (counter, now)) for worker, counter, _ in rows}
+        now = self._clock()
+        if max(began - self._observed_at, now - began) > self._lease / 2:
+            self._seen.clear()
+        self._observed_at = now
+        before = self._seen
         self._seen = {
-            worker: known[worker] if known[worker][0] == counter else (counter, now) for worker, counter, _ in rows
+            name: before[name] if before.get(name, (None,))[0] == counter else (counter, now)
+            for name, counter, _ in rows
         }
         if own in self._seen and now - self._seen[own][1] > self._lease / 2:
             self._seen.clear()
-            return []
-        return [worker for worker, _, dead in rows if dead or now - self._seen[worker][1] >= self._lease]
+        return [
+            Verdict(name, counter)
+            for name, counter, dead in rows
+            if dead or now - self._seen.get(name, (counter, now))[1] >= self._lease
+        ]
 
 
 def declare_dead(settings: Settings, worker: str) -> None:

@@ -40,7 +40,7 @@ class AppendStatus(StrEnum):
 class Append:
     """One batch of one job: `frames` are numbered from `first` on by one, `held` are in the log before them.
 
-    `ends` gives the log its short life, `begins` takes the fence as well.
+    `ends` gives the log its short life.
     """
 
     job_id: str
@@ -48,7 +48,6 @@ class Append:
     held: int
     first: int
     frames: Sequence[bytes]
-    begins: bool = False
     ends: bool = False
 
 
@@ -89,7 +88,8 @@ class EventLog:
     def rebuild(self, job_id: str, attempt: int, pages: Iterable[Sequence[tuple[int, bytes]]]) -> AppendResult:
         """Write a whole log anew from (number, frame) pairs and swap it into place at once.
 
-        Only for an attempt that the database has just confirmed: the log that was there is gone.
+        Only for an attempt that has taken the fence, and that the database has confirmed since: the log that was
+        there is gone. LOST when the fence has been removed meanwhile.
         """
         # A key of its own: another rebuild may be under way, by an attempt that froze, or in bytes that come late.
         new = f"{_keys(job_id)[0]}:new:{secrets.token_hex(4)}"
@@ -165,9 +165,8 @@ def _call(job_id: str, mode: str, attempt: int, life_ms: int, *rest: Any) -> tup
 
 
 def _append_call(batch: Append) -> tuple[Any, ...]:
-    mode = "begin" if batch.begins else "append"
     life = ENDED_MS if batch.ends else LIVE_MS
-    return _call(batch.job_id, mode, batch.attempt, life, batch.held, batch.first, *batch.frames)
+    return _call(batch.job_id, "append", batch.attempt, life, batch.held, batch.first, *batch.frames)
 
 
 def _answer(reply: Any) -> AppendResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import redis
 from celery import Celery
+from celery.loaders.app import AppLoader
 from kombu.exceptions import OperationalError
 
 from jobs.errors import PenstockError
@@ -27,7 +28,7 @@ class Queue:
     def __init__(self, settings: Settings, *, socket_seconds: float = 10) -> None:
         # A unix socket has another scheme in Celery's spelling.
         broker = settings.redis_url.replace("unix://", "redis+socket://", 1)
-        self.app = Celery("penstock", broker=broker, set_as_current=False)
+        self.app = Celery("penstock", broker=broker, set_as_current=False, loader=AppLoader)
         self.app.conf.update(
             task_default_queue="penstock",
             task_acks_late=False,

@@ -16,6 +16,7 @@ import pytest
 from jobs.protocol import events
 from jobs.storage.attempts import AttemptStore
 from jobs.storage.schema import checkpoints
+from jobs.storage.workers import WorkerRegistry
 from jobs.transport.event_log import EventLog
 from tests.support.assertions import assert_in_order, assert_one_end, row_of, text_in
 from tests.support.process import Process
@@ -75,6 +76,10 @@ def test_invariant_4_stale_writes_refused_by_the_log_alone(house: Stack, talk: o
     assert text_in(found) == talk.responses.create(input="taken away [[demo tokens=150]]").output_text
 
 
+def counter_of(house: Stack, worker: str) -> int:
+    return {name: counter for name, counter, _ in WorkerRegistry(house.database).rows()}[worker]
+
+
 @pytest.mark.parametrize("by_whom", ["nobody yet", "another attempt"])
 def test_invariant_4_stale_writes_refused_by_the_row_alone(house: Stack, talk: openai.OpenAI, by_whom: str) -> None:
     name = f"too late for {by_whom}"
@@ -86,7 +91,7 @@ def test_invariant_4_stale_writes_refused_by_the_row_alone(house: Stack, talk: o
         house.model.wait(name, "finished", 2)
         wait_for(lambda: text_in(viewer.events) == text)
         zombie.send(signal.SIGSTOP)  # all that is left is to commit it
-    attempts.requeue_orphans(zombie.name)
+    attempts.requeue_orphans(zombie.name, counter_of(house, zombie.name))
     if by_whom == "another attempt":
         assert attempts.claim_one(job, "successor")
     attempt = row_of(house.database, job).attempt

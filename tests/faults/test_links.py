@@ -10,9 +10,7 @@ from urllib.parse import urlsplit
 import openai
 import pytest
 import redis
-from sqlalchemy import update
 
-from jobs.storage.schema import jobs
 from tests.support.assertions import assert_in_order, assert_one_end, text_in
 from tests.support.proxy import Proxy
 from tests.support.stack import Stack, Viewer, stack, wait_for
@@ -99,6 +97,4 @@ def test_links_that_are_half_open_are_given_up(links: Links, talk: openai.OpenAI
     waiting = Viewer(talk, job)
     assert_whole(links, talk, "half open", running, requests=2)
     wait_for(lambda: links.redis.info("clients")["blocked_clients"], HALF_OPEN_SECONDS)
-    with links.stack.database.write() as connection:  # the half minute until the next wake-up is over
-        connection.execute(update(jobs).where(jobs.c.id == job).values(send_after=0))
     assert_whole(links, talk, "waits for a worker", waiting, requests=1)

@@ -76,7 +76,9 @@ class JobFactory:
             self.attempts.reserve(claim, seq_mark, index_mark)
             return True
 
-        return EventWriter(FrameBuffer(claim, list(history), reserve=reserve, wake=wake))
+        return EventWriter(
+            FrameBuffer(claim, None if claim.attempt > 1 and not history else list(history), reserve=reserve, wake=wake)
+        )
 
     def finish(
         self, claim: Claim, status: Status = Status.COMPLETED, writer: EventWriter | None = None, **ending: Any

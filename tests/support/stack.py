@@ -50,10 +50,10 @@ class DemoModel:
     """The scripted model server."""
 
     def __init__(self, directory: Path) -> None:
-        self._door = listen("127.0.0.1", 0)
-        argv = [*DEMO_MODEL, "--fd", str(self._door.fd)]
-        self.process = Process(argv, directory / "demo.log", clean_environment(), (self._door.fd,))
-        self.url = f"{self._door.url}/v1"
+        self._listener = listen("127.0.0.1", 0)
+        argv = [*DEMO_MODEL, "--fd", str(self._listener.fd)]
+        self.process = Process(argv, directory / "demo.log", clean_environment(), (self._listener.fd,))
+        self.url = f"{self._listener.url}/v1"
 
     def stats(self, key: str) -> dict[str, int]:
         """What happened to the requests whose prompt is `key`."""
@@ -61,19 +61,19 @@ class DemoModel:
 
     def all_stats(self) -> dict[str, dict[str, int]]:
         """The same of every prompt."""
-        with urlopen(f"{self._door.url}/stats", timeout=10) as answer:
+        with urlopen(f"{self._listener.url}/stats", timeout=10) as answer:
             prompts: dict[str, dict[str, int]] = json.load(answer)["prompts"]
         return prompts
 
     def wait(self, key: str, event: str, count: int = 1) -> float:
         """When `event` happened for the `count`th time, on the system's monotonic clock; waits for it."""
         query = f"key={quote(key)}&event={event}&count={count}&timeout=30"
-        with urlopen(f"{self._door.url}/stats/wait?{query}", timeout=40) as answer:
+        with urlopen(f"{self._listener.url}/stats/wait?{query}", timeout=40) as answer:
             return float(json.load(answer)["at"])
 
     def close(self) -> None:
         self.process.kill()
-        self._door.socket.close()
+        self._listener.socket.close()
 
 
 class Stack:
@@ -105,7 +105,7 @@ class Stack:
         self.redis = redis.Redis.from_url(self.settings.redis_url)
         self.workers: list[Process] = []
         self.webs: list[Process] = []
-        self._doors: list[Listener] = []
+        self._listeners: list[Listener] = []
 
     def start_worker(self, *arguments: str, **variables: str) -> Process:
         """One worker more; returns when it is known to the others."""
@@ -156,13 +156,13 @@ class Stack:
 
     def start_web(self) -> str:
         """One web process more; its address."""
-        self._doors.append(listen("127.0.0.1", 0))
-        self.restart_web(len(self._doors) - 1)
+        self._listeners.append(listen("127.0.0.1", 0))
+        self.restart_web(len(self._listeners) - 1)
         return self.url
 
     def restart_web(self, number: int = 0) -> Process:
         """Start a web process on the socket that number `number` has or had."""
-        listener = self._doors[number]
+        listener = self._listeners[number]
         argv = [*WEB, f"fd://{listener.fd}"]
         web = Process(argv, self.directory / f"web{number}.log", self._environment(), (listener.fd,))
         self.webs.append(web)
@@ -172,12 +172,12 @@ class Stack:
     @property
     def url(self) -> str:
         """The address of the newest web process."""
-        return self._doors[-1].url
+        return self._listeners[-1].url
 
     @property
     def urls(self) -> list[str]:
         """The addresses of all web processes."""
-        return [listener.url for listener in self._doors]
+        return [listener.url for listener in self._listeners]
 
     def client(self, **options: Any) -> openai.OpenAI:
         """The official client, as a user makes it."""
@@ -198,7 +198,7 @@ class Stack:
         self.redis_server.kill()
         self.redis_server.close()
         self.database.engine.dispose()
-        for listener in self._doors:
+        for listener in self._listeners:
             listener.socket.close()
 
 

@@ -103,15 +103,17 @@ class Up:
 
 
 @contextmanager
-def running(data: Path, *arguments: str, program: tuple[str, ...] = COMMAND, **environment: str) -> Iterator[Up]:
-    """`penstock up` on a free port with its data in `data`, killed at the end if it still runs."""
+def running(
+    data: Path, *arguments: str, program: tuple[str, ...] = COMMAND, cwd: Path = ROOT, **environment: str
+) -> Iterator[Up]:
+    """`penstock up` on a free port with its data in `data`, started in `cwd`; killed at the end if it still runs."""
     words = data.with_name(f"{data.name}.stderr")
     settings: Mapping[str, str] = {"PENSTOCK_DRAIN_SECONDS": "1", "LANG": "C.UTF-8", **environment}
     with (
         words.open("w") as stderr,
         subprocess.Popen(
             [*program, "up", "--port", "0", "--data", str(data), *arguments],
-            cwd=ROOT,
+            cwd=cwd,
             env=clean_environment(**settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,11 +22,13 @@ START = Path(__file__).resolve().parents[2] / "start.py"
 UV = """#!/bin/sh
 echo "$@" >> uv.calls
 if [ -e uv.wait ]; then read -r _ < uv.wait; fi
-if [ -e uv.broken ]; then echo "what went before"; echo "no route to the index" >&2; exit 3; fi
+if [ -e uv.broken ]; then echo "what went before"; cat uv.broken >&2; exit 3; fi
 [ "$1" = venv ] || exit 0
 mkdir -p "$4/bin"
+echo "home = $4" > "$4/pyvenv.cfg"
 for name in python penstock ruff mypy lint-imports; do
   echo '#!/bin/sh' > "$4/bin/$name"
+  echo "# in $4/bin" >> "$4/bin/$name"
   printf 'echo "%s $*${PYTHONDONTWRITEBYTECODE:+ slowly}"\\ntest ! -e "%s.fails"\\n' "$name" "$name" >> "$4/bin/$name"
   chmod +x "$4/bin/$name"
 done
@@ -65,13 +68,20 @@ class Checkout:
     def calls(self) -> list[str]:
         """What uv was asked for since the last look, shortened to what matters."""
         log = self.root / "uv.calls"
-        lines = log.read_text().replace(f"{self.root}/", "").splitlines() if log.exists() else []
+        lines = (
+            log.read_text().replace(f"{self.root}/", "").replace(".venv.new", ".venv").splitlines()
+            if log.exists()
+            else []
+        )
         log.unlink(missing_ok=True)
         return [next((known for known in (VENV, PROJECT) if line.startswith(known)), line) for line in lines]
 
     def touch(self, name: str) -> Path:
+        return self.write(name, "")
+
+    def write(self, name: str, content: str) -> Path:
         path = self.root / name
-        path.touch()
+        path.write_text(content)
         return path
 
 
@@ -129,8 +139,18 @@ def test_the_first_start_sets_up_and_the_second_does_not(checkout: Checkout) -> 
     assert checkout.calls() == []
 
 
-def test_no_command_means_up(checkout: Checkout) -> None:
-    assert checkout.start().stdout == "penstock up\n"
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ("", "up"),
+        ("--port 9000", "up --port 9000"),
+        ("--demo", "up --demo"),
+        ("--help", "--help"),
+        ("--version", "--version"),
+    ],
+)
+def test_no_command_means_up(checkout: Checkout, arguments: str, command: str) -> None:
+    assert checkout.start(*arguments.split()).stdout == f"penstock {command}\n"
 
 
 def test_what_is_compiled_is_kept_even_where_that_is_forbidden(checkout: Checkout) -> None:
@@ -162,18 +182,98 @@ def test_another_project_file_installs_the_project_again_and_nothing_else(checko
     assert checkout.calls() == [PROJECT]
 
 
+OFFLINE = "no route to the index\n"
+
+
 def test_a_failure_ends_with_the_reason_and_the_next_start_begins_afresh(checkout: Checkout) -> None:
-    broken = checkout.touch("uv.broken")
+    broken = checkout.write("uv.broken", OFFLINE)
     failed = checkout.start()
     assert failed.returncode == 1
     assert failed.stderr.rstrip().endswith("no route to the index")
     assert "exit code 3" in failed.stderr
+    assert "Can the package index be reached?" in failed.stderr
     assert failed.stdout == ""
 
     broken.unlink()
     checkout.calls()
     assert checkout.start().stdout == "penstock up\n"
     assert checkout.calls() == [VENV, RUNTIME, PROJECT]
+
+
+@pytest.mark.parametrize("changed", ["requirements.lock", "pyproject.toml"])
+def test_a_set_up_that_fails_leaves_the_environment_that_works(checkout: Checkout, changed: str) -> None:
+    checkout.start()
+    checkout.write(changed, "# other\n")
+    broken = checkout.write("uv.broken", OFFLINE)
+    for _ in range(2):
+        failed = checkout.start("list")
+        assert (failed.returncode, failed.stdout) == (0, "penstock list\n")
+        assert "no route to the index\nGoing on with the .venv that is there" in failed.stderr
+
+    broken.unlink()
+    assert checkout.start("list").stdout == "penstock list\n"
+    assert "Going on" not in checkout.start("list").stderr
+
+
+def test_tests_that_cannot_be_set_up_leave_what_penstock_needs(checkout: Checkout) -> None:
+    checkout.start()
+    checkout.write("uv.broken", OFFLINE)
+    assert checkout.start("test").returncode == 1
+    checkout.calls()
+    assert checkout.start("list").stdout == "penstock list\n"
+
+
+def test_what_is_built_beside_holds_the_path_that_it_gets(checkout: Checkout) -> None:
+    checkout.start()
+    places = [checkout.root / ".venv" / name for name in ("pyvenv.cfg", "bin/penstock", "bin/python")]
+    assert [f"{checkout.root}/.venv" in place.read_text() for place in places] == [True] * 3
+    assert [".venv.new" in place.read_text() for place in places] == [False] * 3
+    assert sorted(path.name for path in checkout.root.glob(".venv*")) == [".venv"]
+
+
+def test_a_start_killed_between_the_two_renames_is_mended(checkout: Checkout) -> None:
+    checkout.start()
+    checkout.calls()
+    (checkout.root / ".venv").rename(checkout.root / ".venv.old")
+    assert checkout.start("list").stdout == "penstock list\n"
+    assert checkout.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("output", "cause"),
+    [
+        ("error: failed to create directory: Permission denied (os error 13)", "no permission to write there"),
+        ("PermissionError: [Errno 13] '/x'", "no permission to write there"),
+        ("OSError: [Errno 30] Read-only file system: '/x'", "no permission to write there"),
+        ("OSError: [Errno 28] No space left on device", "the disk is full"),
+    ],
+)
+def test_a_fault_that_is_not_the_networks_is_called_what_it_is(checkout: Checkout, output: str, cause: str) -> None:
+    checkout.write("uv.broken", output)
+    failed = checkout.start()
+    assert failed.returncode == 1
+    assert f"{checkout.root}: {cause}" in failed.stderr
+    assert "index" not in failed.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_may_not_be_written_is_named(checkout: Checkout) -> None:
+    checkout.root.chmod(0o500)
+    failed = checkout.start()
+    checkout.root.chmod(0o700)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "no permission to write there" in failed.stderr
+
+
+def test_a_slow_step_says_how_far_it_is(checkout: Checkout, gate: Path) -> None:
+    with checkout.launch() as slow:
+        assert slow.stderr is not None
+        slow.stderr.readline()
+        with gate.open("w") as pipe:
+            assert re.fullmatch(r" +\d+ s  \.\.\.\n", slow.stderr.readline())
+            gate.unlink()
+            pipe.write("go\n")
+        assert slow.communicate(timeout=60)[0] == "penstock up\n"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The end of a job at somebody's wish: stopped, or deleted with all that belongs to it."""
+"""Ask for the end of a job: its row says so for good, a wake-up makes it quick."""
 
 from __future__ import annotations
 
@@ -8,28 +8,21 @@ from jobs.errors import JobNotFound
 from jobs.job import Job
 from web.context import WebContext
 
-_DELETE_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 
 
-def cancel(context: WebContext, job: Job, seconds: float, *, graceful: bool = False) -> Job:
-    """Ask for the end and wait for it, but not for long: it comes all the same."""
-    job = context.store.request_cancel(job.owner, job.id, graceful=graceful)
-    context.wakeups.cancel(job.id)
-    deadline = time.monotonic() + seconds
+def cancel(context: WebContext, owner: str, job_id: str, *, graceful: bool = False, wait_seconds: float = 0.0) -> Job:
+    """Request the end and wait for it at most `wait_seconds`; returns the job as it is then. Raises JobNotFound.
+
+    A `graceful` end lets the sentences that are being written come to their end, and the job is incomplete.
+    """
+    job = context.store.request_cancel(owner, job_id, graceful=graceful)
+    context.wakeups.cancel(job_id)
+    deadline = time.monotonic() + wait_seconds
     while not job.status.is_terminal and time.monotonic() < deadline:
         time.sleep(_POLL_SECONDS)
         try:
-            job = context.store.get(job.owner, job.id)
+            job = context.store.get(owner, job_id)
         except JobNotFound:
             return job
     return job
-
-
-def delete(context: WebContext, owner: str, job_id: str) -> None:
-    """Cancel a job if it runs, and remove it. Raises JobNotFound."""
-    job = context.store.get(owner, job_id)
-    if not job.status.is_terminal:
-        cancel(context, job, _DELETE_SECONDS)
-    context.store.delete(owner, job_id)
-    context.wakeups.deleted(job_id)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import orjson
 
 from jobs.errors import InvalidRequest, JobNotFound
-from jobs.protocol.fold import text_of
+from jobs.protocol.fold import readable_text
 from jobs.requests.prompts import Message
 from jobs.storage.store import Store
 
@@ -29,7 +29,7 @@ def history(store: Store, owner: str, previous_id: str) -> list[Sequence[Message
     turns = job.request.history
     if len(turns) >= MAX_TURNS:
         raise _refused(f"A conversation goes back {MAX_TURNS} responses at most: begin a new one with what matters.")
-    answer = {"role": "assistant", "content": text_of(orjson.loads(job.response))}
+    answer = {"role": "assistant", "content": readable_text(orjson.loads(job.response))}
     return [*turns, [*job.request.messages, answer]]
 
 

@@ -10,36 +10,42 @@ import orjson
 
 from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
-from jobs.storage.store import Store
+from web.context import WebContext
 
 
-def retry(store: Store, owner: str, job_id: str, **sending: Any) -> Job:
+def retry(
+    context: WebContext, owner: str, job_id: str, *, idempotency_key: str | None = None, client_retry: int = 0
+) -> Job:
     """A new background job with the request of one that has ended; one that completed is written anew.
 
-    `sending` is what Store.accept takes beside the request. Raises InvalidRequest, JobNotFound.
+    Raises InvalidRequest while the job has not ended, JobNotFound.
     """
-    job = store.get(owner, job_id)
+    job = context.store.get(owner, job_id)
     if job.response is None:
         raise InvalidRequest("Cannot retry a response that has not ended: cancel it first.")
-    again = replace(job.request, background=True, store=True, retry_of=job.id)
-    finished = [] if job.status is Status.COMPLETED else _finished(orjson.loads(job.response))
-    return store.accept(owner, again, finished=finished, **sending)  # invariant 5
+    request = replace(job.request, background=True, store=True, retry_of=job.id)
+    checkpoints = [] if job.status is Status.COMPLETED else _checkpoints(orjson.loads(job.response))
+    new_job = context.store.accept(  # invariant 5
+        owner, request, finished=checkpoints, idempotency_key=idempotency_key, client_retry=client_retry
+    )
+    context.wakeups.job(new_job.id)
+    return new_job
 
 
-def _finished(response: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _checkpoints(response: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The finished sections of a response, its plan among them, as rows of checkpoints."""
     output = response["output"]
     if outline := response["penstock"].get("outline"):
         plan = next(item for item in output if item["penstock"]["section"] == 0)
-        yield {"section": 0, "items": orjson.dumps([{**_as_new(plan), "outline": outline}]).decode()}
+        yield {"section": 0, "items": orjson.dumps([{**_carried_over(plan), "outline": outline}]).decode()}
     for answer in output:
         if answer["type"] == "message" and answer["status"] == "completed":
             section = answer["penstock"]["section"]
-            items = [_as_new(item) for item in output if item["penstock"]["section"] == section]
+            items = [_carried_over(item) for item in output if item["penstock"]["section"] == section]
             yield {"section": section, "items": orjson.dumps(items).decode()}
 
 
-def _as_new(item: Mapping[str, Any]) -> dict[str, Any]:
+def _carried_over(item: Mapping[str, Any]) -> dict[str, Any]:
     """An item without what it was in the old job: when it was written, and what it replaced there."""
     return {
         **item,

@@ -1,18 +1,44 @@
-"""A new job out of a create: what it keeps of the request, with what was said before it."""
+"""Accept a create: check it, store the job, wake a worker."""
 
 from __future__ import annotations
 
+from jobs.job import Job
 from jobs.requests.generation import CreateRequest
 from jobs.requests.job_request import JobRequest, named_model
 from web.actions import conversation
 from web.context import WebContext
 
 
-def accepted_request(context: WebContext, owner: str, asked: CreateRequest) -> JobRequest:
-    """What a new job of the owner keeps of a request. Raises InvalidRequest."""
-    model = named_model(asked, context.prompts) or context.models.default()
-    before = asked.previous_response_id
-    history = conversation.history(context.store, owner, before) if before else []
-    return JobRequest.from_create(
-        asked, context.prompts, default_model=model, allowed=context.settings.models, history=history
+def submit(
+    context: WebContext,
+    owner: str,
+    create: CreateRequest,
+    *,
+    body_hash: str | None = None,
+    idempotency_key: str | None = None,
+    client_retry: int = 0,
+    waiter: str | None = None,
+) -> Job:
+    """A new job of the owner; or the one that this key, or this retry of a client, was answered with before.
+
+    `waiter` is the connection that waits for a job without `background`. Raises InvalidRequest.
+    """
+    model = named_model(create, context.prompts) or context.models.default()
+    previous = create.previous_response_id
+    request = JobRequest.from_create(
+        create,
+        context.prompts,
+        default_model=model,
+        allowed=context.settings.models,
+        history=conversation.history(context.store, owner, previous) if previous else [],
     )
+    job = context.store.accept(
+        owner,
+        request,
+        body_hash=body_hash,
+        idempotency_key=idempotency_key,
+        client_retry=client_retry,
+        waiter=None if request.background else waiter,
+    )
+    context.wakeups.job(job.id)
+    return job

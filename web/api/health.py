@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import redis
-from flask import Blueprint, Response
+from flask import Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.storage.workers import WorkerRegistry
@@ -16,14 +16,6 @@ class Health:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
-
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        pages = Blueprint("health", __name__)
-        pages.get("/healthz")(self.healthz)
-        pages.get("/readyz")(self.readyz)
-        pages.get("/v1/models")(self.models)
-        return pages
 
     def healthz(self) -> Response:
         """This process answers."""

@@ -12,20 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, render_template
+from flask import Response, render_template
 
 from jobs.requests.generation import CreateRequest
 from web.api import render
 
 _ANY_GUARDED = ("401", "403", "500", "503")
-
-
-def routes() -> Blueprint:
-    """Both at their addresses."""
-    pages = Blueprint("openapi", __name__)
-    pages.get("/openapi.json")(document)
-    pages.get("/openapi")(page)
-    return pages
 
 
 def document() -> Response:

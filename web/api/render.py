@@ -1,26 +1,21 @@
-"""Jobs as JSON: an ended one verbatim as it was stored, a running one folded from its log."""
+"""Jobs as the JSON of the API: one response, pages of responses and of input items."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import orjson
-import redis
 from flask import Response
 
 from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
-from jobs.protocol import events, headings
-from jobs.protocol.fold import Fold, text_of
-from jobs.protocol.progress import pace, progress
+from jobs.protocol import events
 from web.context import WebContext
+from web.snapshot import snapshot
 
 _MAX_LIMIT = 100
-# A worker tells every few seconds what it waits for; one that died with its job tells nothing more.
-_STALE_WAIT_SECONDS = 5.0
 
 
 def json(value: Any) -> Response:
@@ -29,54 +24,14 @@ def json(value: Any) -> Response:
 
 
 def response(context: WebContext, job: Job) -> Response:
-    """A job as the response that it is at this moment, with its times in the header."""
-    answer = (
-        json(_folded(context, job)) if job.response is None else Response(job.response, mimetype="application/json")
-    )
+    """A job as the response that it is at this moment, with its times in the header; a stored one as its bytes."""
+    body = orjson.dumps(snapshot(context, job)) if job.response is None else job.response
+    answer = Response(body, mimetype="application/json")
     now = job.ended_at or time.time()
     moments = {"queue": job.started_at or now, "first_token": job.first_token_at, "total": now}
-    times = [f"{name};dur={1000 * (at - job.created_at):.0f}" for name, at in moments.items() if at is not None]
-    answer.headers["Server-Timing"] = ", ".join(times)
+    durations = [f"{name};dur={1000 * (at - job.created_at):.0f}" for name, at in moments.items() if at is not None]
+    answer.headers["Server-Timing"] = ", ".join(durations)
     return answer
-
-
-def current(context: WebContext, job: Job) -> dict[str, Any]:
-    """The response of a job at this moment."""
-    if job.response is None:
-        return _folded(context, job)
-    found: dict[str, Any] = orjson.loads(job.response)
-    return found
-
-
-def _folded(context: WebContext, job: Job) -> dict[str, Any]:
-    """The response of a job that has not ended: what its log says; without Redis, what its row says."""
-    state = Fold()
-    for frame in events.split(job.initial_frames):
-        state.feed(events.event_of(frame))
-    if job.attempt:
-        with suppress(redis.RedisError):
-            for page in context.log.read(job.id, after=1):
-                for _, frame in page:
-                    state.feed(events.event_of(frame))
-    found = {**state.response(), "status": job.status}
-    moving: dict[str, Any] = {"attempt": job.attempt, "progress": (far := progress(state.items.values()))}
-    if job.progress is not None:
-        moving["curve"] = job.progress["curve"]
-        moving |= _waiting(job.progress)
-    if job.status is Status.QUEUED:
-        moving["queue_position"], oldest = context.store.queue_position(job)
-        moving["oldest_wait_seconds"] = round(time.time() - oldest, 1)
-    if job.first_token_at is not None:
-        moving["time_to_first_token"] = round(job.first_token_at - job.created_at, 3)
-        moving |= pace(far["words"], job.request.target_words, time.time() - job.first_token_at)
-    moving |= headings.noted(job.request, text_of(found), whole=False)
-    return {**found, "penstock": {**found["penstock"], **moving}}
-
-
-def _waiting(noted: Mapping[str, Any]) -> dict[str, Any]:
-    """What the job waits for before its model is asked again: `reason`, which `try`, `until` when (Unix seconds)."""
-    waiting = noted.get("waiting")
-    return {"waiting": waiting} if waiting and waiting["until"] > time.time() - _STALE_WAIT_SECONDS else {}
 
 
 def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Response:

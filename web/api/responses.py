@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Response, g, request
 
-from jobs.errors import InvalidRequest, JobNotFound
+from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
-from jobs.protocol import events
-from jobs.requests import generation as creation
-from web.actions.cancel import cancel, delete
+from jobs.requests import generation
+from jobs.storage.acceptance import hash_of
+from web.actions.cancel import cancel
+from web.actions.delete import delete
 from web.actions.retry import retry
-from web.actions.submit import accepted_request
+from web.actions.submit import submit
 from web.api import render
 from web.context import WebContext
 from web.relay import sse
@@ -33,33 +33,22 @@ class Responses:
     def __init__(self, context: WebContext) -> None:
         self._context = context
 
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        api = Blueprint("responses", __name__, url_prefix="/v1/responses")
-        api.post("")(self.create)
-        api.get("")(self.page)
-        api.get("/<job_id>")(self.retrieve)
-        api.delete("/<job_id>")(self.delete)
-        api.get("/<job_id>/input_items")(self.input_items)
-        api.post("/<job_id>/cancel")(self.cancel)
-        api.post("/<job_id>/retry")(self.retry)
-        return api
-
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
-        context, asked = self._context, creation.parse(request.get_data())
-        kept = accepted_request(context, g.owner, asked)
-        job = context.store.accept(g.owner, kept, **_sending())
-        frames = context.relay.follow(job)
-        first = next(frames, b"")  # subscribes, so that the worker's first frame already finds a listener
-        context.wakeups.job(job.id)
-        if asked.background and not asked.stream:
-            return render.response(context, job)
-        stream = _attached(context, job, first, frames, request.environ)
-        answer = stream if asked.stream else _awaited(context, job, stream)
-        if not kept.store:
-            answer = _forgotten(context, job, answer)
-        return sse.openai(answer) if asked.stream else Response(answer, mimetype="application/json")
+        context = self._context
+        waiter = context.waiters.open()
+        leave = partial(context.waiters.leave, waiter)
+        try:
+            job = _submitted(context, waiter)
+            if job.request.background:
+                leave = partial(context.waiters.abandon, waiter)
+            answer = _answer(context, job, leave)
+        except BaseException:
+            leave()
+            raise
+        # Not at the end of a generator: one that is never begun has none.
+        answer.call_on_close(leave)
+        return answer
 
     def page(self) -> Response:
         """The owner's jobs."""
@@ -86,36 +75,53 @@ class Responses:
 
     def cancel(self, job_id: str) -> Response:
         """End a job, at once or when its sentences end, and keep what it has written; once more is no error."""
-        job, wish = self._context.store.get(g.owner, job_id), creation.parse_cancel(request.get_data())
+        context = self._context
+        job = context.store.get(g.owner, job_id)
+        wish = generation.parse_cancel(request.get_data())
         if job.status.is_terminal and job.status is not Status.CANCELLED:
             raise InvalidRequest(f"Cannot cancel a {job.status} response.")
-        return render.response(self._context, cancel(self._context, job, _CANCEL_SECONDS, graceful=wish.graceful))
+        job = cancel(context, g.owner, job_id, graceful=wish.graceful, wait_seconds=_CANCEL_SECONDS)
+        return render.response(context, job)
 
     def retry(self, job_id: str) -> Response:
         """Queue an ended job anew."""
-        job = retry(self._context.store, g.owner, job_id, **_sending())
-        self._context.wakeups.job(job.id)
-        return render.response(self._context, job)
+        return render.response(self._context, retry(self._context, g.owner, job_id, **_repetition()))
+
+
+def _submitted(context: WebContext, waiter: str) -> Job:
+    """The job of this create: the one that was made when it was sent before, or else a new one. Raises InvalidRequest.
+
+    The former before the body is validated: it is the answer even if the body could not be accepted any more.
+    """
+    body = request.get_data()
+    body_hash = hash_of(body)
+    repetition = _repetition()
+    job = context.store.earlier(g.owner, body_hash, waiter=waiter, **repetition)
+    return job or submit(context, g.owner, generation.parse(body), body_hash=body_hash, waiter=waiter, **repetition)
+
+
+def _answer(context: WebContext, job: Job, leave: Callable[[], None]) -> Response:
+    frames = context.relay.follow(job)
+    first = next(frames, b"")  # subscribes, so that the worker's first frame finds a listener
+    if job.request.background and not job.request.stream:
+        return render.response(context, job)
+    stream = _attached(job, first, frames, request.environ, leave)
+    if job.request.stream:
+        return sse.openai(stream)
+    return Response(_awaited(context, job, stream), mimetype="application/json")
 
 
 def _attached(
-    context: WebContext, job: Job, first: bytes, frames: Iterator[bytes], environ: Mapping[str, Any]
+    job: Job, first: bytes, frames: Iterator[bytes], environ: Mapping[str, Any], leave: Callable[[], None]
 ) -> Iterator[bytes]:
     """A created job's stream. Without `background`, leaving it early cancels the job."""
     if job.request.background:
         yield first
         yield from frames
         return
-    ended, leave = False, partial(cancel, context, job, 0)
-    try:
-        with on_disconnect(environ, leave):
-            yield first
-            for piece in frames:
-                ended = ended or events.is_terminal(piece)
-                yield piece
-    finally:
-        if not ended:
-            leave()
+    with on_disconnect(environ, leave):
+        yield first
+        yield from frames
 
 
 def _awaited(context: WebContext, job: Job, stream: Iterator[bytes]) -> Iterator[bytes]:
@@ -126,20 +132,10 @@ def _awaited(context: WebContext, job: Job, stream: Iterator[bytes]) -> Iterator
     yield context.store.get(job.owner, job.id).response or b"{}"
 
 
-def _forgotten(context: WebContext, job: Job, answer: Iterator[bytes]) -> Iterator[bytes]:
-    """With `store: false`, the answer is all that is ever given."""
-    try:
-        yield from answer
-    finally:
-        with suppress(JobNotFound):
-            context.store.delete(job.owner, job.id)
-        context.wakeups.deleted(job.id)
-
-
 def _event_source(context: WebContext, job: Job) -> Response:
     """A browser's stream from the last id it saw; 204, which ends it for good, when nothing is left."""
-    seen = request.headers.get("Last-Event-ID")
-    after = _number(seen, "Last-Event-ID") if seen else _cursor("starting_after")
+    last_id = request.headers.get("Last-Event-ID")
+    after = _number(last_id, "Last-Event-ID") if last_id else _cursor("starting_after")
     frames = context.relay.follow(job, after)
     if not job.status.is_terminal:
         return sse.event_source(frames)
@@ -152,12 +148,14 @@ def _resumed(first: bytes, frames: Iterator[bytes]) -> Iterator[bytes]:
     yield from frames
 
 
-def _sending() -> dict[str, Any]:
-    """How the client sends this request: under a key of its own, or for the how manieth time again."""
-    key, again = request.headers.get("Idempotency-Key", "").strip(), request.headers.get("x-stainless-retry-count", "")
+def _repetition() -> dict[str, Any]:
+    """What tells a repeated request from a new one: the client's key, and the count of its silent retries."""
+    key = request.headers.get("Idempotency-Key", "").strip()
+    count = request.headers.get("x-stainless-retry-count", "")
     if len(key) > _MAX_KEY:
         raise InvalidRequest(f"An Idempotency-Key has at most {_MAX_KEY} characters.", param="Idempotency-Key")
-    return {"idempotency_key": key or None, "retried": int(again) if re.fullmatch("[0-9]{1,3}", again) else 0}
+    client_retry = int(count) if re.fullmatch("[0-9]{1,3}", count) else 0
+    return {"idempotency_key": key or None, "client_retry": client_retry}
 
 
 def _flag(name: str) -> bool:
@@ -169,10 +167,10 @@ def _flag(name: str) -> bool:
 
 def _cursor(name: str) -> int:
     """The number after which a stream begins; -1, which is before the first, when none is given."""
-    given = request.args.getlist(name)
-    if len(given) > 1:
+    values = request.args.getlist(name)
+    if len(values) > 1:
         raise InvalidRequest(f"'{name}' is given twice.", param=name)
-    return _number(given[0], name) if given else -1
+    return _number(values[0], name) if values else -1
 
 
 def _number(text: str, name: str) -> int:

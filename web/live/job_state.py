@@ -1,4 +1,4 @@
-"""Where a job stands: what its page tells beside the text, as one JSON object."""
+"""The state of a job beside its text: the one computation behind API, job page, list and command line."""
 
 from __future__ import annotations
 
@@ -10,74 +10,119 @@ from typing import Any
 import orjson
 
 from jobs.job import Job, Status
-from jobs.protocol.progress import pace
+from jobs.protocol.progress import pace, waiting
 from jobs.storage.store import Store
 
 ItemSummary = dict[str, Any]
+Progress = Mapping[str, Any]
 
 # The height of the drawing of a job's pace; it is as wide as the pace has slots.
 SPARK_HEIGHT = 24
 # A line of fewer points says nothing.
-_TELLING_SLOTS = 5
+_MIN_SLOTS = 5
+_NO_PROGRESS: Progress = {"done": 0, "total": 1, "words": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A job's row, and while it is queued how many are `before` it and since when (Unix seconds) the `oldest` waits."""
+    """A job's row; while it is queued also how many jobs are before it, and since when the first of all waits.
+
+    Times are Unix seconds.
+    """
 
     job: Job
-    before: int = 0
-    oldest: float = 0.0
+    queue_position: int = 0
+    oldest_at: float = 0.0
 
     @classmethod
-    def of(cls, store: Store, owner: str, job_id: str) -> JobState:
-        """As it is now. Raises JobNotFound."""
-        job = store.get(owner, job_id)
+    def of(cls, store: Store, job: Job) -> JobState:
+        """The state of a row that was just read."""
         return cls(job, *store.queue_position(job)) if job.status is Status.QUEUED else cls(job)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the job was asked to end and has not ended yet."""
+        requested = self.job.cancel_requested_at is not None or self.job.stop_requested_at is not None
+        return requested and not self.job.status.is_terminal
+
+    @property
+    def progress(self) -> Progress:
+        """The progress that the row has: a little behind the log while the job runs."""
+        return self.job.progress or _NO_PROGRESS
 
     def elapsed(self) -> float:
         """Seconds since the job was accepted, up to its end."""
         return round((self.job.ended_at or time.time()) - self.job.created_at, 1)
 
-    def state(self, lines: Sequence[ItemSummary], attempts: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-        """All but what moves by itself, with a line for each output item; times are seconds since accept."""
+    def share(self) -> float | None:
+        """How much of the job is done, from 0 to 1; None when nothing says how much there will be."""
+        target = self.job.request.target_words
+        if self.progress["total"] > 1:
+            return float(self.progress["done"] / self.progress["total"])
+        return min(1.0, self.progress["words"] / target) if target else None
+
+    def to_wire(self, progress: Progress) -> dict[str, Any]:
+        """What the `penstock` object of a job that has not ended says; `progress` is that of its log."""
         job = self.job
-        answers = {item_summary["section"]: item_summary for item_summary in lines if item_summary["type"] == "message"}
-        words = sum(item_summary["words"] for item_summary in answers.values())
-        found = {
+        wire: dict[str, Any] = {"progress": progress}
+        if job.progress is not None:
+            wire["curve"] = job.progress["curve"]
+        if job.first_token_at is not None:
+            wire["time_to_first_token"] = round(job.first_token_at - job.created_at, 3)
+        return wire | self._forecast(progress["words"]) | waiting(job.progress, time.time())
+
+    def _forecast(self, words: int) -> dict[str, Any]:
+        """The place in the queue, or the pace: what moves without an event."""
+        job = self.job
+        if job.status is Status.QUEUED:
+            waited = round(time.time() - self.oldest_at, 1)
+            return {"queue_position": self.queue_position, "oldest_wait_seconds": waited}
+        if job.first_token_at is None:
+            return {}
+        return pace(words, job.request.target_words, time.time() - job.first_token_at)
+
+    def page_state(
+        self, summaries: Sequence[ItemSummary], attempts: Sequence[Mapping[str, Any]] = ()
+    ) -> dict[str, Any]:
+        """What the job's page shows, with a summary of each output item; times are seconds since accept."""
+        job = self.job
+        answers = {summary["section"]: summary for summary in summaries if summary["type"] == "message"}
+        words = sum(answer["words"] for answer in answers.values())
+        state = {
             "status": job.status,
-            "stopping": job.cancel_requested_at is not None or job.stop_requested_at is not None,
+            "stopping": self.stopping,
             "attempt": job.attempt,
             "attempts": attempts,
-            "items": lines,
-            "done": sum(item_summary["status"] == "completed" for item_summary in answers.values()),
+            "items": summaries,
+            "done": sum(answer["status"] == "completed" for answer in answers.values()),
             "total": max(1, len(answers)),
             "words": words,
-            "began": self._since(job.started_at),
-            "first_text": self._since(job.first_token_at),
+            "began": self._since_accept(job.started_at),
+            "first_text": self._since_accept(job.first_token_at),
         }
-        curve = (job.progress or {}).get("curve")
-        if job.response is not None:
+        curve = self.progress.get("curve")
+        if job.response is None:
+            state |= self._forecast(words) | waiting(job.progress, time.time())
+        else:
             response = orjson.loads(job.response)
-            found |= {name: response[name] for name in ("error", "incomplete_details", "usage")}
-            found["attempts"], curve = response["penstock"].get("attempts", []), response["penstock"].get("curve")
-        elif job.status is Status.QUEUED:
-            found |= {"queue_position": self.before, "oldest_wait_seconds": round(time.time() - self.oldest)}
-        elif job.first_token_at is not None:
-            found |= pace(words, job.request.target_words, time.time() - job.first_token_at)
-        return found | {"spark": spark(curve["characters"]) if curve else ""}
+            state |= {name: response[name] for name in ("error", "incomplete_details", "usage")}
+            penstock = response["penstock"]
+            state |= {"attempts": penstock.get("attempts", []), "notice": penstock.get("notice")}
+            curve = penstock.get("curve")
+        return state | {"spark": spark(curve["characters"]) if curve else ""}
 
-    def _since(self, moment: float | None) -> float | None:
+    def _since_accept(self, moment: float | None) -> float | None:
         return None if moment is None else round(moment - self.job.created_at, 1)
 
 
-def item_summary(index: int, wire: Mapping[str, Any], words: int) -> ItemSummary:
-    """What an outline tells of one output item, which has so many words."""
-    place, status = wire["penstock"], wire["status"]
+def item_summary(index: int, item: Mapping[str, Any], words: int) -> ItemSummary:
+    """What an outline tells of one output item on the wire, which has so many words."""
+    place = item["penstock"]
+    status = item["status"]
     return {
         "index": index,
-        "id": wire["id"],
-        "type": wire["type"],
+        "id": item["id"],
+        "type": item["type"],
         "status": "queued" if status == "in_progress" and not words else status,
         "section": place["section"],
         "words": words,
@@ -87,7 +132,7 @@ def item_summary(index: int, wire: Mapping[str, Any], words: int) -> ItemSummary
 
 def spark(counts: Sequence[int]) -> str:
     """What was written in each slot of time, as the path of a line in an SVG; empty when there is nothing to draw."""
-    if len(counts) < _TELLING_SLOTS:
+    if len(counts) < _MIN_SLOTS:
         return ""
     highest = max(1, *counts)
     points = (f"{at} {SPARK_HEIGHT - 1 - (SPARK_HEIGHT - 2) * count / highest:.1f}" for at, count in enumerate(counts))

@@ -1,8 +1,8 @@
-"""A job as its page shows it: rendered once, one copy for all who watch it in this process.
+"""A running job as its page shows it: rendered once, one copy for all who watch it in this process.
 
-What is finished is a sequence of blocks, each named `<output_index>.<block>`: a pure function of the log, so that a
-viewer goes on from its last one in any process. What moves (the blocks that are being written, the state) is in
-pictures, taken at most four times a second, and only while somebody looks.
+Finished blocks are a sequence in which each has a name, `<output_index>.<block>`, that follows from the log alone: a
+viewer goes on from its last block in any process. What still moves (unfinished blocks, the state) is in snapshots,
+taken at most four times a second, and only while somebody watches.
 """
 
 from __future__ import annotations
@@ -14,44 +14,58 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from jobs.protocol import events
 from jobs.protocol.events import Event
 from jobs.protocol.fold import Fold
 from web.live.job_state import JobState, item_summary
 from web.markdown.blocks import Blocks, Plain
 from web.markdown.renderer import Document
-from web.relay.subscriber import HEARTBEAT_SECONDS
+from web.relay.sse import event_frame
 
-_PICTURE_SECONDS = 0.25
+_SNAPSHOT_SECONDS = 0.25
 _STATE_SECONDS = 0.5
-# How often to look at what no event tells: the place in the queue, a job given back to it.
-_LOOK_SECONDS = 2.0
-# Of a very long block, pictures are taken less often: they may cost a tenth of the time.
-_REST = 9
-_BREATH_SECONDS = 0.02
+# A state that only grows older is sent again this often: it carries the elapsed and the silent seconds.
+_CLOCK_SECONDS = 1.0
+# How often the row is read for what no event tells: the place in the queue, a job given back to it.
+_ROW_SECONDS = 2.0
+# After a snapshot that took long, the next waits this many times as long: rendering costs at most a tenth of the time.
+_REST_FACTOR = 9
+_MIN_WAIT_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PageState:
+    """What the page shows beside the text, and the frames made of it so far, by language."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    frames: dict[str, bytes] = field(default_factory=dict)
+
+
+StateFrame = Callable[[PageState], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class PageSnapshot:
-    """All there is to see at one moment: the first `position` blocks, and the frames of what moves."""
+    """All there is to see at one moment: the first `position` blocks, the unfinished ones, and the state."""
 
     version: int = -1
     position: int = 0
     over: bool = False
-    state: bytes = b""
+    state: PageState = field(default_factory=PageState)
     tails: dict[int, bytes] = field(default_factory=dict)
 
 
 class LivePage:
-    """One thread feeds it, any number look at it. `version` rises with all that is fed."""
+    """Fed by one thread, watched by any number of viewers. `version` rises with all that is fed."""
 
-    def __init__(self, look: Callable[[], JobState]) -> None:
-        """`look` asks the database where the job stands."""
-        self.viewers, self.left_at = 0, time.monotonic()
-        self.version, self.number, self.over = 0, -1, False
-        self._look = look
+    def __init__(self, read_state: Callable[[], JobState]) -> None:
+        """`read_state` reads the job's row. Raises JobNotFound."""
+        self.viewers = 0
+        self.left_at = time.monotonic()
+        self.version = 0
+        self.number = -1
+        self.over = False
+        self._read_state = read_state
         self._fold = Fold()
         self._written_at = time.monotonic()
         self._document = Document()
@@ -64,20 +78,24 @@ class LivePage:
         self._attempts: list[dict[str, Any]] = []
         self._changed = threading.Condition()
         self._taking = threading.Lock()
-        self._snapshot, self._due = PageSnapshot(), 0.0
-        self._drawn: dict[int, str] = {}
+        self._snapshot = PageSnapshot()
+        self._due = 0.0
+        self._drafts: dict[int, str] = {}
         self._job_state: tuple[float, int, JobState] | None = None
-        self._told: tuple[float, int, dict[str, Any]] = (float("-inf"), -1, {})
+        self._sent_state: tuple[float, int, dict[str, Any]] = (float("-inf"), -1, {})
 
     def feed(self, event: Event) -> None:
         """Take in the next event of the log."""
-        index, kind, finished = event.get("output_index", -1), event["type"], []
+        index = event.get("output_index", -1)
+        kind = event["type"]
+        finished: list[str] = []
         if kind == events.ITEM_ADDED:
             self._blocks[index] = Blocks(Plain() if event["item"]["type"] == "reasoning" else self._document)
         elif "delta" in event:
             finished = self._blocks[index].feed(event["delta"])
         elif kind == events.ITEM_DONE:
-            finished, self._blocks[index] = self._blocks[index].rest(), Blocks()
+            finished = self._blocks[index].rest()
+            self._blocks[index] = Blocks()
         with self._changed:
             self._fold.feed(event)
             for html in finished:
@@ -94,7 +112,7 @@ class LivePage:
     def _add(self, index: int, html: str) -> None:
         name = f"{index}.{self._counts[index]}"
         self._counts[index] += 1
-        self._sequence.append(b"id: %b\n%b" % (name.encode(), _frame("block", {"index": index, "html": html})))
+        self._sequence.append(b"id: %b\n%b" % (name.encode(), event_frame("block", {"index": index, "html": html})))
         self._places[name] = len(self._sequence)
 
     def wake(self, *, over: bool = False) -> None:
@@ -105,38 +123,38 @@ class LivePage:
             self._changed.notify_all()
 
     def reach(self, number: int, seconds: float) -> None:
-        """Sleep until the event of this number was fed, or the end, but not for longer than so many seconds."""
+        """Wait until the event of this number was fed, or the end, at most so many seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self.number >= number or self.over, seconds)
 
     def wait(self, snapshot: PageSnapshot) -> None:
-        """Sleep until there may be another picture than this one."""
+        """Wait until there may be another snapshot than this one."""
         with self._changed:
-            self._changed.wait_for(lambda: self.version != snapshot.version or self.over, _LOOK_SECONDS)
+            self._changed.wait_for(lambda: self.version != snapshot.version or self.over, _CLOCK_SECONDS)
         rest = 0.0 if self.over else self._due - time.monotonic()
-        time.sleep(max(_BREATH_SECONDS, rest))
+        time.sleep(max(_MIN_WAIT_SECONDS, rest))
 
     def place(self, cursor: str) -> int | None:
         """How many blocks there are up to the one of this name; None if there is none yet."""
         return self._places.get(cursor)
 
-    def since(self, before: PageSnapshot, snapshot: PageSnapshot) -> bytes:
-        """The frames that lead from one picture to a later one; none if nothing has changed.
+    def since(self, before: PageSnapshot, after: PageSnapshot, state_frame: StateFrame) -> bytes:
+        """The frames that lead from one snapshot to a later one; none if nothing has changed.
 
         A new state comes first, because it names the items; that of the end comes last, because nothing follows it.
         """
-        state = [snapshot.state] if before.state is not snapshot.state else []
-        tails = [frame for index, frame in snapshot.tails.items() if before.tails.get(index) is not frame]
-        text = [*self._sequence[before.position : snapshot.position], *tails]
-        return b"".join([*text, *state] if snapshot.over else [*state, *text])
+        state = [state_frame(after.state)] if before.state is not after.state else []
+        tails = [frame for index, frame in after.tails.items() if before.tails.get(index) is not frame]
+        text = [*self._sequence[before.position : after.position], *tails]
+        return b"".join([*text, *state] if after.over else [*state, *text])
 
     def cursor(self, snapshot: PageSnapshot) -> str:
-        """The name of the last block of a picture; empty if it has none."""
+        """The name of the last block of a snapshot; empty if it has none."""
         last = self._sequence[snapshot.position - 1] if snapshot.position else b"id: \n"
         return last[4 : last.index(b"\n")].decode()
 
     def texts(self, snapshot: PageSnapshot) -> dict[int, tuple[str, str]]:
-        """The HTML in a picture, by output index: what is finished, and what is being written."""
+        """The HTML in a snapshot, by output index: what is finished, and what is being written."""
         finished: dict[int, list[str]] = {}
         for frame in self._sequence[: snapshot.position]:
             block = events.event_of(frame)
@@ -145,49 +163,48 @@ class LivePage:
         return {index: ("".join(finished.get(index, [])), tails.get(index, "")) for index in {*finished, *tails}}
 
     def snapshot(self) -> PageSnapshot:
-        """The newest picture; a new one if it is time."""
-        # Others have the last one meanwhile, if there is one.
+        """The newest snapshot; a new one if it is time. One thread takes it; the others return the previous one."""
         if self._taking.acquire(blocking=self._snapshot.version < 0):
             try:
                 began = time.monotonic()
-                if began >= self._due or self.over:
-                    self._snapshot = self._snapshot if self._snapshot.over else self._take(began)
+                if not self._snapshot.over and (began >= self._due or self.over):
+                    self._snapshot = self._take(began)
                     spent = time.monotonic() - began
-                    self._due = began + max(_PICTURE_SECONDS, _REST * spent)
+                    self._due = began + max(_SNAPSHOT_SECONDS, _REST_FACTOR * spent)
             finally:
                 self._taking.release()
         return self._snapshot
 
     def _take(self, now: float) -> PageSnapshot:
-        job_state = self._stand(now)
+        job_state = self._current_job_state(now)
         with self._changed:
-            version, position, over = self.version, len(self._sequence), self.over
-            sources = {index: source for index, source in self._open.items() if source != self._drawn.get(index, "")}
-            state = self._state(now, job_state)
-        self._drawn |= sources
-        drawn = {index: {"index": index, "html": self._blocks[index].draft(sources[index])} for index in sources}
-        tails = self._snapshot.tails | {index: _frame("tail", tail) for index, tail in drawn.items()}
+            version = self.version
+            position = len(self._sequence)
+            over = self.over
+            sources = {index: source for index, source in self._open.items() if source != self._drafts.get(index, "")}
+            state = self._page_state(now, job_state)
+        self._drafts |= sources
+        drafts = {index: {"index": index, "html": self._blocks[index].draft(sources[index])} for index in sources}
+        tails = self._snapshot.tails | {index: event_frame("tail", draft) for index, draft in drafts.items()}
         return PageSnapshot(version, position, over, state, tails)
 
-    def _stand(self, now: float) -> JobState:
-        turns, known = self._turns, self._job_state
-        if known is None or self.over or known[1] != turns or now - known[0] >= _LOOK_SECONDS:
-            self._job_state = known = (now, turns, self._look())
+    def _current_job_state(self, now: float) -> JobState:
+        turns = self._turns
+        known = self._job_state
+        if known is None or self.over or known[1] != turns or now - known[0] >= _ROW_SECONDS:
+            self._job_state = known = (now, turns, self._read_state())
         return known[2]
 
-    def _state(self, now: float, job_state: JobState) -> bytes:
-        """The frame of the state: a new one when it has changed, or when viewers must hear something again."""
-        told_at, turns, told = self._told
-        if turns == self._turns and now - told_at < _STATE_SECONDS and not self.over:
+    def _page_state(self, now: float, job_state: JobState) -> PageState:
+        """The previous state, or a new one when something in it has changed or a second has passed."""
+        sent_at, turns, sent = self._sent_state
+        if turns == self._turns and now - sent_at < _STATE_SECONDS and not self.over:
             return self._snapshot.state
         items = sorted(self._fold.items.values(), key=lambda item: (item.section, item.index))
-        lines = [item_summary(item.index, item.to_wire(), item.words) for item in items]
-        state = job_state.state(lines, self._attempts)
-        if state == told and now - told_at < HEARTBEAT_SECONDS:
+        summaries = [item_summary(item.index, item.to_wire(), item.words) for item in items]
+        state = job_state.page_state(summaries, self._attempts)
+        if state == sent and now - sent_at < _CLOCK_SECONDS:
             return self._snapshot.state
-        self._told = (now, self._turns, state)
-        return _frame("state", {**state, "silent": round(now - self._written_at, 1), "elapsed": job_state.elapsed()})
-
-
-def _frame(kind: str, data: Mapping[str, Any]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (kind.encode(), orjson.dumps(data))
+        self._sent_state = (now, self._turns, state)
+        silent = round(now - self._written_at, 1)
+        return PageState({**state, "silent": silent, "elapsed": job_state.elapsed()})

@@ -1,9 +1,10 @@
-"""The screens of this process: one for each job whose page is open, and for a while after the last viewer left."""
+"""The live pages of this process: one for each job whose page is open, and for a while after the last viewer left."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -18,41 +19,44 @@ from web.relay.follow import Relay
 
 # A page that is loaded again, and a tab that is shown again, find it as they left it.
 _LINGER_SECONDS = 60.0
-_MAX_LEFT = 32
+_MAX_UNWATCHED = 32
 
 
 class LivePages:
-    """Finds a job's screen, or makes it."""
+    """Finds a job's live page, or makes it."""
 
     def __init__(self, relay: Relay, store: Store) -> None:
-        self._relay, self._store = relay, store
-        self._screens: dict[str, LivePage] = {}
+        self._relay = relay
+        self._store = store
+        self._pages: dict[str, LivePage] = {}
         self._lock = threading.Lock()
+        self._left: deque[LivePage] = deque()
 
     @contextmanager
     def watch(self, job: Job) -> Iterator[LivePage]:
-        """The job's screen, which is fed for as long as somebody watches it. Does not wait for anything."""
+        """The job's live page, fed for as long as somebody watches it. Waits for nothing."""
         with self._lock:
             self._forget()
-            live_page = self._screens.get(job.id)
+            live_page = self._pages.get(job.id)
             if live_page is None:
-                live_page = self._screens[job.id] = LivePage(partial(JobState.of, self._store, job.owner, job.id))
-                threading.Thread(target=self._feed, args=[live_page, job], name="screen", daemon=True).start()
+                live_page = self._pages[job.id] = LivePage(partial(self._read_state, job.owner, job.id))
+                threading.Thread(target=self._feed, args=[live_page, job], name="live page", daemon=True).start()
             live_page.viewers += 1
         try:
             yield live_page
         finally:
-            with self._lock:
-                live_page.viewers -= 1
-                live_page.left_at = time.monotonic()
+            # Without the lock: the garbage collector may close a viewer's generator inside a call that holds it.
+            self._left.append(live_page)
+
+    def _read_state(self, owner: str, job_id: str) -> JobState:
+        return JobState.of(self._store, self._store.get(owner, job_id))
 
     def viewers(self) -> tuple[int, int]:
-        """How many watch, and how many screens are still fed."""
+        """How many watch, and how many live pages are still fed."""
         with self._lock:
-            live_pages = self._screens.values()
-            return sum(live_page.viewers for live_page in live_pages), sum(
-                not live_page.over for live_page in live_pages
-            )
+            self._forget()
+            pages = self._pages.values()
+            return sum(page.viewers for page in pages), sum(not page.over for page in pages)
 
     def _feed(self, live_page: LivePage, job: Job) -> None:
         try:
@@ -64,23 +68,25 @@ class LivePages:
                     if self._is_forgotten(live_page):
                         break
         except Exception as error:  # noqa: BLE001  (its viewers come back, and find a new one)
-            log_error("screen", error)
+            log_error("live page", error)
             with self._lock:
-                self._screens.pop(job.id, None)
+                self._pages.pop(job.id, None)
         finally:
             live_page.wake(over=True)
 
     def _is_forgotten(self, live_page: LivePage) -> bool:
         with self._lock:
             self._forget()
-            return live_page not in self._screens.values()
+            return live_page not in self._pages.values()
 
     def _forget(self) -> None:
-        """Drop the screens that nobody has watched for long, and those left longest when there are many."""
-        left = sorted(
-            (live_page.left_at, job_id) for job_id, live_page in self._screens.items() if live_page.viewers == 0
-        )
-        old = time.monotonic() - _LINGER_SECONDS
-        for number, (left_at, job_id) in enumerate(reversed(left)):
-            if left_at < old or number >= _MAX_LEFT:
-                del self._screens[job_id]
+        """Drop pages that nobody has watched for long, and the longest left when there are many. The lock is held."""
+        while self._left:
+            page = self._left.popleft()
+            page.viewers -= 1
+            page.left_at = time.monotonic()
+        unwatched = sorted((page.left_at, job_id) for job_id, page in self._pages.items() if page.viewers == 0)
+        oldest = time.monotonic() - _LINGER_SECONDS
+        for number, (left_at, job_id) in enumerate(reversed(unwatched)):
+            if left_at < oldest or number >= _MAX_UNWATCHED:
+                del self._pages[job_id]

@@ -1,4 +1,4 @@
-"""What was rendered of ended jobs, which never changes again: the newest, up to so many bytes."""
+"""A cache of what was rendered, bounded in bytes: the least recently used goes first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class LruCache(Generic[T]):
-    """Keeps what was asked for last."""
+    """Values by key, of which the least recently used are dropped."""
 
     def __init__(self, limit: int, size: Callable[[T], int]) -> None:
         """`size` tells how many bytes a thing takes, `limit` how many all may take."""

@@ -1,4 +1,4 @@
-"""The passages of a job's text as HTML: one for each output item."""
+"""The output items of a job as HTML."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from jobs.protocol.fold import words_of_part
 from jobs.protocol.word_count import words_in
 from web.live.job_state import ItemSummary, item_summary
 from web.markdown.blocks import render_all
@@ -25,7 +26,7 @@ class RenderedItem:
 
 
 def finished(response: Mapping[str, Any]) -> list[RenderedItem]:
-    """The passages of a response that does not change any more, the footnotes behind the last."""
+    """The items of a response that does not change any more, the footnotes behind the last."""
     output = response["output"]
     answers = [_text(item) for item in output if item["type"] == "message"]
     *bodies, footnotes = render_all(answers)
@@ -47,7 +48,7 @@ def weight(rendered_items: Sequence[RenderedItem]) -> int:
 
 
 def _text(item: Mapping[str, Any]) -> str:
-    return "".join(part["text"] for part in item["content"] or item.get("summary", []))
+    return "".join(map(words_of_part, item["content"] or item.get("summary", [])))
 
 
 def safe(html: str) -> Markup:

@@ -23,7 +23,7 @@ def html_file(title: str, rendered_items: Sequence[RenderedItem]) -> Response:
     text = "".join(item.html for item in rendered_items if item.summary["type"] == "message")
     sheet = Markup(style)  # noqa: S704  (our own)
     file = render_template(
-        "export.html", title=title, spoken=language_of(text), style=sheet, rendered_items=rendered_items
+        "export.html", title=title, text_language=language_of(text), style=sheet, rendered_items=rendered_items
     )
     answer = Response(file, mimetype="text/html")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

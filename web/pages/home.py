@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from flask import Blueprint, g, redirect, render_template, request
+from flask import g, redirect, render_template, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
-from jobs.requests import generation as creation
+from jobs.requests import generation
 from jobs.requests.job_request import FLEX
-from web.actions.submit import accepted_request
+from web.actions.submit import submit
 from web.context import WebContext
 from web.pages.i18n import LANGUAGES, _
 from web.pages.job_view import job_view
@@ -28,45 +28,36 @@ _FIELDS = (
 _PREFIX = "request."
 
 
-class Home:
+class HomePage:
     """The handlers of `/` and of its forms."""
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
 
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        pages = Blueprint("new", __name__)
-        pages.add_app_template_filter(_said, "said")
-        pages.get("/")(self.home)
-        pages.post("/jobs")(self.submit)
-        return pages
-
-    def home(self) -> Any:
+    def show(self) -> Any:
         """The forms; filled in as the job `from` was asked, with the form of `prompt` open."""
-        filled = {"prompt": request.args["prompt"]} if "prompt" in request.args else {}
+        values = {"prompt": request.args["prompt"]} if "prompt" in request.args else {}
         if before := request.args.get("from"):
             try:
-                filled = _filled(self._context.store.get(g.owner, before))
+                values = _form_values(self._context.store.get(g.owner, before))
             except JobNotFound:
                 return render_template("missing.html"), 404
-        return self._page(filled)
+        return self._page(values)
 
     def submit(self) -> Any:
         """A form was sent: to the new job's page, or back to the form with what is wrong."""
         context, form = self._context, request.form.to_dict()
         try:
-            kept = accepted_request(context, g.owner, creation.parse(_body(form)))
-            job = context.store.accept(g.owner, kept)
+            job = submit(context, g.owner, generation.parse(_body(form)))
         except InvalidRequest as error:
             return self._page(form, error), 400
-        context.wakeups.job(job.id)
         return redirect(f"/jobs/{job.id}", 303)
 
-    def _page(self, filled: Mapping[str, str], error: InvalidRequest | None = None) -> str:
-        context, settings = self._context, self._context.settings
+    def _page(self, values: Mapping[str, str], error: InvalidRequest | None = None) -> str:
+        context = self._context
+        settings = context.settings
         param = error.param or "" if error else ""
-        answers = filter(None, (server.look(_MODEL_SECONDS) for server in context.model_servers))
+        answers = filter(None, (server.latest(_MODEL_SECONDS) for server in context.model_servers))
         offered = [model for answer in answers for model in answer.models]
         models = list(settings.models) or list(dict.fromkeys([*settings.listed, *offered]))
         return render_template(
@@ -75,14 +66,14 @@ class Home:
             models=models,
             closed=bool(settings.models),
             default_model=settings.model or (models[0] if settings.models or len(models) == 1 else ""),
-            filled=filled,
+            values=values,
             problem=str(error) if error else "",
             wrong=param.removeprefix("prompt.variables.") if param.startswith("prompt.") else _PREFIX + param,
             recent=[(job, title(job)) for job in context.store.page(g.owner, limit=_RECENT)],
-            **({} if filled else self._written()),
+            **({} if values else self._featured()),
         )
 
-    def _written(self) -> dict[str, Any]:
+    def _featured(self) -> dict[str, Any]:
         """What the page shows as being written: the newest job that runs, else the newest that waits."""
         for status in (Status.IN_PROGRESS, Status.QUEUED):
             for job in self._context.store.page(g.owner, limit=1, status=status):
@@ -90,27 +81,28 @@ class Home:
         return {}
 
 
-def _said(choice: Any) -> str:
-    """What people are told of a value that can be chosen."""
-    known = {"": _("left open"), "true": _("yes"), "false": _("no"), FLEX: _("flex: it can wait"), **LANGUAGES}
-    return known.get(str(choice), str(choice))
+def choice_label(choice: Any) -> str:
+    """What a form calls a value that can be chosen."""
+    labels = {"": _("left open"), "true": _("yes"), "false": _("no"), FLEX: _("flex: it can wait"), **LANGUAGES}
+    return labels.get(str(choice), str(choice))
 
 
 def _body(form: Mapping[str, str]) -> bytes:
     """A form as the body of a request; what was left open is left out."""
-    given = {name: value for name, value in form.items() if value}
-    prompt, body = given.pop("prompt", ""), dict[str, Any](background=True)
-    fields = {name: given.pop(_PREFIX + name, None) for name in _FIELDS}
+    variables = {name: value for name, value in form.items() if value}
+    prompt = variables.pop("prompt", "")
+    fields = {name: variables.pop(_PREFIX + name, None) for name in _FIELDS}
+    body: dict[str, Any] = {"background": True}
     for name, value in fields.items():
         outer, *inner = name.split(".")
         if value:
             body[outer] = {inner[0]: value} if inner else value
     if prompt:
-        body["prompt"] = {"id": prompt, "variables": given}
+        body["prompt"] = {"id": prompt, "variables": variables}
     return orjson.dumps(body)
 
 
-def _filled(job: Job) -> dict[str, str]:
+def _form_values(job: Job) -> dict[str, str]:
     """The form as it would have asked for this job."""
     request, prompt = job.request, job.request.prompt
     computed = {

@@ -24,19 +24,21 @@ def _(text: str, /, **values: object) -> str:
 
     "one job|{n} jobs" is two texts, of which the first is for an `n` of 1. Numbers are grouped by threes.
     """
-    found = texts(language()).get(text, text)
-    if not values:  # so that a text of somebody else's, as a prompt's title, may have braces
-        return found
-    one, *many = found.split("|")
-    chosen = many[0] if many and values.get("n") != 1 else one
-    return chosen.format(**{name: f"{it:,}" if isinstance(it, int) else it for name, it in values.items()})
+    translation = texts(language()).get(text, text)
+    if not values:  # a prompt's title is translated too, and may have braces
+        return translation
+    singular, *plural = translation.split("|")
+    template = plural[0] if plural and values.get("n") != 1 else singular
+    return template.format(
+        **{name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
+    )
 
 
 def language() -> str:
     """The language of the page that is being made: the one that was chosen, else the browser's."""
     if "language" not in g:
-        wished = request.accept_languages.best_match(LANGUAGES, "en")
-        g.language = chosen if (chosen := request.cookies.get(COOKIE)) in LANGUAGES else wished
+        choice = request.cookies.get(COOKIE)
+        g.language = choice if choice in LANGUAGES else request.accept_languages.best_match(LANGUAGES, "en")
     return str(g.language)
 
 
@@ -54,6 +56,7 @@ def script_words() -> str:
 
 @cache
 def _script_words(language: str) -> str:
-    asked = [text for path in (_HERE / "static").glob("*.js") for text in IN_SCRIPT.findall(path.read_text("utf-8"))]
-    known = texts(language)
-    return orjson.dumps({text: known[text] for text in sorted(asked) if text in known}).decode()
+    scripts = [path.read_text("utf-8") for path in (_HERE / "static").glob("*.js")]
+    words = sorted(text for script in scripts for text in IN_SCRIPT.findall(script))
+    translations = texts(language)
+    return orjson.dumps({text: translations[text] for text in words if text in translations}).decode()

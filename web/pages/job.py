@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, g, redirect, render_template, request
+from flask import Response, g, redirect, render_template, request
 
 from jobs.errors import JobNotFound
 from jobs.protocol import events
 from jobs.protocol.reading_order import ReadingOrder
-from web.actions.cancel import delete
+from web.actions.cancel import cancel
+from web.actions.delete import delete
 from web.actions.retry import retry
 from web.api import render
 from web.context import WebContext
@@ -17,6 +18,7 @@ from web.pages import live_stream
 from web.pages.export import html_file
 from web.pages.job_view import job_view, rendered_items
 from web.pages.titles import title
+from web.snapshot import snapshot
 
 
 class JobPages:
@@ -24,18 +26,6 @@ class JobPages:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
-
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        pages = Blueprint("pages", __name__)
-        pages.get("/jobs/<job_id>")(self.show)
-        pages.get("/jobs/<job_id>/live")(self.live)
-        pages.get("/jobs/<job_id>.<any(md, txt, html, json):suffix>")(self.download)
-        pages.get("/jobs/<job_id>/progress")(self.progress)
-        pages.post("/jobs/<job_id>/cancel")(self.cancel)
-        pages.post("/jobs/<job_id>/retry")(self.retry)
-        pages.post("/jobs/<job_id>/delete")(self.delete)
-        return pages
 
     def show(self, job_id: str) -> Any:
         """One job."""
@@ -56,7 +46,7 @@ class JobPages:
             return render.response(self._context, job)
         if suffix == "html":
             return html_file(title(job), rendered_items(self._context, job))
-        order = ReadingOrder(render.current(self._context, job))
+        order = ReadingOrder(snapshot(self._context, job))
         frames = (frame for piece in self._context.relay.follow(job) for frame in events.split(piece))
         body = (order.feed(event).encode() for event in events.events_of(frames))
         kind = "text/markdown" if suffix == "md" else "text/plain"
@@ -64,8 +54,7 @@ class JobPages:
 
     def cancel(self, job_id: str) -> Any:
         """The buttons that end a job, at once or with whole sentences."""
-        job = self._context.store.request_cancel(g.owner, job_id, graceful="graceful" in request.form)
-        self._context.wakeups.cancel(job.id)
+        job = cancel(self._context, g.owner, job_id, graceful="graceful" in request.form)
         return redirect(f"/jobs/{job.id}", 303)
 
     def progress(self, job_id: str) -> str:
@@ -74,9 +63,7 @@ class JobPages:
 
     def retry(self, job_id: str) -> Any:
         """The button that queues an ended job anew: to the new job's page."""
-        job = retry(self._context.store, g.owner, job_id)
-        self._context.wakeups.job(job.id)
-        return redirect(f"/jobs/{job.id}", 303)
+        return redirect(f"/jobs/{retry(self._context, g.owner, job_id).id}", 303)
 
     def delete(self, job_id: str) -> Any:
         """The button that removes a job: to the others."""

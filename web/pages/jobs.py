@@ -9,15 +9,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
-from flask import Blueprint, g, redirect, render_template, request
+from flask import g, redirect, render_template, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
 from jobs.settings import Price
 from web.context import WebContext
+from web.live.job_state import JobState
 from web.pages.titles import title
 
-_LISTED = 30
+_PAGE_SIZE = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,58 +50,53 @@ class JobsPage:
     def __init__(self, context: WebContext) -> None:
         self._context = context
 
-    def routes(self) -> Blueprint:
-        """The handler at its address."""
-        pages = Blueprint("listing", __name__)
-        pages.get("/jobs")(self.show)
-        return pages
-
     def show(self) -> Any:
         """A page of jobs: behind the job `after`, or up to the job `before`; the newest when neither is given."""
-        chosen, store = Filter.of(request.args), self._context.store
-        after, before = request.args.get("after"), request.args.get("before")
-        matching: dict[str, Any] = {"prompt": chosen.prompt, "words": chosen.words}
+        store = self._context.store
+        job_filter = Filter.of(request.args)
+        after = request.args.get("after")
+        before = request.args.get("before")
+        in_every_status: dict[str, Any] = {"prompt": job_filter.prompt, "words": job_filter.words}
         try:
             jobs = store.page(
                 g.owner,
-                limit=_LISTED + 1,
+                limit=_PAGE_SIZE + 1,
                 after=before or after,
                 newest_first=not before,
-                status=chosen.status,
-                **matching,
+                status=job_filter.status,
+                **in_every_status,
             )
-        except JobNotFound:  # where the page began is deleted
-            return redirect(chosen.address())
-        more, jobs = len(jobs) > _LISTED, jobs[:_LISTED]
-        jobs = jobs[::-1] if before else jobs
-        counts = store.counts(g.owner, **matching)
+        except JobNotFound:  # the job at which the page began was deleted
+            return redirect(job_filter.address())
+        more = len(jobs) > _PAGE_SIZE
+        jobs = jobs[:_PAGE_SIZE][::-1] if before else jobs[:_PAGE_SIZE]
+        counts = store.counts(g.owner, **in_every_status)
         prices = self._context.settings.prices
         return render_template(
             "jobs.html",
             rows=[row(job, prices) for job in jobs],
-            chosen=chosen,
+            filter=job_filter,
             counts=counts,
-            found=counts[chosen.status] if chosen.status else sum(counts.values()),
+            total=counts[job_filter.status] if job_filter.status else sum(counts.values()),
             prompts=list(self._context.prompts),
             priced=bool(prices),
-            newer=chosen.address(before=jobs[0].id) if jobs and (more if before else after) else "",
-            older=chosen.address(after=jobs[-1].id) if jobs and (more or before) else "",
+            newer=job_filter.address(before=jobs[0].id) if jobs and (more if before else after) else "",
+            older=job_filter.address(after=jobs[-1].id) if jobs and (more or before) else "",
         )
 
 
 def row(job: Job, prices: Mapping[str, Price]) -> dict[str, Any]:
-    """What a list shows of a job."""
-    progress = job.progress or {"done": 0, "total": 1, "words": 0}
-    several, wanted = progress["total"] > 1, job.request.target_words
+    """What a list shows of a job; `share` is how much of it is done, from 0 to 1."""
+    state = JobState(job)
     end = job.ended_at or time.time()
     return {
         "job": job,
         "title": title(job),
         "running": not job.status.is_terminal,
-        "stopping": bool(job.cancel_requested_at or job.stop_requested_at) and not job.status.is_terminal,
-        "sections": progress if several else None,
-        "part": progress["done"] / progress["total"] if several else progress["words"] / wanted if wanted else None,
-        "words": progress["words"] if job.words is None else job.words,
+        "stopping": state.stopping,
+        "sections": state.progress if state.progress["total"] > 1 else None,
+        "share": state.share(),
+        "words": state.progress["words"] if job.words is None else job.words,
         "seconds": end - job.started_at if job.started_at else None,
         "cost": _cost(job, prices),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import Blueprint, redirect, request, session
+from flask import Flask, redirect, request, session
 
 from jobs.errors import InvalidRequest
 from web.auth import KEY_ID
@@ -24,17 +24,14 @@ class Layout:
     def __init__(self, context: WebContext) -> None:
         self._context = context
 
-    def routes(self) -> Blueprint:
-        """The handler at its address."""
-        pages = Blueprint("layout", __name__)
-        pages.app_context_processor(self._around)
-        for part in (dates.age, dates.duration, dates.moment):
-            pages.add_app_template_filter(part)
-        pages.add_app_template_global(_, "_")
-        pages.post("/language")(self.choose)
-        return pages
+    def install(self, app: Flask) -> None:
+        """Give the templates of an application their values, filters and translations."""
+        app.context_processor(self._values)
+        for template_filter in (dates.age, dates.duration, dates.moment):
+            app.add_template_filter(template_filter)
+        app.add_template_global(_, "_")
 
-    def _around(self) -> dict[str, Any]:
+    def _values(self) -> dict[str, Any]:
         settings = self._context.settings
         return {
             "demo": settings.demo,
@@ -48,12 +45,12 @@ class Layout:
 
     def choose(self) -> Any:
         """Remember the language that was chosen, and go back to the page where it was."""
-        wanted, back = request.form.get("language", ""), request.form.get("next", "")
-        if wanted not in LANGUAGES:
+        choice = request.form.get("language", "")
+        if choice not in LANGUAGES:
             raise InvalidRequest(f"'language' must be one of {', '.join(LANGUAGES)}.", param="language")
-        answer = redirect(place_here(back), 303)
+        answer = redirect(place_here(request.form.get("next", "")), 303)
         secure = self._context.settings.secure_cookies
-        answer.set_cookie(COOKIE, wanted, max_age=_YEAR_SECONDS, httponly=True, secure=secure, samesite="Lax")
+        answer.set_cookie(COOKIE, choice, max_age=_YEAR_SECONDS, httponly=True, secure=secure, samesite="Lax")
         return answer
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
-from flask import Response, request
+from flask import Flask, Response, current_app, g, request
 
 from jobs.errors import InvalidRequest
 from jobs.job import Job
 from web.context import WebContext
-from web.live.live_page import PageSnapshot
+from web.live.live_page import PageSnapshot, PageState, StateFrame
+from web.pages.i18n import _, language
 from web.relay import sse
 
 _CURSOR = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
@@ -34,32 +36,60 @@ def stream(context: WebContext, job: Job) -> Response:
                 raise InvalidRequest(f"This job has no block {cursor}.", param="after")
             if place == live_page.snapshot().position:
                 return Response(status=204)
-    return sse.framed(_pictures(context, job, cursor))
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  (documented for this)
+    return sse.framed(_changes(context, job, cursor, _state_frames(app, language(), planned=bool(job.request.plan))))
 
 
-def _pictures(context: WebContext, job: Job, cursor: str) -> Iterator[bytes]:
+def _changes(context: WebContext, job: Job, cursor: str, state_frame: StateFrame) -> Iterator[bytes]:
     """Each time all that a viewer has not seen yet, in one piece."""
     with context.live_pages.watch(job) as live_page:
         seen = PageSnapshot()
         while True:
-            snapshot, place = live_page.snapshot(), live_page.place(cursor)
+            snapshot = live_page.snapshot()
+            place = live_page.place(cursor)
             if place is None or place > snapshot.position:
                 # Another process has read the log further: what follows has to wait.
                 snapshot = replace(snapshot, position=0, tails={})
             elif seen.position < place:
                 seen = replace(seen, position=place)
-            if news := live_page.since(seen, snapshot):
-                yield news
+            if frames := live_page.since(seen, snapshot, state_frame):
+                yield frames
             seen = snapshot
             if snapshot.over:
                 return
             live_page.wait(snapshot)
 
 
+def _state_frames(app: Flask, viewer_language: str, *, planned: bool) -> StateFrame:
+    """What makes the frame of a state: with its facts and the items' labels in a language, once for all its viewers."""
+
+    def frame(state: PageState) -> bytes:
+        if viewer_language not in state.frames:
+            with app.app_context():  # a stream outlives its request, and with it what the request knew
+                g.language = viewer_language
+                facts = app.jinja_env.get_template("facts.html").render(state=state.values)
+                items = [{**item, **labels(item, planned=planned)} for item in state.values["items"]]
+            state.frames[viewer_language] = sse.event_frame("state", {**state.values, "items": items, "facts": facts})
+        return state.frames[viewer_language]
+
+    return frame
+
+
+def labels(item: Mapping[str, Any], *, planned: bool) -> dict[str, str]:
+    """The words above an item that can be folded: what it is, and why it was begun again."""
+    name = _("Plan") if planned and item["section"] == 0 else _("Reasoning")
+    again = _("Begun again")
+    return {
+        "label": f"{name} · {item['title']}" if item["title"] else name,
+        "replaces_label": f"{again}: {item['reason']}" if item["reason"] else again,
+    }
+
+
 def _cursor() -> str:
     """The name of the last block that the viewer has; empty if it has none. Raises InvalidRequest."""
-    last, given = request.headers.get("Last-Event-ID"), request.args.getlist("after")
-    name, value = ("Last-Event-ID", last) if last else ("after", given[0] if given else "")
-    if len(given) > 1 or (value and not _CURSOR.fullmatch(value)):
+    last = request.headers.get("Last-Event-ID")
+    values = request.args.getlist("after")
+    name, value = ("Last-Event-ID", last) if last else ("after", values[0] if values else "")
+    if len(values) > 1 or (value and not _CURSOR.fullmatch(value)):
         raise InvalidRequest(f"'{name}' must be the name of one block: <output_index>.<block>.", param=name)
     return value

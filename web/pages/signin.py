@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, session
+from flask import redirect, render_template, request, session
 
 from web.auth import KEY_ID
 from web.context import WebContext
@@ -17,24 +17,16 @@ class SignIn:
     def __init__(self, context: WebContext) -> None:
         self._context = context
 
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        pages = Blueprint("signin", __name__)
-        pages.get("/signin")(self.form)
-        pages.post("/signin")(self.enter)
-        pages.post("/signout")(self.leave)
-        return pages
-
     def form(self) -> str:
         """Ask for the key."""
         return render_template("signin.html")
 
     def enter(self) -> Any:
         """Take the key for the cookie. The key itself is kept nowhere."""
-        found = self._context.keys.find(request.form.get("key", "").strip())
-        if found is None:
+        key = self._context.keys.find(request.form.get("key", "").strip())
+        if key is None:
             return render_template("signin.html", problem=_("That key is not valid, or it was revoked.")), 401
-        session[KEY_ID], session.permanent = found.id, True
+        session[KEY_ID], session.permanent = key.id, True
         return redirect("/", 303)
 
     def leave(self) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import redis
-from flask import Blueprint, flash, g, redirect, render_template, request
+from flask import flash, g, redirect, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.errors import InvalidRequest
@@ -22,42 +23,36 @@ from web.pages.titles import title
 _DAY_SECONDS = 86400
 _MODEL_SECONDS = 2.0
 _REDIS_SECONDS = 1.0
-_OWN = 100
+_OWN_JOBS = 100
 _SILENT_SECONDS = 10
 
 
-class System:
+class SystemPage:
     """The handlers of `/system` and of its buttons."""
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
-        self._census = Statistics(context.database)
+        self._statistics = Statistics(context.database)
         self._redis = redis.Redis.from_url(
             context.settings.redis_url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, retry=None
         )
 
-    def routes(self) -> Blueprint:
-        """The handlers at their addresses."""
-        pages = Blueprint("system", __name__)
-        pages.get("/system")(self.show)
-        pages.post("/system/queues")(self.switch)
-        return pages
-
     def show(self) -> str:
         """How everything is; what the database knows only if it answers."""
         context = self._context
-        try:
-            known, answer = _timed(self._known)
-        except SQLAlchemyError:
-            known, answer = {}, None
-        pages, live_pages = context.live_pages.viewers()
+        figures: dict[str, Any] = {}
+        database_seconds = None
+        with suppress(SQLAlchemyError):
+            figures, database_seconds = _timed(self._figures)
+        page_viewers, live_pages = context.live_pages.viewers()
         return render_template(
             "system.html",
-            **known,
-            database=answer,
+            **figures,
+            database=database_seconds,
             redis=self._ping(),
             servers=self._servers(),
-            viewers=pages + context.relay.viewers() - live_pages,  # a screen is a viewer for all of its own
+            # Each live page is itself one viewer of the relay, for all who watch it.
+            viewers=page_viewers + context.relay.viewers() - live_pages,
             lease=context.settings.lease_seconds,
             operates=is_operator(context.settings, g.owner),
         )
@@ -66,28 +61,30 @@ class System:
         """The buttons that pause a queue, and let it go on."""
         if not is_operator(self._context.settings, g.owner):
             raise NoAccess(403, "no_operator", "Only an owner named in PENSTOCK_OPERATORS pauses queues.")
-        queue, act = request.form.get("queue", ""), request.form.get("act")
-        if act not in ("pause", "resume"):
+        queue = request.form.get("queue", "")
+        action = request.form.get("act")
+        if action not in ("pause", "resume"):
             raise InvalidRequest("'act' must be pause or resume.", param="act")
-        if act == "pause":
-            self._census.pause(queue)
+        if action == "pause":
+            self._statistics.pause(queue)
             flash(_("The queue {name} is paused: what runs goes on, nothing is begun.", name=queue))
         else:
-            self._census.resume(queue)
+            self._statistics.resume(queue)
             flash(_("The queue {name} goes on.", name=queue))
         return redirect("/system", 303)
 
-    def _known(self) -> dict[str, Any]:
-        now, census = time.time(), self._census
-        own = self._context.store.page(g.owner, limit=_OWN, status=Status.IN_PROGRESS)
+    def _figures(self) -> dict[str, Any]:
+        now = time.time()
+        statistics = self._statistics
+        own = self._context.store.page(g.owner, limit=_OWN_JOBS, status=Status.IN_PROGRESS)
         return {
             "now": now,
-            "queues": census.queues(),
-            "workers": census.workers(),
+            "queues": statistics.queues(),
+            "workers": statistics.workers(),
             "own": {job.id: title(job) for job in own},
-            "hour": census.minutes(now),
-            "failures": census.failures(now - _DAY_SECONDS),
-            "speed": sum(_speed(progress, now - begun) for begun, progress in census.running()),
+            "hour": statistics.minutes(now),
+            "failures": statistics.failures(now - _DAY_SECONDS),
+            "speed": sum(_speed(progress, now - started_at) for started_at, progress in statistics.running()),
         }
 
     def _ping(self) -> float | None:
@@ -100,20 +97,22 @@ class System:
     def _servers(self) -> Sequence[Mapping[str, Any]]:
         deadline = time.monotonic() + _MODEL_SECONDS
         return [
-            {"name": server.name, "url": server.url, "answer": server.look(max(0, deadline - time.monotonic()))}
+            {"name": server.name, "url": server.url, "answer": server.latest(max(0, deadline - time.monotonic()))}
             for server in self._context.model_servers
         ]
 
 
 def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
     """What a call returns, and its seconds."""
-    begun = time.perf_counter()
-    return call(), time.perf_counter() - begun
+    started = time.perf_counter()
+    return call(), time.perf_counter() - started
 
 
 def _speed(progress: Mapping[str, Any], seconds: float) -> float:
     """About how many tokens a second a job that runs so long writes now: four for three of its words."""
-    written, slot = progress["curve"]["characters"], progress["curve"]["slot_seconds"]
+    curve = progress["curve"]
+    written = curve["characters"]
+    slot = curve["slot_seconds"]
     if not written or seconds - len(written) * slot > _SILENT_SECONDS:
         return 0.0
     return float(sum(written[-2:]) / (len(written[-2:]) * slot) * progress["words"] / max(1, sum(written)) * 4 / 3)

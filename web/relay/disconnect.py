@@ -25,7 +25,7 @@ def on_disconnect(environ: Mapping[str, Any], leave: Callable[[], object]) -> It
         while not over.is_set():
             if select.select([connection], [], [], _LOOK_SECONDS)[0]:
                 # Bytes instead of an end are the client's next request: it is there, and it waits.
-                if not over.is_set() and not connection.recv(1, socket.MSG_PEEK):
+                if not over.is_set() and _is_closed(connection):
                     leave()
                 return
 
@@ -35,3 +35,11 @@ def on_disconnect(environ: Mapping[str, Any], leave: Callable[[], object]) -> It
         yield
     finally:
         over.set()
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    """Whether the client has closed its end, or reset the connection: that is an error here."""
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return True

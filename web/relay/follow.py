@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 
 import redis
 
@@ -23,7 +24,9 @@ class Relay:
     """The followers of one web process."""
 
     def __init__(self, subscriber: Subscriber, log: EventLog, store: Store) -> None:
-        self._subscriber, self._log, self._store = subscriber, log, store
+        self._subscriber = subscriber
+        self._log = log
+        self._store = store
 
     def follow(self, job: Job, after: int = -1) -> Generator[bytes, None, None]:
         """Joined frames numbered above `after`, as they come; b"" when there were none for a while.
@@ -52,33 +55,33 @@ class Relay:
         if cursor < 1:
             yield Batch(0, 1, job.initial_frames).after(cursor)
             cursor = 1
-        looked, spoken = -1, time.monotonic()
+        scanned = -1
+        sent_at = time.monotonic()
         while True:
-            # Noted before looking: what comes meanwhile is not slept through.
+            # Read before the frames: a change that comes after this line ends the wait below at once.
             version, over, rescans = topic.version, topic.over, topic.rescans
-            for batch in self._news(topic, cursor, look=rescans != looked):
-                yield batch.frames
-                cursor, spoken = batch.last, time.monotonic()
-                if events.is_terminal(batch.frames):
-                    return
-            looked = rescans
+            with suppress(redis.RedisError):  # the next wake-up, two seconds away at most, reads the log again
+                for batch in self._news(topic, cursor, scan=rescans != scanned):
+                    yield batch.frames
+                    cursor = batch.last
+                    sent_at = time.monotonic()
+                    if events.is_terminal(batch.frames):
+                        return
+                scanned = rescans
             if over:
                 yield from self._replay(job.id, cursor)
                 return
-            if time.monotonic() - spoken >= HEARTBEAT_SECONDS:
+            if time.monotonic() - sent_at >= HEARTBEAT_SECONDS:
                 yield b""
-                spoken = time.monotonic()
+                sent_at = time.monotonic()
             topic.wait(version)
 
-    def _news(self, topic: Topic, cursor: int, *, look: bool) -> Iterator[Batch]:
-        """What there is behind `cursor` at this moment. The log is asked only if the channel cannot tell."""
+    def _news(self, topic: Topic, cursor: int, *, scan: bool) -> Iterator[Batch]:
+        """What follows `cursor` now: from the buffer, then from the log if some may be missing. Raises RedisError."""
         batch = topic.after(cursor)  # invariant 2
         if batch is not None:
             yield batch
             cursor = batch.last
-        if look or topic.has_passed(cursor):
-            try:
-                for page in self._log.read(topic.job_id, cursor):
-                    yield Batch(page[0][0], page[-1][0], b"".join(frame for _, frame in page))
-            except redis.RedisError:
-                return  # the subscriber looks again once Redis is back
+        if scan or topic.has_passed(cursor):
+            for page in self._log.read(topic.job_id, cursor):
+                yield Batch(page[0][0], page[-1][0], b"".join(frame for _, frame in page))

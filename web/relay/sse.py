@@ -7,8 +7,10 @@ fails. EventSource's has both, because a browser continues by them.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+import orjson
 from flask import Response
 
 from jobs.protocol import events
@@ -44,6 +46,11 @@ def framed(pieces: Iterable[bytes]) -> Response:
         yield from pieces
 
     return _response(jittered())
+
+
+def event_frame(kind: str, data: Mapping[str, Any]) -> bytes:
+    """One event of the page's own stream."""
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), orjson.dumps(data))
 
 
 def _greeted(frames: Iterable[bytes]) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -19,7 +20,7 @@ from jobs.storage.store import Store
 from jobs.transport.event_log import EventLog, channel
 from web.relay.topic import Topic
 
-# Two are needed to find out that a viewer has gone.
+# A closed socket shows only on the second write, so a gone viewer costs up to two heartbeats.
 HEARTBEAT_SECONDS = 8.0
 _NUDGE_SECONDS = 2.0
 _SILENCE_SECONDS = 2.0
@@ -33,22 +34,28 @@ class Subscriber:
     def __init__(self, client: redis.Redis, log: EventLog, store: Store) -> None:
         """`client` gives its connection settings only: RESP2, and a read timeout above the ping interval."""
         self._pool = client.connection_pool
-        self._log, self._store = log, store
+        self._log = log
+        self._store = store
         self._topics: dict[bytes, Topic] = {}
         self._connection: Any = None
         self._lock = threading.Lock()
-        self._pinged_at = self._nudged_at = time.monotonic()
+        # The garbage collector may close a viewer's generator inside any call, one that holds the lock too: leaving
+        # takes no lock, and the topic is looked after by the next call that has it.
+        self._left: deque[Topic] = deque()
+        self._pinged_at = time.monotonic()
 
     def start(self) -> None:
-        """Begin to follow, in two threads."""
+        """Begin to follow, in three threads: no heartbeat waits for the database."""
         repeat("subscriber", self._subscribe, pause=_RECONNECT_SECONDS)
-        repeat("relay clock", self._tick)
+        repeat("relay heartbeat", self._nudge)
+        repeat("relay watch", self._watch_silence)
 
     @contextmanager
     def topic(self, job_id: str) -> Iterator[Topic]:
         """The job's topic, followed for as long as somebody looks at it. Does not wait for Redis."""
         name = channel(job_id).encode()
         with self._lock:
+            self._drop_left()
             topic = self._topics.get(name)
             if topic is None:
                 topic = self._topics[name] = Topic(job_id)
@@ -57,26 +64,33 @@ class Subscriber:
         try:
             yield topic
         finally:
-            with self._lock:
-                topic.viewers -= 1
-                if topic.viewers == 0:
-                    del self._topics[name]
-                    self._send("UNSUBSCRIBE", name)
+            self._left.append(topic)
 
     def viewers(self) -> int:
-        """How many topics are looked at, each as often as it is."""
+        """How many viewers all topics have."""
         with self._lock:
+            self._drop_left()
             return sum(topic.viewers for topic in self._topics.values())
 
+    def _drop_left(self) -> None:
+        """Count out the viewers that have left. The lock is held."""
+        while self._left:
+            topic = self._left.popleft()
+            topic.viewers -= 1
+            if topic.viewers == 0:
+                name = channel(topic.job_id).encode()
+                del self._topics[name]
+                self._send("UNSUBSCRIBE", name)
+
     def _send(self, *command: Any) -> None:
-        # A connection that breaks here is found by its reader, which subscribes to everything again.
+        # The reader finds a connection that breaks here, and subscribes to everything again.
         if self._connection is not None:
             with suppress(redis.RedisError, OSError):
                 self._connection.send_command(*command)
 
     def _subscribe(self) -> None:
         """Follow every topic until the connection breaks."""
-        # Not made by the pool: it counts what it has ever made, and after a hundred makes no more.
+        # The pool would count this connection for ever, and refuse to make another after a hundred.
         connection: Any = self._pool.connection_class(**self._pool.connection_kwargs)
         try:
             connection.connect()
@@ -100,24 +114,29 @@ class Subscriber:
                 first, _, frames = rest[0].partition(b"\n")
                 topic.add(int(first), frames)
             elif kind in (b"message", b"subscribe"):
-                # Before the confirmation, messages went by unheard.
+                # Messages before the confirmation were not delivered to this connection.
                 topic.request_rescan()
 
-    def _tick(self) -> None:
+    def _nudge(self) -> None:
+        """Wake every viewer, so that it can send a heartbeat, or read a log that Redis did not give before."""
+        time.sleep(_NUDGE_SECONDS)
+        with self._lock:
+            self._drop_left()
+            topics = list(self._topics.values())
+        for topic in topics:
+            topic.nudge()
+
+    def _watch_silence(self) -> None:
         time.sleep(_SILENCE_SECONDS / 2)
         now = time.monotonic()
         with self._lock:
-            topics = list(self._topics.values())
+            self._drop_left()
+            silent = [topic for topic in self._topics.values() if now - topic.heard_at >= _SILENCE_SECONDS]
             if now - self._pinged_at >= _PING_SECONDS:
                 self._pinged_at = now
                 self._send("PING")
-        silent = [topic for topic in topics if now - topic.heard_at >= _SILENCE_SECONDS]
         if silent:
             self._check(silent)
-        if now - self._nudged_at >= _NUDGE_SECONDS:
-            self._nudged_at = now
-            for topic in topics:
-                topic.nudge()
 
     def _check(self, silent: list[Topic]) -> None:
         """Ask the log, then the rows, about all silent jobs at once."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from jobs.protocol import events
 
-# Who falls further behind reads the log: a slow viewer costs memory for nobody.
+# A viewer that falls further behind reads the log: a slow one costs no memory.
 BUFFER_BYTES = 1 << 20
 
 
@@ -29,7 +29,7 @@ class Batch:
 
 
 class Topic:
-    """A gapless run of batches as the channel carried them, and the viewers who wait for more.
+    """Batches without a gap, as the channel carried them, and the viewers who wait for more.
 
     `rescans` rises whenever the channel may have missed something and the log has to be read; `over` says that
     the job's row has an end, so that the rest is in the database.

@@ -4,7 +4,7 @@ import { _, html } from "./page.js";
 import { addCopies, copyOnClick, removeCopies } from "./copy.js";
 import { Live } from "./live.js";
 import { Reading } from "./reading.js";
-import { draw, isEnd, show, tell } from "./status.js";
+import { draw, isEnd, show } from "./status.js";
 
 const article = document.getElementById("job");
 const { id, cursor } = article.dataset;
@@ -14,7 +14,6 @@ const compact = article.matches(".compact");
 const reading = new Reading(output, compact ? output : document.scrollingElement, part("jump"));
 const changes = [];
 let state = null;
-let received = 0;
 let structure = "";
 
 // ---- The text ----
@@ -46,32 +45,23 @@ function tail({ index, html: text }) {
   if (tail) tail.innerHTML = html(text);
 }
 
+const copy = (name) => part(`${name}-template`).content.firstElementChild.cloneNode(true);
+
 // The element of an output item, a new one if need be, behind that of the item before it.
 function place(item, before) {
-  let found = home(item.index);
-  if (!found) {
+  let element = home(item.index);
+  if (!element) {
     const message = item.type === "message";
-    found = document.createElement(message ? "section" : "details");
-    found.className = message ? "text markdown" : "reasoning";
-    found.dataset.index = item.index;
-    found.dataset.id = item.id;
-    if (message) found.id = `section-${item.section}`;
-    const inner = message ? found : document.createElement("div");
-    if (!message) {
-      const name = item.section === 0 && article.dataset.planned ? _("Plan") : _("Reasoning");
-      const summary = document.createElement("summary");
-      summary.textContent = item.title ? `${name} · ${item.title}` : name;
-      inner.className = "text";
-      found.append(summary, inner);
-    }
-    const end = document.createElement(message ? "div" : "span");
-    end.className = "tail";
-    inner.append(message ? "\n" : "", end); // as the server's template begins
-    if (before) before.after(found);
-    else part(message ? "output" : "thoughts").prepend(found);
+    element = copy(message ? "message" : "reasoning");
+    element.dataset.index = item.index;
+    element.dataset.id = item.id;
+    if (message) element.id = `section-${item.section}`;
+    else element.querySelector("summary").textContent = item.label;
+    if (before) before.after(element);
+    else part(message ? "output" : "thoughts").prepend(element);
   }
-  found.classList.toggle("writing", item.status === "in_progress");
-  return found;
+  element.classList.toggle("writing", item.status === "in_progress");
+  return element;
 }
 
 // What was begun again stays until the end, so that nothing that is read goes away.
@@ -79,39 +69,37 @@ function fold(item) {
   const old = article.querySelector(`[data-id="${CSS.escape(item.replaces)}"]`);
   if (!old || old.closest(".replaced")) return;
   if (item.type !== "message") return old.remove();
-  const folded = document.createElement("details");
-  const summary = document.createElement("summary");
-  folded.className = "replaced";
+  const folded = copy("replaced");
   folded.open = !reading.following;
-  summary.textContent = item.reason ? `${_("Begun again")}: ${item.reason}` : _("Begun again");
+  folded.querySelector("summary").textContent = item.replaces_label;
   old.removeAttribute("id");
   old.replaceWith(folded);
-  folded.append(summary, old);
+  folded.append(old);
 }
 
 function arrange(items) {
   const last = {};
   for (const item of items) {
-    const found = place(item, last[item.type]);
+    const element = place(item, last[item.type]);
     if (item.replaces) fold(item);
-    last[item.type] = found.closest(".replaced") ?? found;
+    last[item.type] = element.closest(".replaced") ?? element;
   }
 }
 
-// ---- Where the job stands ----
+// ---- The state of the job ----
 
-function stand(fresh) {
-  [state, received] = [fresh, Date.now()];
+function update(fresh) {
+  state = fresh;
   if (isEnd(state.status)) return end(state.status);
-  later(tellState);
+  later(showState);
   const shape = state.items.map((item) => item.id + item.status).join() + state.attempt;
   if (shape !== structure && !compact) refresh();
   structure = shape;
 }
 
-function tellState() {
+function showState() {
   show(state.status);
-  tell(state, 0);
+  part("facts").innerHTML = html(state.facts);
   draw(state.spark);
   if (state.stopping) stopping();
   arrange(state.items);
@@ -254,9 +242,8 @@ const stream = ended
   : new Live(id, cursor, {
       block: (data) => later(() => block(data)),
       tail: (data) => later(() => tail(data)),
-      state: stand,
+      state: update,
       status: (status) => (isEnd(status) ? end(status) : show(status)),
-      tick: () => state && !ended && reading.keep(() => tell(state, (Date.now() - received) / 1000)),
       connection,
     });
 if (!ended) {

@@ -15,8 +15,8 @@ export class Live {
   #asked = 0;
   #over = false;
 
-  // `on` is told of `block`, `tail` and `state` events, of `connection` (what, seconds), of a `status` that was asked
-  // for, and every second of a `tick`.
+  // `on` is told of `block`, `tail` and `state` events, of `connection` (what, seconds), and of a `status` that was asked
+  // for.
   constructor(id, cursor, on) {
     Object.assign(this, { id, cursor, on });
     addEventListener("online", () => this.#open());
@@ -79,7 +79,6 @@ export class Live {
 
   #beat() {
     const now = Date.now();
-    this.on.tick();
     if (this.#over) return;
     if (this.#hidden && now - this.#hidden >= HIDDEN_MS) {
       if (this.#source || this.#due) this.on.connection("asleep");

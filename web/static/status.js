@@ -1,4 +1,4 @@
-// The line that tells where a job stands; the title and the icon of the tab, which tell it too.
+// The status and the pace of a job; the title and the icon of the tab, which show the status too.
 
 import { _ } from "./page.js";
 
@@ -24,29 +24,6 @@ export function show(status) {
   if (compact) return;
   document.title = `${SIGNS[status] ?? "…"} ${title}`;
   document.querySelector("link[rel=icon]").href = `/static/icon-${status}.svg`;
-}
-
-// What the server's template facts.html says, so many seconds after it was told the state.
-export function tell(state, since) {
-  const { queue_position: before, oldest_wait_seconds: wait, attempt, total, done, words, tokens_per_second: speed } = state;
-  const silent = state.silent + since;
-  const said = [time(state.elapsed + since)];
-  if (attempt > 1) said.unshift(_("attempt {n}", { n: attempt }));
-  if (before === 0) said.unshift(_("next in the queue"));
-  if (before) said.unshift(_("{n} before it in the queue, the first for {time}", { n: before, time: time(wait) }));
-  if (total > 1) said.push(_("{done} of {total} sections", { done, total }));
-  if (words) said.push(_("one word|{n} words", { n: words }));
-  if (speed) said.push(_("about {n} tokens/s", { n: Math.round(speed) }));
-  if (state.eta_seconds) said.push(_("about {time} left", { time: time(state.eta_seconds) }));
-  if (state.status === "in_progress" && silent >= 5) said.push(_("silent for {time}", { time: time(silent) }));
-  part("facts").replaceChildren(...said.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
-}
-
-function time(span) {
-  const whole = Math.max(0, Math.round(span));
-  if (whole < 60) return _("{n} s", { n: whole });
-  if (whole < 3600) return _("{m} min {s} s", { m: Math.floor(whole / 60), s: whole % 60 });
-  return _("{h} h {m} min", { h: Math.floor(whole / 3600), m: Math.floor((whole % 3600) / 60) });
 }
 
 // The pace, as the server has drawn it: as wide as it has points.

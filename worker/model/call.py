@@ -101,6 +101,6 @@ def messages_for(model_request: ModelRequest, refused: frozenset[str]) -> list[M
     if response_format and "schema" in response_format and (model_request.schema_in_words or JSON_SCHEMA in refused):
         schema = json.dumps(response_format["schema"])
         messages.append({"role": "system", "content": _AS_SCHEMA.format(schema=schema)})
-    elif response_format and model_request.schema_in_words:
+    elif response_format and (model_request.schema_in_words or JSON in refused):
         messages.append({"role": "system", "content": _AS_JSON})
     return arranged(messages, system_role=SYSTEM_ROLE not in refused, merged=SAME_ROLES in refused)

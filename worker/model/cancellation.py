@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from jobs.errors import PenstockError
+from worker.attempt_state import Action, Phase, Reason, action
 from worker.model.errors import ModelError
 
 _WIND_DOWN_SECONDS = 10.0
@@ -24,17 +24,12 @@ _WIND_DOWN_SECONDS = 10.0
 _USAGE_SECONDS = 3.0
 
 
-class Reason(StrEnum):
-    """Why a generation has to stop."""
-
-    CANCEL = "cancel"
-    WIND_DOWN = "enough"
-    DRAIN = "drain"
-    REPLACED = "replaced"
-
-
 class Stopped(PenstockError):
-    """The generation was told to stop; `Cancellation.reason` says why."""
+    """The attempt has to stop in this phase; `Cancellation.reasons` say why."""
+
+    def __init__(self, phase: Phase = Phase.WRITING) -> None:
+        super().__init__(phase)
+        self.phase = phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +106,9 @@ class Call:
         """Whether nothing more can come of this call."""
         return self._shut
 
-    def check(self) -> None:
-        """Raises Stopped when the job has to stop, ModelError when the model has been silent for too long."""
-        self._stop.check()
+    def check(self, phase: Phase = Phase.WRITING) -> None:
+        """Raises Stopped when the attempt has to stop, ModelError when the model has been silent for too long."""
+        self._stop.check(phase)
         if self._overdue:
             raise ModelError(self._overdue)
 
@@ -145,7 +140,7 @@ class Cancellation:
     """Whether one job's generation has to stop, and the calls to shut when it does."""
 
     def __init__(self) -> None:
-        self.reason: Reason | None = None
+        self.reasons: frozenset[Reason] = frozenset()
         self.wished_at: float | None = None
         self._ends_at: float | None = None
         self._event = threading.Event()
@@ -153,10 +148,10 @@ class Cancellation:
         self._lock = threading.Lock()
 
     def request(self, reason: Reason, *, since: float | None = None) -> None:
-        """Stop now, as was wished at `since` (Unix seconds); the first reason stands."""
+        """Stop now, as was wished at `since` (Unix seconds)."""
         with self._lock:
-            if self.reason is None:
-                self.reason, self.wished_at = reason, since
+            self.reasons |= {reason}
+            self.wished_at = self.wished_at or since
             # Inside the lock: a call that comes later sees it, one that came before is in the list.
             self._event.set()
             calls = list(self._calls)
@@ -172,10 +167,10 @@ class Cancellation:
         """Whether the job is to end soon, with what it has."""
         return self._ends_at is not None
 
-    def check(self) -> None:
-        """Raises Stopped when told to."""
-        if self._event.is_set():
-            raise Stopped
+    def check(self, phase: Phase = Phase.WRITING) -> None:
+        """Raises Stopped when there is a reason to stop in this phase."""
+        if self._event.is_set() and action(phase, self.reasons) is not Action.NOTHING:
+            raise Stopped(phase)
 
     def wait(self, seconds: float) -> None:
         """Sleep, but no longer than until told to stop. Raises Stopped."""

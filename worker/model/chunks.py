@@ -19,7 +19,7 @@ __all__ = ["ChunkReader", "Kind", "Piece"]
 class ChunkReader:
     """Reads one answer. `end` and `finish_reason` stay None when the model never said that it was done.
 
-    `has_text` is whether there was any answer beside reasoning.
+    `has_text` is whether there was an answer, be it a refusal, `has_reasoning` whether there was any reasoning.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,7 @@ class ChunkReader:
         self.end: End | None = None
         self.usage: dict[str, int] | None = None
         self.has_text = False
+        self.has_reasoning = False
         self._answer = ThinkTagParser()
         self._reasoning = ThinkTagParser(Kind.REASONING)
         self._surrogate = ""
@@ -71,8 +72,10 @@ class ChunkReader:
     def _note_text(self, piece: Piece) -> None:
         kind, text = piece
         if kind is Kind.RETRACTION:
-            self.has_text = False
-        elif not self.has_text and kind is not Kind.REASONING and text.strip():
+            self.has_text, self.has_reasoning = False, True
+        elif kind is Kind.REASONING:
+            self.has_reasoning = True
+        elif not self.has_text and text.strip():
             self.has_text = True
 
     def _pieces_of(self, chunk: AIMessage) -> Iterator[Piece]:

@@ -10,16 +10,18 @@ STREAM, USAGE, JSON_SCHEMA, JSON, MAX_TOKENS = "stream", "stream_options", "json
 SYSTEM_ROLE, SAME_ROLES = "system_role", "same_roles"
 
 _FORMAT = r"response_format|structured[ _]outputs?|guided|grammar|'text' or 'json_object'"
+# A template raises in its own words when it does not like the messages.
+_TEMPLATE = r"jinja|chat[ _]template|template ?error"
 # What an error says when it refuses a feature. A limit that is too high is not refused by its name.
 _REFUSALS = {
     USAGE: re.compile(r"stream_options|include_usage", re.IGNORECASE),
     MAX_TOKENS: re.compile(r"'max_tokens' is not supported|use '?max_completion_tokens", re.IGNORECASE),
     JSON_SCHEMA: re.compile(rf"json_schema|json schema|{_FORMAT}", re.IGNORECASE),
     JSON: re.compile(rf"json_object|json mode|\bjson\b|{_FORMAT}", re.IGNORECASE),
-    SAME_ROLES: re.compile(r"alternat|consecutive (user|assistant|messages)|same role", re.IGNORECASE),
+    SAME_ROLES: re.compile(r"alternat|consecutive (user|assistant|messages)|same role|" + _TEMPLATE, re.IGNORECASE),
     SYSTEM_ROLE: re.compile(
         r"system[ _'\"`]{0,3}(role|message|prompt|instruction)|role[^.]{0,40}\bsystem\b|only user(,| and) assistant"
-        r"|alternat|developer instruction",
+        r"|alternat|developer instruction|" + _TEMPLATE,
         re.IGNORECASE,
     ),
     STREAM: re.compile(r"stream(ing|ed)?\b[^.]{0,60}\b(support|available|allowed|disabled|false)", re.IGNORECASE),

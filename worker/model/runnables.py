@@ -28,7 +28,7 @@ from worker.model.answer.finish_reason import End, end_of
 from worker.model.call import options_for
 from worker.model.cancellation import Call, Stopped
 from worker.model.chat_model import Models
-from worker.model.errors import ENDED_EARLY, ModelError
+from worker.model.errors import ModelError
 from worker.model.features import STREAM, USAGE, refused_feature
 from worker.model.request import ModelRequest
 
@@ -153,7 +153,7 @@ class _Watch(BaseCallbackHandler):
     def check_ends(self) -> None:
         """Raises ModelError when a model's answer had no end that can be believed."""
         if None in self.reasons:  # invariant 6
-            raise ModelError(ENDED_EARLY)
+            raise ModelError("A model's stream ended before its answer did.")
         if broken := next((reason for reason in self.reasons if end_of(reason) is End.FAULT), None):
             raise ModelError(f"A model of the chain broke its answer off: {broken:.200}")
 

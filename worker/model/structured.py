@@ -14,27 +14,39 @@ from jsonschema import Draft202012Validator
 from langchain_core.utils.json import parse_json_markdown
 from referencing import Registry
 
+from jobs.protocol.fold import is_refusal, text_of
 from jobs.requests.job_request import JobRequest
 from worker.model.errors import ModelError
 
 _LONGEST_REASON = 500
 
 
+class FormatError(ModelError):
+    """An answer that is whole, but not in the format that was asked for. `usage` is what it cost."""
+
+    usage: Mapping[str, int] | None = None
+
+
 def noted(request: JobRequest, text: str) -> dict[str, Any]:
     """What a response's `penstock` object tells of a whole answer: `parsed`, if it is JSON.
 
-    Raises ModelError when JSON was asked for and this is none, or another than its schema describes.
+    Raises FormatError when JSON was asked for and this is none, or another than its schema describes.
     """
     form, prompt = (request.text or {}).get("format") or {"type": "text"}, request.prompt
     if form["type"] != "text":
         try:
             return {"parsed": parsed(text, form.get("schema", {"type": "object"}))}
         except ValueError as error:
-            raise ModelError(f"The answer is not the JSON that was asked for: {error}", transient=False) from error
+            raise FormatError(f"The answer is not the JSON that was asked for: {error}", transient=False) from error
     if prompt and prompt.runnable and text.startswith("{"):
         with suppress(ValueError):
             return {"parsed": parsed(text, {})}
     return {}
+
+
+def noted_of(request: JobRequest, response: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for the output of a response; a refusal is no answer that could have a format. Raises FormatError."""
+    return {} if is_refusal(response) else noted(request, text_of(response))
 
 
 def parsed(text: str, schema: Mapping[str, Any]) -> Any:

@@ -33,9 +33,11 @@ class Waiting(NamedTuple):
 class EventWriter:
     """Writes the items of one attempt into its FrameBuffer."""
 
-    def __init__(self, buffer: FrameBuffer) -> None:
+    def __init__(self, buffer: FrameBuffer, *, log_is_short: bool = False) -> None:
+        """`log_is_short` when viewers have seen more of half-written items than the log that was found has."""
         job = buffer.claim.job
         self.buffer = buffer
+        self.log_is_short = log_is_short
         # What the `penstock` object of the final response tells beside.
         self.notes: dict[str, Any] = {}
         # Why this attempt was needed; None for the first.
@@ -85,9 +87,9 @@ class EventWriter:
             return self.buffer.fold.items[index]
 
     def open_part(self, item: Item, kind: str, started: float | None = None) -> None:
-        """Add a part of type `output_text`, `reasoning_text` or `summary_text`; text goes to the newest part.
+        """Add a part of type `output_text`, `refusal`, `reasoning_text` or `summary_text`.
 
-        `started` is for an item that has waited until now.
+        Text goes to the newest part. `started` is for an item that has waited until now.
         """
         with self.buffer.lock:
             self.buffer.add(*part_events.added(item, kind, started))
@@ -119,11 +121,11 @@ class EventWriter:
             for item in [item for item in self.buffer.fold.items.values() if item.status == "in_progress"]:
                 self.close_item(item, "incomplete", self.elapsed())
 
-    def text_of(self, item: Item) -> str:
-        """All text written into an item so far."""
+    def text_of(self, item: Item, part_type: str | None = None) -> str:
+        """All text written into an item so far, or into its parts of one type."""
         with self.buffer.lock:
             self.buffer.number_text()
-            return "".join(part.text for part in item.parts)
+            return "".join(part.text for part in item.parts if part_type in (None, part.type))
 
     def ending(self, item: Item, status: str, ended: float | None) -> dict[str, Any]:
         """The item as events carry it once it has ended so, with all text written into it so far."""
@@ -131,8 +133,8 @@ class EventWriter:
             self.buffer.number_text()
             return replace(item, status=status, ended=ended).to_wire()
 
-    def note(self) -> Note:
-        """How far the job is, as its row tells it."""
+    def note(self, *, is_last: bool = False) -> Note:
+        """How far the job is, as its row tells it; until the end also how far its log is known to be."""
         with self.buffer.lock:
             state = progress(self.buffer.fold.items.values())
         longest = max(list(self.waiting.values()), key=lambda waiting: waiting.until, default=None)
@@ -143,4 +145,6 @@ class EventWriter:
             "curve": self.rate_histogram.to_wire(),
             **({"waiting": longest.to_wire()} if longest else {}),
         }
+        if not is_last:
+            columns["logged"] = self.buffer.logged
         return Note(self.claim, orjson.dumps(columns).decode(), self.first_text_at)

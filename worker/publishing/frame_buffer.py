@@ -25,8 +25,10 @@ _NO_LOG = 2**40
 class FrameBuffer:
     """Filled by the job's threads through an EventWriter, emptied by the publisher's."""
 
-    def __init__(self, claim: Claim, history: list[bytes], *, reserve: Reserve, wake: Callable[[], None]) -> None:
-        """`history` is the log as this attempt found it; empty when there is none.
+    def __init__(
+        self, claim: Claim, history: list[bytes] | None, *, reserve: Reserve, wake: Callable[[], None]
+    ) -> None:
+        """`history` is the log as this attempt found it, None when it is lost.
 
         `reserve` raises the row's marks, `wake()` tells the publisher that there is work.
         """
@@ -40,14 +42,16 @@ class FrameBuffer:
         self._pending: dict[tuple[int, int], list[str]] = {}
         self._unsent: list[bytes] = []
         self._frozen = False
+        # The highest number that the log is known to have had.
+        self.logged = -1
         self._ended = False
         initial = events.split(claim.job.initial_frames)
         for frame in history or initial:
             self._transcript.add(frame)
             self.fold.feed(events.event_of(frame))
         self._written = len(history or initial)  # frames, those of earlier attempts among them
-        self._log_is_lost = claim.attempt > 1 and not history
-        if not history and claim.attempt == 1:
+        self._log_is_lost = history is None
+        if history == []:
             self._unsent = initial
         self._next = max(claim.first, events.number_of(history[-1]) + 1 if history else 0)
         next_index = max(self.fold.items, default=-1) + 1 if history else claim.first_index
@@ -144,17 +148,22 @@ class FrameBuffer:
             self.urgent = len(frames) < len(self._unsent)
             first = self._next - len(self._unsent)
             held = _NO_LOG if self._log_is_lost else self._written - len(self._unsent)
-            begins = held == 0
             ends = self._ended and len(frames) == len(self._unsent)
             job = self.claim.job
-            return Append(job.id, job.attempt, held, first, frames, begins, ends)
+            return Append(job.id, job.attempt, held, first, frames, ends)
 
     def acknowledge(self, tail: int) -> None:
         """The log holds everything up to number `tail`."""
         with self.lock:
             first = self._next - len(self._unsent)
             del self._unsent[: max(0, tail - first + 1)]
+            self.logged = tail
             self._log_is_lost = False
+
+    def lose_log(self) -> None:
+        """The log is lost, whatever may be there: no append goes on in it until it is put back."""
+        with self.lock:
+            self._log_is_lost = True
 
     def pages(self) -> tuple[int, Iterator[list[tuple[int, bytes]]]]:
         """Everything written so far: its last number, and pages of (number, frame) to rebuild a log from."""

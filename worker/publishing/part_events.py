@@ -19,10 +19,14 @@ class _Names(NamedTuple):
     text_done: str
     done: str
     index_name: str
+    text: str = "text"
 
 
 _NAMES = {
     "output_text": _Names(events.PART_ADDED, events.TEXT_DELTA, events.TEXT_DONE, events.PART_DONE, "content_index"),
+    "refusal": _Names(
+        events.PART_ADDED, events.REFUSAL_DELTA, events.REFUSAL_DONE, events.PART_DONE, "content_index", "refusal"
+    ),
     "reasoning_text": _Names(
         events.PART_ADDED, events.REASONING_DELTA, events.REASONING_DONE, events.PART_DONE, "content_index"
     ),
@@ -50,7 +54,7 @@ def done(item: Item) -> list[tuple[str, Fields]]:
     part = item.parts[-1]
     names, place = _NAMES[part.type], _place(item, part.type, len(item.parts) - 1)
     return [
-        (names.text_done, {**place, "text": part.text, **_logprobs(part.type)}),
+        (names.text_done, {**place, names.text: part.text, **_logprobs(part.type)}),
         (names.done, {**place, "part": part.to_wire()}),
     ]
 

@@ -153,13 +153,18 @@ class Publisher:
     def _rebuild(self, publication: _Publication) -> bool:
         """Put a lost log back whole, if the row still says that it is ours; false when that has to wait."""
         buffer = publication.buffer
+        job_id = buffer.claim.job.id
+        attempt = buffer.claim.attempt
+        buffer.lose_log()
         try:
-            if not publication.is_current():
+            # The fence is taken before the row is asked: a job that is deleted after that loses it again.
+            result = self._log.take(job_id, attempt)
+            if result.status is AppendStatus.STALE or not publication.is_current():
                 self.remove(buffer)
                 publication.on_replaced()
                 return True
             last, pages = buffer.pages()
-            result = self._log.rebuild(buffer.claim.job.id, buffer.claim.attempt, pages)
+            result = self._log.rebuild(job_id, attempt, pages)
         except (redis.RedisError, SQLAlchemyError):
             return False
         if result.status is AppendStatus.OK:

@@ -19,6 +19,7 @@ INTERVAL_SECONDS = 1.0
 # A lease survives this many beats that do not get through.
 _BEATS_PER_LEASE = 5
 _NOTE_SECONDS = 2.0
+STRAY_SECONDS = 5.0
 
 
 class Heartbeat:
@@ -28,7 +29,8 @@ class Heartbeat:
         self._context = context
         self._wake = threading.Event()
         self._beaten_at = time.monotonic()
-        self._strays: set[tuple[str, int]] = set()
+        self._looked_at = time.monotonic()
+        self._strays: dict[tuple[str, int], float] = {}
         self._noted_at = time.monotonic()
         self._notes: dict[EventWriter, Note] = {}
         self._row = threading.Lock()
@@ -50,17 +52,24 @@ class Heartbeat:
         self._wake.wait(INTERVAL_SECONDS)
         self._wake.clear()
         self._context.running.check_silence(time.monotonic())
-        self._look_at_jobs()
+        self.look_at_jobs(time.monotonic())
         self._beat()
         self._note_progress()
 
-    def _look_at_jobs(self) -> None:
+    def look_at_jobs(self, now: float) -> None:
+        """Stop what is to be stopped, and give up what this worker has by its row but does not run; `now` is monotonic.
+
+        A claim may have been committed and its answer lost. One that is just being made has some seconds to arrive;
+        those in which this process itself did not run do not count.
+        """
         context = self._context
+        passed = min(now - self._looked_at, 2 * INTERVAL_SECONDS)
         strays = context.running.stop_unwanted(lambda: context.attempts.held(context.worker))
-        # Twice in a row: not one that is just being claimed, but one whose claim was committed and never heard of.
-        for job_id, attempt in strays & self._strays:
-            context.attempts.give_up(job_id, attempt)
-        self._strays = strays
+        self._strays = {stray: self._strays.get(stray, -passed) + passed for stray in strays}
+        self._looked_at = now
+        for (job_id, attempt), seconds in self._strays.items():
+            if seconds >= STRAY_SECONDS:
+                context.attempts.give_up(job_id, attempt)
 
     def _beat(self) -> None:
         now = time.monotonic()

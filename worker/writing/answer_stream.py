@@ -10,7 +10,9 @@ from dataclasses import replace
 from langchain_core.messages import AIMessage
 
 from jobs.settings import ModelServer, Settings
+from worker.attempt_state import Phase
 from worker.model import runnables
+from worker.model.answer.finish_reason import End
 from worker.model.call import stream
 from worker.model.cancellation import Call, Timeouts
 from worker.model.chunks import ChunkReader, Kind
@@ -43,16 +45,21 @@ def stream_answer(
                 if piece is not None:
                     attempt.writer.note_rate(len(piece[1]))
                     write(*piece)
-                call.check()
+                call.check(_phase(answer))
                 if attempt.cancellation.is_winding_down and piece is not None and _SENTENCE_END.search(piece[1]):
                     answer.finish_reason = STOPPED
                     return answer
         except ModelError:
-            call.check()  # a socket that we shut fails like any other
+            call.check(_phase(answer))  # a socket that we shut fails like any other
             raise
-        call.check()
+        call.check(_phase(answer))
     answer.check_end()
     return answer
+
+
+def _phase(answer: ChunkReader) -> Phase:
+    """Behind the end of an answer comes no more text: a drain need not throw it away."""
+    return Phase.WRITING if answer.end in (None, End.FAULT) else Phase.COMMITTING
 
 
 def _timeouts(settings: Settings, server: ModelServer) -> Timeouts:

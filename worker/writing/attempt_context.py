@@ -8,8 +8,8 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from jobs.protocol.fold import text_of
 from jobs.storage.attempts import Checkpoint, Claim
+from worker.attempt_state import Phase
 from worker.context import WorkerContext
 from worker.model import structured
 from worker.model.cancellation import Cancellation
@@ -62,7 +62,8 @@ class AttemptContext:
 
         Raises ModelError when its text has not the requested format, Replaced, Stopped.
         """
-        structured.noted(self.claim.job.request, text_of({"output": items}))
+        self.cancellation.check(Phase.COMMITTING)
+        structured.noted_of(self.claim.job.request, {"output": items})
         models = [name for name, error in self.models.items() if error is None]
         finished = Checkpoint(section, [{**item, "models": models} for item in items], usage)
         persist(partial(self.context.attempts.checkpoint, self.claim, finished), self.cancellation)

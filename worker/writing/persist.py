@@ -10,7 +10,8 @@ from typing import TypeVar
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from jobs.storage.database import reason
-from worker.model.cancellation import Cancellation, Reason, Stopped
+from worker.attempt_state import Phase
+from worker.model.cancellation import Cancellation
 
 _PAUSE_SECONDS = 1.0
 
@@ -19,15 +20,11 @@ T = TypeVar("T")
 
 
 def persist(write: Callable[[], T], cancellation: Cancellation) -> T:
-    """Write; while the database is away, again, until the worker has to go.
-
-    Raises Stopped on drain; then another attempt has to do it.
-    """
+    """Write; while the database is away, again. Raises Stopped when the attempt may not wait for it any longer."""
     while True:
         try:
             return write()
         except (OperationalError, InterfaceError) as error:
             _log.warning("the database refuses a write: %s", reason(error))
-            if cancellation.reason is Reason.DRAIN:
-                raise Stopped from error
+            cancellation.check(Phase.WAITING)
             time.sleep(_PAUSE_SECONDS)

@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs.job import Status
 from jobs.requests.job_request import JobRequest
-from worker.model.cancellation import Reason
+from worker.attempt_state import Reason
 from worker.model.chunks import Kind
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
@@ -97,7 +97,9 @@ def _stream_outline(
 
     def write(kind: Kind, text: str) -> None:
         nonlocal answer, shown
-        if kind is Kind.TEXT:
+        if kind is Kind.RETRACTION:
+            answer = ""
+        elif kind is Kind.TEXT:
             answer += text
             if "}" in text:
                 lines = written_so_far(answer, limit or MAX_SECTIONS)

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jobs.protocol.fold import Item
+from jobs.protocol.fold import Item, runs
 from jobs.protocol.ids import item_id
 from worker.model.chunks import Kind
 from worker.publishing.event_writer import EventWriter
 
 _REASON_LENGTH = 200
+_WAS_REASONING = "The text was reasoning, not the answer."
 _SHAPES = {
     Kind.PLAN: ("reasoning", "rs", "summary_text"),
     Kind.REASONING: ("reasoning", "rs", "reasoning_text"),
     Kind.TEXT: ("message", "msg", "output_text"),
+    Kind.REFUSAL: ("message", "msg", "refusal"),
 }
 
 
@@ -34,11 +36,13 @@ class Section:
         kinds = {"reasoning": answer if answer is Kind.PLAN else Kind.REASONING, "message": Kind.TEXT}
         items = writer.items(number)
         self._open = {kinds[item.type]: item for item in items if item.status == "in_progress"}
-        self._replaced = {kinds[item.type]: item for item in items if item.status != "in_progress"}
+        self._replaced = {kinds[item.type]: item for item in runs(items)[-1] if item.status != "in_progress"}
         newest = max((int(item.id.rpartition("_")[2]) for item in items), default=-1)
         self._run = newest if self._open else newest + 1
         self._replay: _ReplayMatcher | None = None
         self._reason: str | None = None
+        if writer.log_is_short and self._open:
+            self._replace()
         self.restart(writer.reason)
 
     def open(self) -> None:
@@ -65,8 +69,24 @@ class Section:
         The `reason` is told by the items that take the place of others.
         """
         self._reason = reason and reason[:_REASON_LENGTH]
-        written = {kind: self._writer.text_of(item) for kind, item in self._open.items()}
+        written = {kind: self._writer.text_of(item, _SHAPES[kind][2]) for kind, item in self._open.items()}
+        if message := self._open.get(Kind.TEXT):
+            written[Kind.REFUSAL] = self._writer.text_of(message, _SHAPES[Kind.REFUSAL][2])
         self._replay = _ReplayMatcher(written) if written else None
+
+    def retract(self, heading: str = "") -> None:
+        """The answer written so far, but for its heading, was reasoning: it is closed, and written again as such."""
+        if self._replay is not None:
+            self._diverge(self._replay)
+        message = self._open.get(Kind.TEXT)
+        if message is None:
+            return
+        thought = self._open.get(Kind.REASONING)
+        text = self._writer.text_of(thought) if thought else ""
+        text += self._writer.text_of(message).removeprefix(heading)
+        self._reason = _WAS_REASONING
+        self._replace()
+        self._append(Kind.REASONING, text)
 
     def finish(self, checkpoint: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
         """The section is whole: commit it, then say so."""
@@ -82,9 +102,11 @@ class Section:
         if not text:
             return
         thought = self._open.get(Kind.REASONING)
-        if kind is Kind.TEXT and thought is not None and thought.parts and not thought.parts[-1].done:
+        if kind in (Kind.TEXT, Kind.REFUSAL) and thought is not None and thought.parts and not thought.parts[-1].done:
             self._writer.close_part(thought)  # the thought is over; its item waits for the section
-        item = self._item(kind)
+        item = self._item(Kind.TEXT if kind is Kind.REFUSAL else kind)
+        if item.parts and not item.parts[-1].done and item.parts[-1].type != _SHAPES[kind][2]:
+            self._writer.close_part(item)
         if not item.parts or item.parts[-1].done:
             self._open_part(item, kind)
         self._writer.write(item, text)
@@ -111,11 +133,15 @@ class Section:
     def _diverge(self, replay: _ReplayMatcher) -> None:
         """The model says something else this time: what was written is closed, the rest gets new items."""
         self._replay = None
+        self._replace()
+        for kind in Kind:
+            self._append(kind, replay.repeated(kind))
+
+    def _replace(self) -> None:
+        """Close what is open as broken off; what is written from here on takes its place."""
         self._replaced = dict(self._open)
         self._close("incomplete", self._writer.elapsed())
         self._run += 1
-        for kind in Kind:
-            self._append(kind, replay.repeated(kind))
 
     def _close(self, status: str, ended: float) -> None:
         for item in sorted(self._open.values(), key=lambda item: item.index):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from jobs.job import TRANSITIONS, Status
-from jobs.storage.attempts import BLOCK, Checkpoint, Claim, Finish, Held, Note, Replaced
+from jobs.storage.attempts import BLOCK, Checkpoint, Claim, Finish, Note, Replaced
 from tests.support.assertions import assert_one_end, row_of
 from tests.support.job_factory import OWNER, JobFactory
 from worker.model.chunks import Kind
@@ -174,7 +174,8 @@ def test_the_jobs_of_a_dead_worker_go_back_to_the_queue(rows: JobFactory) -> Non
     dead = f"dead-{jobs[0].id}"
     for job in jobs:
         assert rows.attempts.claim_one(job.id, dead)
-    assert rows.attempts.held(dead) == {job.id: Held(1) for job in jobs}
+    held = rows.attempts.held(dead)
+    assert {job_id: one.attempt for job_id, one in held.items()} == {job.id: 1 for job in jobs}
     assert [rows.attempts.requeue_orphans(dead) for _ in range(2)] == [3, 0]
     assert [(rows.get(job.id).status, rows.get(job.id).rescues) for job in jobs] == [(Status.QUEUED, 1)] * 3
     assert rows.get(bystander.id) == bystander

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -17,7 +16,6 @@ from jobs.protocol.fold import fold
 from jobs.protocol.ids import new_job_id
 from jobs.protocol.transcript import read
 from jobs.storage.attempts import Checkpoint, Finish, Held, Replaced
-from jobs.storage.store import SEND_GRACE_SECONDS
 from tests.support.assertions import assert_one_end, row_of
 from tests.support.job_factory import OWNER, JobFactory, accepted
 
@@ -128,7 +126,9 @@ def test_a_job_that_ran_is_left_to_a_worker_to_cancel(rows: JobFactory) -> None:
     asked = rows.store.request_cancel(OWNER, claim.job.id)
     assert asked.status is Status.IN_PROGRESS
     assert rows.store.request_cancel(OWNER, claim.job.id) == asked  # the first time stands
-    assert rows.attempts.held(claim.job.id) == {claim.job.id: Held(1, cancel=asked.cancel_requested_at)}
+    assert rows.attempts.held(claim.job.id) == {
+        claim.job.id: Held(1, asked.cancel_requested_at, claimed_at=row_of(rows.database, claim.job.id).claimed_at)
+    }
     rows.requeue(claim.job.id)
     assert rows.store.request_cancel(OWNER, claim.job.id).status is Status.QUEUED
     again = rows.claim(claim.job)
@@ -172,16 +172,8 @@ def test_only_what_ended_long_ago_expires(rows: JobFactory) -> None:
     assert set(rows.store.statuses([running, queued, ended.job.id])) == {running, queued}
 
 
-def test_wake_ups_are_sent_again_ever_less_often(rows: JobFactory) -> None:
-    job, now = rows.accept(), time.time()
-    assert job.id not in rows.store.due(now, ALL)  # who accepted it has the time to send its message
-    assert job.id in rows.store.due(now + SEND_GRACE_SECONDS, ALL)
-    for wait in (30, 60, 120, 240, 480, 600, 600):
-        rows.store.sent([job.id], now)
-        assert row_of(rows.database, job.id).send_after == pytest.approx(now + wait)
+def test_the_place_in_the_queue_counts_who_came_before(rows: JobFactory) -> None:
+    job = rows.accept()
     (behind, oldest), (before, _) = (rows.store.queue_position(one) for one in (rows.accept(), job))
     assert behind > before
     assert oldest <= job.created_at
-    rows.rescue(rows.claim(job))
-    rows.requeue(job.id)
-    assert job.id in rows.store.due(now, ALL)  # a rescued job need not wait

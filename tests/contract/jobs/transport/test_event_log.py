@@ -37,7 +37,8 @@ def log(redis_client: Any) -> EventLog:
 def job(log: EventLog) -> str:
     """A job with frames 0 to 9 in its log."""
     job = new_job_id()
-    assert log.append([batch(job, -1, 10, begins=True)]) == [AppendResult(AppendStatus.OK, 9)]
+    assert log.take(job, 1) == AppendResult(AppendStatus.OK, -1)
+    assert log.append([batch(job, -1, 10)]) == [AppendResult(AppendStatus.OK, 9)]
     return job
 
 
@@ -67,7 +68,7 @@ def test_the_verdicts(log: EventLog, job: str, redis_client: Any) -> None:
 
 def test_invariant_4_stale_writes_refused_by_the_log(log: EventLog, job: str, messages: Any) -> None:
     log.take(job, 2)
-    for late in (batch(job, 9, 5), batch(job, 9, 5, begins=True), batch(job, 9, 1, ends=True)):
+    for late in (batch(job, 9, 5), batch(job, 9, 1, ends=True)):
         assert log.append([late]) == [AppendResult(AppendStatus.STALE, 2)]
     assert log.take(job, 1).status is AppendStatus.STALE
     assert log.rebuild(job, 1, [[(0, b"x")]]).status is AppendStatus.STALE
@@ -93,6 +94,7 @@ def test_a_rebuilt_log_is_there_at_once(log: EventLog, job: str, messages: Any, 
             yield list(enumerate(frames(first, 5), first))
             assert logged(log, job) == []
 
+    log.take(job, 1)
     assert log.rebuild(job, 1, pages()) == AppendResult(AppendStatus.OK, MARK + 4)
     assert logged(log, job) == [*range(5), *range(MARK, MARK + 5)]
     assert messages()["data"] == b""  # look again
@@ -119,7 +121,9 @@ def test_one_jobs_trouble_is_not_its_neighbours(log: EventLog, job: str, redis_c
     odd, new = new_job_id(), new_job_id()
     redis_client.set(f"{channel(odd)}:log", "not a stream")
     redis_client.script_flush()
-    answers = log.append([batch(odd, -1, 3, begins=True), batch(job, 9, 1), batch(new, -1, 3, begins=True)])
+    for one in (odd, new):
+        log.take(one, 1)
+    answers = log.append([batch(odd, -1, 3), batch(job, 9, 1), batch(new, -1, 3)])
     assert answers == [
         AppendResult(AppendStatus.LOST),
         AppendResult(AppendStatus.OK, 10),
@@ -132,7 +136,7 @@ def test_one_jobs_trouble_is_not_its_neighbours(log: EventLog, job: str, redis_c
 def test_a_full_server_takes_nothing_then_all(log: EventLog, job: str, redis_client: Any) -> None:
     redis_client.config_set("maxmemory", 1)
     try:
-        answers = log.append([batch(job, 9, 3), batch(new_job_id(), -1, 3, begins=True)])
+        answers = log.append([batch(job, 9, 3), batch(job, 9, 3)])
         assert answers == [AppendResult(AppendStatus.FAILED)] * 2
         assert logged(log, job) == list(range(10))
     finally:
@@ -182,3 +186,12 @@ def test_a_log_is_read_from_any_cursor_in_pages_until_it_is_deleted(log: EventLo
     assert log.tails([job, "resp_none"]) == [2 * PAGE + 9, -1]
     log.delete(job)
     assert redis_client.keys(f"{channel(job)}*") == []
+
+
+def test_a_deleted_jobs_log_is_not_put_back(log: EventLog, job: str, redis_client: Any) -> None:
+    """Its attempt has taken the fence and asked the row, and was frozen while the job was deleted."""
+    log.take(job, 1)
+    log.delete(job)
+    assert log.rebuild(job, 1, [[(0, b"x")]]).status is AppendStatus.LOST
+    assert log.append([batch(job, -1, 10)]) == [AppendResult(AppendStatus.LOST, -1)]
+    assert not redis_client.exists(f"{channel(job)}:log", f"{channel(job)}:fence")

@@ -47,8 +47,8 @@ class Network(EventLog):
         answers = [AppendResult(AppendStatus.FAILED)] * len(batches)
         if self.fate == "held back":
             return answers
-        note_rate = super().append(batches)
-        return note_rate if self.fate == "heard" else answers
+        results = super().append(batches)
+        return results if self.fate == "heard" else answers
 
     def rebuild(self, job_id: str, attempt: int, pages: Iterable[Sequence[tuple[int, bytes]]]) -> AppendResult:
         answer = super().rebuild(job_id, attempt, pages)
@@ -118,7 +118,7 @@ class Reader:
 
     def read(self) -> None:
         look, self._looked = self.topic.rescans != self._looked, self.topic.rescans
-        for batch in self._relay._news(self.topic, self.seen[-1][0], look=look):
+        for batch in self._relay._news(self.topic, self.seen[-1][0], scan=look):
             self.seen += [(events.number_of(frame), frame) for frame in events.split(batch.frames)]
 
 
@@ -159,7 +159,7 @@ class Interleavings(RuleBasedStateMachine):
     def take_over(self, reached: bool) -> None:
         """The database gives the job to attempt 2; without Redis it begins from the row."""
         claim = self.rows.rescue(self.claim)
-        history = resume.history(claim, self.log, Cancellation()) if reached else []
+        history = resume.read_log(claim, self.log, Cancellation()).frames if reached else []
         self.attempts.append(Attempt(self.rows, self.redis, claim, history))
 
     # -- what Redis does

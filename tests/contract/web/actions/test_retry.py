@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import openai
 import pytest
+import redis
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
 from jobs.protocol import events
+from jobs.settings import Settings
 from jobs.storage.attempts import Checkpoint
+from jobs.transport.event_log import EventLog
+from jobs.transport.queue import Queue
 from tests.support.job_factory import OWNER, JobFactory, accepted
 from tests.support.stack import Stack, wait_for
 from tests.support.wire import assert_refused, create, fetch
 from web.actions.retry import retry
+from web.wakeups import WakeupSender
 from worker.model.chunks import Kind
 from worker.writing import resume
 from worker.writing.section import Section
+
+
+def context_of(rows: JobFactory) -> Any:
+    """What an action needs of a web process; its wake-ups are never sent, because its threads were not started."""
+    wakeups = WakeupSender(Queue(Settings.load()), EventLog(redis.Redis()))
+    return SimpleNamespace(store=rows.store, wakeups=wakeups)
 
 
 @pytest.fixture
@@ -38,7 +51,7 @@ def half_done(rows: JobFactory) -> Job:
 
 
 def test_invariant_5_finished_items_stay_across_a_retry(rows: JobFactory, half_done: Job) -> None:
-    again = retry(rows.store, OWNER, half_done.id)
+    again = retry(context_of(rows), OWNER, half_done.id)
     claim = rows.claim(again)
     assert [checkpoint.section for checkpoint in claim.checkpoints] == [0]
     writer = rows.writer(claim)
@@ -54,7 +67,7 @@ def test_invariant_5_finished_items_stay_across_a_retry(rows: JobFactory, half_d
 
 
 def test_a_retry_is_a_new_job_with_the_same_request(rows: JobFactory, half_done: Job) -> None:
-    again = retry(rows.store, OWNER, half_done.id)
+    again = retry(context_of(rows), OWNER, half_done.id)
     assert again.id != half_done.id
     assert again.request == replace(half_done.request, retry_of=half_done.id)
     created, _ = events.events_of(events.split(again.initial_frames))
@@ -68,14 +81,14 @@ def test_what_completed_is_written_anew(rows: JobFactory) -> None:
     section.write(Kind.TEXT, "all of it")
     section.finish(lambda items: rows.attempts.checkpoint(claim, Checkpoint(0, items, None)))
     rows.finish(claim, writer=writer)
-    assert not rows.claim(retry(rows.store, OWNER, claim.job.id)).checkpoints
+    assert not rows.claim(retry(context_of(rows), OWNER, claim.job.id)).checkpoints
 
 
 def test_only_an_ended_job_of_ones_own_is_retried(rows: JobFactory, half_done: Job) -> None:
     with pytest.raises(InvalidRequest, match="has not ended"):
-        retry(rows.store, OWNER, rows.accept().id)
+        retry(context_of(rows), OWNER, rows.accept().id)
     with pytest.raises(JobNotFound):
-        retry(rows.store, "another", half_done.id)
+        retry(context_of(rows), "another", half_done.id)
 
 
 def test_retry_over_http(client: openai.OpenAI, penstock: Stack) -> None:
@@ -97,10 +110,10 @@ def test_retry_over_http(client: openai.OpenAI, penstock: Stack) -> None:
 def test_a_client_that_sends_again_gets_the_job_that_it_made(rows: JobFactory) -> None:
     request = accepted(input="sent twice")
     first = rows.store.accept("sender", request)
-    assert rows.store.accept("sender", request, retried=1).id == first.id
-    assert rows.store.accept("sender", request, retried=2).id == first.id
-    assert rows.store.accept("another", request, retried=1).id != first.id
-    assert rows.store.accept("sender", accepted(input="else"), retried=1).id != first.id
+    assert rows.store.accept("sender", request, client_retry=1).id == first.id
+    assert rows.store.accept("sender", request, client_retry=2).id == first.id
+    assert rows.store.accept("another", request, client_retry=1).id != first.id
+    assert rows.store.accept("sender", accepted(input="else"), client_retry=1).id != first.id
     assert rows.store.accept("sender", request).id != first.id
 
 
@@ -108,18 +121,18 @@ def test_clients_that_send_the_same_again_at_once_get_a_job_each(rows: JobFactor
     request = accepted(input="sent by many")
     made = {rows.store.accept("many", request).id for _ in range(8)}
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda _: rows.store.accept("many", request, retried=1).id, range(8)))
+        found = list(threads.map(lambda _: rows.store.accept("many", request, client_retry=1).id, range(8)))
     assert set(found) == made
-    assert rows.store.accept("many", request, retried=1).id not in made
+    assert rows.store.accept("many", request, client_retry=1).id not in made
 
 
 def test_a_job_that_its_sender_left_is_not_given_to_the_next(rows: JobFactory) -> None:
     request = accepted(input="left alone", background=False)
     running = rows.store.accept("leaver", request)
-    assert rows.store.accept("leaver", request, retried=1).id != running.id
+    assert rows.store.accept("leaver", request, client_retry=1).id != running.id
     cancelled = rows.store.accept("leaver", replace(request, background=True))
     rows.store.request_cancel("leaver", cancelled.id)
-    assert rows.store.accept("leaver", replace(request, background=True), retried=1).id != cancelled.id
+    assert rows.store.accept("leaver", replace(request, background=True), client_retry=1).id != cancelled.id
 
 
 def test_silent_retries_over_http(penstock: Stack) -> None:

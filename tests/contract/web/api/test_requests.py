@@ -19,6 +19,7 @@ def jobs_listed(penstock: Stack) -> list[str]:
 
 
 BAD_BODIES: dict[str, tuple[bytes, str | None]] = {
+    "NUL in the model": (b'{"input": "x", "model": "a\\u0000b", "background": true}', "model"),
     "empty": (b"", None),
     "no JSON": (b"hello", None),
     "half": (b'{"input": "x"', None),

@@ -22,7 +22,8 @@ from tests.support.stack import Stack, stack
 from tests.support.wire import assert_refused, blocks, create, fetch, request
 from web.context import WebContext
 from web.live.job_state import JobState
-from web.live.live_page import LivePage, PageSnapshot
+from web.live.live_page import LivePage, PageSnapshot, PageState
+from web.relay.sse import event_frame
 
 EMPTY: dict[str, Any] = dict.fromkeys(field.name for field in fields(Job))
 JOB = Job(**{**EMPTY, "status": Status.IN_PROGRESS, "created_at": 0.0, "attempt": 1, "request": {"prompt": None}})
@@ -218,26 +219,31 @@ def test_invariant_8_owner_only(tmp_path: Path) -> None:
             assert answer.status == 200
 
 
-# -- one screen --------------------------------------------------------------------------------------------------
+# -- one page ----------------------------------------------------------------------------------------------------
 
 
 def test_it_is_rendered_once_for_all_who_watch_in_a_process(two: Stack, talk: openai.OpenAI) -> None:
     job = Store(two.database).get("local", talk.responses.create(input="for many [[demo tokens=200]]").id)
-    site = WebContext(two.settings)
-    with site.live_pages.watch(job) as live_page, site.live_pages.watch(job) as other:
+    context = WebContext(two.settings)
+    with context.live_pages.watch(job) as live_page, context.live_pages.watch(job) as other:
         assert other is live_page
         live_page.reach(10**9, 20)
-        pictures = [live_page.snapshot() for _ in range(20)]
-        assert all(snapshot is pictures[0] for snapshot in pictures)
-        whole = live_page.since(PageSnapshot(), pictures[0])
-        assert whole.count(b"event: block") == pictures[0].position > 2
-    with site.live_pages.watch(job) as again:  # for whoever comes back
+        snapshots = [live_page.snapshot() for _ in range(20)]
+        assert all(snapshot is snapshots[0] for snapshot in snapshots)
+        whole = live_page.since(PageSnapshot(), snapshots[0], state_frame)
+        assert whole.count(b"event: block") == snapshots[0].position > 2
+    with context.live_pages.watch(job) as again:  # for whoever comes back
         assert again is live_page
-        assert again.cursor(pictures[0]) == f"0.{pictures[0].position - 1}"
-    assert site.lru_cache.get(job.id, list) is site.lru_cache.get(job.id, list)
+        assert again.cursor(snapshots[0]) == f"0.{snapshots[0].position - 1}"
+    assert context.rendered_jobs.get(job.id, list) is context.rendered_jobs.get(job.id, list)
 
 
-def screen_of(*deltas: str) -> tuple[list[tuple[str, str]], LivePage]:
+def state_frame(state: PageState) -> bytes:
+    """The state as it is, in no language."""
+    return event_frame("state", state.values)
+
+
+def blocks_of(*deltas: str) -> tuple[list[tuple[str, str]], LivePage]:
     """The blocks of a text that came in these pieces."""
     live_page = LivePage(lambda: JobState(JOB))
     item = {"id": "msg_1", "type": "message", "status": "in_progress", "penstock": {"section": 0}}
@@ -252,7 +258,7 @@ def screen_of(*deltas: str) -> tuple[list[tuple[str, str]], LivePage]:
     for number, event in enumerate(said):
         live_page.feed({"sequence_number": number, **event})
     live_page.wake(over=True)
-    frames = events.split(live_page.since(PageSnapshot(), live_page.snapshot()))
+    frames = events.split(live_page.since(PageSnapshot(), live_page.snapshot(), state_frame))
     found = [
         (frame.split(b"\n")[0].decode(), events.event_of(frame)["html"]) for frame in frames if frame[:3] == b"id:"
     ]
@@ -261,19 +267,19 @@ def screen_of(*deltas: str) -> tuple[list[tuple[str, str]], LivePage]:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_how_the_log_was_cut_never_shows(text: str) -> None:
-    whole, _ = screen_of(text)
-    assert screen_of(*text)[0] == whole
-    assert screen_of(*(text[at : at + 7] for at in range(0, len(text), 7)))[0] == whole
+    whole, _ = blocks_of(text)
+    assert blocks_of(*text)[0] == whole
+    assert blocks_of(*(text[at : at + 7] for at in range(0, len(text), 7)))[0] == whole
     words_of("".join(html for _, html in whole))
     assert [name for name, _ in whole] == [f"id: 0.{number}" for number in range(len(whole))]
 
 
-def test_many_screens_that_nobody_watches_are_not_kept(two: Stack) -> None:
-    site = WebContext(two.settings)
+def test_many_pages_that_nobody_watches_are_not_kept(two: Stack) -> None:
+    context = WebContext(two.settings)
     job = Store(two.database).get("local", create(two.url, input="kept [[demo tokens=5]]")["id"])
     names = [replace(job, id=f"{job.id}{number}") for number in range(40)]
     for one in names:
-        with site.live_pages.watch(one):
+        with context.live_pages.watch(one):
             pass
-    with site.live_pages.watch(job):
-        assert len(site.live_pages._screens) <= 34
+    with context.live_pages.watch(job):
+        assert len(context.live_pages._pages) <= 34

@@ -110,4 +110,4 @@ def test_all_web_processes_sign_with_one_secret(locked: Stack, browser: httpx2.C
         assert stat.S_IMODE((locked.directory / "secret").stat().st_mode) == 0o600
     finally:
         locked.webs[-1].kill()
-        locked._doors.pop().socket.close()
+        locked._listeners.pop().socket.close()

@@ -17,6 +17,7 @@ import pytest
 from cli.launch.processes import WORKER
 from jobs.protocol.headings import noted
 from jobs.protocol.ids import item_id
+from jobs.requests.job_request import JobRequest
 from jobs.requests.parameters import Parameters
 from jobs.requests.prompts import Prompt
 from jobs.storage.attempts import AttemptStore, Checkpoint, Claim
@@ -143,11 +144,11 @@ def test_an_answer_that_is_not_what_was_asked_for_fails_and_is_kept(
     assert text_of(final)
     assert final["usage"]["output_tokens"]
     assert "parsed" not in final["penstock"]
-    assert house.model.stats(name)["requests"] == 1
+    assert house.model.stats(name)["requests"] == 2  # once more in words: the server might ignore the format
     # What was not good enough is no finished section that a retry could keep.
     _, again = fetch(house.url, f"/v1/responses/{job}/retry", method="POST", body=b"{}")
     assert follow(talk, again["id"])[-1].response.status == "failed"
-    assert house.model.stats(name)["requests"] == 2
+    assert house.model.stats(name)["requests"] == 4
 
 
 def test_an_answer_that_was_cut_off_is_incomplete_and_not_parsed(house: Stack, talk: openai.OpenAI) -> None:
@@ -196,7 +197,7 @@ def test_a_part_is_finished_when_the_next_has_begun(house: Stack, talk: openai.O
     while not seen:
         count += 1
         written = "".join(getattr(event, "delta", "") for event in viewer.seen(count))
-        seen = noted(json.loads(row_of(house.database, job).request), written, whole=False).get("parts", {})
+        seen = noted(JobRequest.from_json(row_of(house.database, job).request), written, whole=False).get("parts", {})
     assert list(seen) == ["core"]
     talk.responses.cancel(job)
     final = assert_one_end(house.database, job, viewer.ended())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from cli.exit_codes import CommandError
-from cli.launch.data_directory import hold, load_settings
-from cli.launch.listening import listen, refuse_open_door
+from cli.launch.data_directory import hold, load_settings, make_private
+from cli.launch.listening import listen, refuse_public_without_keys
+from cli.main import main
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -38,6 +41,44 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "up.lock").mkdir()
     with pytest.raises(CommandError, match="cannot write to .*: .*; choose another with --data"):
         hold(tmp_path)
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """The umask of most systems, which lets everybody read; restored in the end."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.parametrize("content", [None, "penstock.db", "secret"])
+def test_a_directory_that_others_could_read_is_closed(tmp_path: Path, open_umask: None, content: str | None) -> None:
+    path = tmp_path / "data"
+    path.mkdir()
+    if content:
+        (path / content).touch()
+    assert path.stat().st_mode & 0o777 == 0o755
+    make_private(path)
+    assert path.stat().st_mode & 0o777 == 0o700
+    (path / "new").touch()
+    assert (path / "new").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_directory_with_other_files_is_not_closed_but_refused(tmp_path: Path, open_umask: None) -> None:
+    path = tmp_path / "home"
+    path.mkdir()
+    (path / "letter.txt").touch()
+    with pytest.raises(CommandError, match=f"others can look into {path}, .*: run `chmod 700 {path}`, or choose"):
+        make_private(path)
+    assert path.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("command", ["up", "web"])
+@pytest.mark.parametrize("port", ["70000", "-1", "65536"])
+def test_a_port_that_does_not_exist_is_refused(command: str, port: str) -> None:
+    result = CliRunner().invoke(main, [command, "--port", port])
+    assert result.exit_code == 2
+    assert f"{port} is not in the range 0<=x<=65535" in result.stderr
 
 
 def test_where_the_data_directory_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +114,7 @@ def test_a_host_that_is_not_ours_is_said() -> None:
 
 
 def test_only_a_server_that_asks_for_keys_may_be_reached_from_outside() -> None:
-    refuse_open_door("127.0.0.1", "off")
-    refuse_open_door("0.0.0.0", "keys")
+    refuse_public_without_keys("127.0.0.1", "off")
+    refuse_public_without_keys("0.0.0.0", "keys")
     with pytest.raises(CommandError, match=r"0\.0\.0\.0 can be reached from outside .* set PENSTOCK_AUTH=keys"):
-        refuse_open_door("0.0.0.0", "off")
+        refuse_public_without_keys("0.0.0.0", "off")

@@ -52,6 +52,17 @@ def test_the_built_in_ones_need_a_topic_and_nothing_else() -> None:
     assert (kept.id, kept.version, kept.digest) == ("story", "1", STORY.digest)
 
 
+@pytest.mark.parametrize("topic", ["潮の満ち引き", "ラーメン", "조석", "日本のラーメン", "ﾗｰﾒﾝ"])
+def test_a_language_that_has_no_messages_is_left_to_the_model(topic: str) -> None:
+    for prompt in Prompts(None):
+        rendered = prompt.render({"topic": topic})
+        assert rendered.variables["language"] == language_of(topic) == ""
+        messages = [*rendered.messages, *(message for step in rendered.plan.values() for message in step)]
+        texts = "\n".join(message["content"] for message in messages)
+        assert "the language of the topic" in texts
+        assert not any(name in texts for name in ("English", "Chinese", "中文", "language_name"))
+
+
 @given(st.text(min_size=1, max_size=50))
 def test_a_variable_is_text_and_nothing_more(topic: str) -> None:
     kept = STORY.render({"topic": topic, "language": "en", "words": "100"})

@@ -25,9 +25,10 @@ from jobs.transport.queue import Queue
 from tests.support.job_factory import accepted
 from tests.support.stack import DemoModel
 from tests.support.up import ROOT
+from worker.attempt_state import Reason
 from worker.context import WorkerContext
 from worker.model import runnables
-from worker.model.cancellation import Cancellation, Reason, Stopped, Timeouts, current_call
+from worker.model.cancellation import Cancellation, Stopped, Timeouts, current_call
 from worker.model.chat_model import ChatModel
 from worker.model.chunks import ChunkReader, Kind, Piece
 from worker.model.errors import ModelError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -143,3 +144,45 @@ def test_a_job_that_was_taken_away_is_not_published(desk: Desk) -> None:
     section.write(Kind.TEXT, "x")
     desk.begin()
     assert writer.buffer.has_work
+
+
+def test_an_end_that_the_log_did_not_take_is_not_tried_again(desk: Desk) -> None:
+    """The row says already that the job has ended: viewers get the rest from there."""
+    writer, section = desk.begin()
+    section.write(Kind.TEXT, "all")
+    writer.close_open_items()
+    desk.settle(writer)
+    logged = desk.logged(writer)
+    desk.server.stop()
+    frame, _ = writer.buffer.closing({**writer.buffer.snapshot(), "status": "completed"})
+    writer.buffer.end(frame)
+    wait_for(lambda: not desk.publisher._publications)
+    desk.server.start()
+    desk.begin()
+    assert desk.logged(writer) in (logged, [])  # of what it keeps on its disk
+    assert writer.buffer.has_work
+
+
+def test_a_job_that_cannot_be_put_back_slows_no_flush_of_another(desk: Desk) -> None:
+    stuck, stuck_section = desk.begin()
+    desk.publisher.remove(stuck.buffer)
+    away = OperationalError("SELECT", {}, Exception("the database is away"))
+    calls: list[float] = []
+
+    def nobody_knows() -> bool:
+        calls.append(time.monotonic())
+        raise away
+
+    desk.publisher.add(stuck.buffer, on_replaced=desk.replaced.set, is_current=nobody_knows)
+    desk.redis.delete(f"{channel(stuck.claim.job.id)}:fence")
+    stuck_section.write(Kind.TEXT, "x")
+    wait_for(lambda: len(calls) > 5)  # its pause has grown by then
+    other, section = desk.begin()
+    started = time.monotonic()
+    for _ in range(20):
+        section.write(Kind.TEXT, "y")
+        other.buffer.urgent = True
+        desk.settle(other)
+    pauses = [after - before for before, after in zip(calls, calls[1:], strict=False)]
+    assert time.monotonic() - started < 20 * max(pauses)
+    assert max(pauses) > 0.2

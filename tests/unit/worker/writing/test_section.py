@@ -178,3 +178,54 @@ def test_nothing_is_said_to_be_finished_before_it_is_a_checkpoint(rows: JobFacto
     assert list(kept.items) == told(writer, events.ITEM_DONE)
     kinds = [event["type"] for event in events_of(writer)]
     assert kinds.index(events.REASONING_DONE) < kinds.index(events.TEXT_DELTA)  # the thought is over by then
+
+
+# -- refusals, and answers that were reasoning ---------------------------------------------------------------------
+
+
+def test_a_refusal_is_a_part_of_the_message_that_goes_on_unseen_when_it_is_repeated(rows: JobFactory) -> None:
+    writer = rows.writer(rows.claim())
+    section = Section(writer, 0)
+    for _ in range(2):
+        say(
+            section,
+            [(Kind.REASONING, "hm"), (Kind.TEXT, "Well. "), (Kind.REFUSAL, "I cannot"), (Kind.REFUSAL, ".")],
+            writer,
+        )
+        section.restart("the connection broke")
+    say(section, [(Kind.REASONING, "hm"), (Kind.TEXT, "Well. "), (Kind.REFUSAL, "I cannot.")], writer)
+    thought, message = finished(section)
+    assert [part.get("text") or part["refusal"] for part in message["content"]] == ["Well. ", "I cannot."]
+    assert [part["type"] for part in message["content"]] == ["output_text", "refusal"]
+    assert thought["content"][0]["text"] == "hm"
+    assert len(told(writer, events.ITEM_ADDED)) == 2
+    assert fold(events_of(writer))["output"] == [dict(thought), dict(message)]
+
+
+@pytest.mark.parametrize("before", ["", "why "])
+def test_an_answer_that_was_reasoning_is_written_again_as_such(rows: JobFactory, before: str) -> None:
+    writer = rows.writer(rows.claim())
+    section = Section(writer, 1, title="One")
+    section.open()
+    say(section, [(Kind.REASONING, before), (Kind.TEXT, "# One\n\n"), (Kind.TEXT, "so")], writer)
+    section.retract("# One\n\n")
+    say(section, [(Kind.REASONING, " and so"), (Kind.TEXT, "# One\n\n"), (Kind.TEXT, "Yes.")], writer)
+    thought, message = finished(section)
+    assert (thought["content"][0]["text"], message["content"][0]["text"]) == (f"{before}so and so", "# One\n\nYes.")
+    ends = told(writer, events.ITEM_DONE)
+    assert [item["status"] for item in ends] == ["incomplete"] * (2 if before else 1) + ["completed"] * 2
+    assert {item["id"] for item in ends[:-2]} >= {thought["penstock"]["replaces"], message["penstock"]["replaces"]}
+    output = fold(events_of(writer))["output"]
+    assert output == [dict(thought), dict(message)]
+
+
+def test_an_answer_that_is_taken_back_while_it_repeats_itself(rows: JobFactory) -> None:
+    writer = rows.writer(rows.claim())
+    section = Section(writer, 0)
+    say(section, [(Kind.TEXT, "so and so")], writer)
+    section.restart("the connection broke")
+    section.write(Kind.TEXT, "so")
+    section.retract()
+    say(section, [(Kind.TEXT, "Yes.")], writer)
+    thought, message = finished(section)
+    assert (thought["content"][0]["text"], message["content"][0]["text"]) == ("so", "Yes.")

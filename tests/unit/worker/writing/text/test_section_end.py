@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from worker.writing.text.ending import ending
+from worker.writing.text.section_end import section_end
 
 LINES = [
     "",
@@ -33,7 +33,7 @@ TEXTS = st.lists(st.sampled_from(LINES), max_size=8).map("\n".join)
 @given(TEXTS, st.data())
 def test_the_next_heading_is_one(text: str, data: st.DataObject) -> None:
     text = text[: data.draw(st.integers(0, len(text)))]
-    whole = text + ending(text)
+    whole = text + section_end(text)
     assert whole.endswith("\n\n")
     tokens = MarkdownIt().enable("table").parse(f"{whole}## Next\n\nText")
     heading = tokens[-6]
@@ -52,4 +52,4 @@ def test_the_next_heading_is_one(text: str, data: st.DataObject) -> None:
     ],
 )
 def test_only_what_is_missing_is_added(text: str, missing: str) -> None:
-    assert ending(text) == missing
+    assert section_end(text) == missing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from markdown_it import MarkdownIt
 
 
-def ending(text: str) -> str:
+def section_end(text: str) -> str:
     """What is to be added to a section's text: the fence that it left open is closed, and a blank line follows."""
     closing = _open_fence(text) if "```" in text or "~~~" in text else ""
     if closing:

@@ -1,0 +1,88 @@
+"""The end of a job: one transaction for whoever ends it, a worker or the web.
+
+What has to happen at an end is added here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, update
+
+from jobs.job import Job, Status
+from jobs.protocol import events, response
+from jobs.protocol.fold import text_of
+from jobs.protocol.transcript import TranscriptWriter
+from jobs.protocol.word_count import words_in
+from jobs.storage.rows import searchable, storable
+from jobs.storage.schema import checkpoints, jobs, transcripts
+
+# The columns are four bytes wide on PostgreSQL, and some servers report nonsense.
+_HIGHEST_COUNT = 2**31 - 1
+_LONGEST_CODE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a job ends: the terminal `response`, stored verbatim, and the `transcript` with its terminal frame.
+
+    `progress` is the last progress as JSON, `first_text_at` when the first text came (Unix seconds); both None for a
+    job that never ran.
+    """
+
+    response: Mapping[str, Any]
+    transcript: bytes
+    progress: str | None = None
+    first_text_at: float | None = None
+
+
+def end_job(connection: Connection, job_id: str, guard: ColumnElement[bool], ending: Ending) -> bool:
+    """End the job inside the caller's transaction, of which this has to be the first statement.
+
+    False, and nothing written, when the row does not meet `guard`.
+    """
+    values = _columns(ending)
+    if not connection.execute(update(jobs).where(jobs.c.id == job_id, guard).values(values)).rowcount:  # invariant 3
+        return False
+    connection.execute(insert(transcripts).values(job_id=job_id, frames=ending.transcript))
+    connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job_id))
+    return True
+
+
+def _columns(ending: Ending) -> dict[str, Any]:
+    final = ending.response
+    status = Status(final["status"])
+    text = text_of(final)
+    usage = final["usage"]
+    now = time.time()
+    code = (final["error"] or {}).get("code") or (final["incomplete_details"] or {}).get("reason")
+    values = {
+        "status": status,
+        "ended_at": now,
+        "response": orjson.dumps(final),
+        "sha256": final["penstock"]["sha256"],
+        "first_token_at": ending.first_text_at,
+        "progress": ending.progress,
+        "words": words_in(text),
+        "tokens": max(0, min(usage["output_tokens"], _HIGHEST_COUNT)) if usage else None,
+        "error": storable(code)[:_LONGEST_CODE] if code else None,
+        "search": jobs.c.search + searchable(f"\n{text}"),
+    }
+    if status is Status.CANCELLED:
+        values["cancel_requested_at"] = func.coalesce(jobs.c.cancel_requested_at, now)
+    return values
+
+
+def end_unstarted(connection: Connection, job: Job) -> bool:
+    """Cancel a job that no worker has claimed yet; false when one has. The first statement of its transaction."""
+    queued = events.event_of(events.split(job.initial_frames)[0])["response"]
+    final = response.ended(queued, Status.CANCELLED, now=time.time(), text="")
+    transcript = TranscriptWriter()
+    transcript.add(job.initial_frames)
+    terminal = events.frame(response.terminal_kind(Status.CANCELLED), 2, {"response": final})
+    never_claimed = and_(jobs.c.status == Status.QUEUED, jobs.c.attempt == 0)
+    return end_job(connection, job.id, never_claimed, Ending(final, transcript.closed(terminal)))

@@ -1,0 +1,254 @@
+"""What model servers really send, from end to end: how a job ends, how often it was paid for, and what people see."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from jobs.protocol import events as protocol
+from tests.support.assertions import assert_one_end, follow, types_in
+from tests.support.raw_server import DONE, HOLD, RESET, USAGE, RawServer, Reply, answer, chunk, data, events, http
+from tests.support.stack import Stack, stack, wait_for
+from tests.support.wire import create, fetch, request
+
+STOP = chunk(finish="stop")
+COMMENT = b": keep-alive\n\n"
+SCHEMA = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}, "additionalProperties": False}
+FORMAT = {"format": {"type": "json_schema", "name": "number", "schema": SCHEMA}}
+
+
+class Scripted:
+    """Replies by the last user message, each prompt's in turn and its last one again and again."""
+
+    def __init__(self) -> None:
+        self.replies: dict[str, Sequence[Reply]] = {}
+        self.requests: Counter[str] = Counter()
+        self.server = RawServer(self.reply)
+
+    def reply(self, body: dict[str, Any]) -> Reply:
+        prompt = body["messages"][-1]["content"]
+        replies = self.replies[prompt]
+        self.requests[prompt] += 1
+        return replies[min(self.requests[prompt], len(replies)) - 1]
+
+
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[Scripted]:
+    scripted = Scripted()
+    yield scripted
+    scripted.server.close()
+
+
+@pytest.fixture(scope="module")
+def penstock(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A Penstock that loses patience soon, before that server."""
+    with stack(
+        tmp_path_factory.mktemp("raw") / "data",
+        OPENAI_BASE_URL=scripted.server.url,
+        OPENAI_API_KEY="sk-a-very-secret-key-0123456789",
+        PENSTOCK_MODEL="raw",
+        PENSTOCK_FIRST_TOKEN_SECONDS="2",
+        PENSTOCK_GAP_SECONDS="2",
+        PENSTOCK_KEEPALIVE_SECONDS="9",
+        PENSTOCK_WAIT_SECONDS="20",
+        PENSTOCK_RESTART_SECONDS="20",
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def talk(penstock: Stack) -> Iterator[openai.OpenAI]:
+    with penstock.client() as client:
+        yield client
+
+
+def final(penstock: Stack, client: openai.OpenAI, prompt: str, **body: Any) -> dict[str, Any]:
+    """The response of a job, once it has ended, which everything that tells of it tells alike."""
+    job = create(penstock.url, input=prompt, **body)["id"]
+    return assert_one_end(penstock.database, job, follow(client, job))
+
+
+def text_of(response: dict[str, Any]) -> str:
+    messages = (item for item in response["output"] if item["type"] == "message")
+    return "".join(part.get("text", "") for item in messages for part in item["content"])
+
+
+ENDS: dict[str, tuple[Sequence[Reply], str, str, int]] = {
+    # Name: what the server sends, the job's status, its reason or the words of its error, how often it was paid.
+    "held open, silent": ([events(chunk("Yes."), STOP, end=HOLD)], "completed", "", 1),
+    "held open, with comments": ([events(chunk("Yes."), STOP, *[COMMENT] * 40, end=HOLD, gap=0.2)], "completed", "", 1),
+    "reset after the end": ([events(chunk("Yes."), STOP, end=RESET)], "completed", "", 1),
+    "an error after the end": ([events(chunk("Yes."), STOP, data({"error": "late"}))], "completed", "", 1),
+    "aborted": ([events(chunk("Yes."), chunk(finish="abort"), DONE)], "failed", "broke the answer off: abort", 3),
+    "no such word": ([events(chunk("Yes."), chunk(finish="banana"), DONE)], "failed", "banana", 3),
+    "null": ([events(chunk("Yes.", "null"), DONE)], "failed", "ended before its answer did", 3),
+    "aborted once": ([events(chunk("Yes."), chunk(finish="abort")), answer()], "completed", "", 2),
+    "cut": ([events(chunk("Yes."), chunk(finish="MAX_TOKENS"), DONE)], "incomplete", "max_output_tokens", 1),
+    "filtered": ([events(chunk("Yes."), chunk(finish="SAFETY"), DONE)], "incomplete", "content_filter", 1),
+    "lasting, inside a 200": ([events(data({"error": {"code": 400, "message": "bad"}}))], "failed", "400: bad", 1),
+    "passing, inside a 200": ([events(data({"error": {"code": 502, "message": "up"}})), answer()], "completed", "", 2),
+    "only [DONE]": ([events(DONE)], "failed", "ended before its answer did", 3),
+    "nonsense": ([events(data({"choices": [{"delta": 5}]}), data("[]"), DONE)], "failed", "ended before", 3),
+    "comments before": ([events(*[COMMENT] * 25, chunk("Yes."), STOP, DONE, gap=0.2)], "completed", "", 1),
+    "comments between": ([events(chunk("Ye"), *[COMMENT] * 25, chunk("s."), STOP, gap=0.2)], "completed", "", 1),
+    "comments for ever": ([events(*[COMMENT] * 400, gap=0.2)], "failed", "kept the connection alive for 9 s", 3),
+    "limited": ([http(429, {"error": "slow"}, "retry-after-ms: 300")] * 5 + [answer()], "completed", "", 6),
+    "limited until a date": (
+        [http(429, {}, "Retry-After: Fri, 31 Dec 1999 23:59:59 GMT"), answer()],
+        "completed",
+        "",
+        2,
+    ),
+    "limited for too long": ([http(429, {"error": "tomorrow"}, "Retry-After: 86400")], "failed", "tomorrow", 1),
+    "loading": ([http(503, {"error": {"message": "Loading model"}})] * 4 + [answer()], "completed", "", 5),
+    "echoes the key": (
+        [http(401, {"error": {"message": "Incorrect API key: sk-a-very-secret-key-0123456789"}})],
+        "failed",
+        "answered 401: Incorrect API key: ***",
+        1,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def ends(scripted: Scripted, penstock: Stack) -> dict[str, str]:
+    """The job of each, all at once, because most of each is waiting."""
+    scripted.replies |= {name: replies for name, (replies, *_) in ENDS.items()}
+    return {name: create(penstock.url, input=name)["id"] for name in ENDS}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_job_ends_as_its_answer_did_and_is_paid_no_oftener(
+    penstock: Stack, talk: openai.OpenAI, scripted: Scripted, ends: dict[str, str], name: str
+) -> None:
+    _, status, words, requests = ENDS[name]
+    response = assert_one_end(penstock.database, ends[name], follow(talk, ends[name]))
+    said = response["error"] or response["incomplete_details"] or {}
+    assert (response["status"], words in (said.get("message") or said.get("reason") or "")) == (status, True), said
+    assert scripted.requests[name] == requests
+    assert text_of(response) in ("Yes.", "Ye", "")
+    assert text_of(response) == "Yes." or status == "failed"
+    if status == "completed":
+        assert "Penstock itself" not in json.dumps(response)
+
+
+# -- waiting -------------------------------------------------------------------------------------------------------
+
+
+def test_a_wait_is_seen_and_can_be_cancelled(penstock: Stack, talk: openai.OpenAI, scripted: Scripted) -> None:
+    scripted.replies["patience"] = [http(429, {"error": {"message": "slow down"}}, "Retry-After: 15")]
+    job = create(penstock.url, input="patience")["id"]
+    waiting = wait_for(lambda: fetch(penstock.url, f"/v1/responses/{job}")[1]["penstock"].get("waiting"))
+    assert "answered 429: slow down" in waiting["reason"]
+    assert waiting["try"] == 2
+    assert time.time() < waiting["until"] < time.time() + 20
+    assert fetch(penstock.url, f"/v1/responses/{job}")[1]["status"] == "in_progress"
+    begun = time.monotonic()
+    assert talk.responses.cancel(job).status == "cancelled"
+    assert time.monotonic() - begun < 2
+    response = assert_one_end(penstock.database, job)
+    assert "waiting" not in response["penstock"]
+    assert scripted.requests["patience"] == 1
+
+
+def test_a_model_server_that_restarts_is_waited_for(tmp_path: Path) -> None:
+    server = RawServer(answer())
+    port = int(server.url.split(":")[2].removesuffix("/v1"))
+    server.close()
+    with stack(tmp_path / "data", OPENAI_BASE_URL=server_url(port), PENSTOCK_MODEL="raw") as running:
+        job = create(running.url, input="anybody there?")["id"]
+        waiting = wait_for(lambda: fetch(running.url, f"/v1/responses/{job}")[1]["penstock"].get("waiting"))
+        assert "refused" in waiting["reason"]
+        back = RawServer(answer(), port=port)
+        with running.client() as client:
+            response = assert_one_end(running.database, job, follow(client, job))
+        assert (response["status"], text_of(response), back.requests) == ("completed", "Yes.", 1)
+        back.close()
+
+
+def server_url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/v1"
+
+
+# -- thoughts, refusals, formats -----------------------------------------------------------------------------------
+
+
+def test_an_answer_of_thoughts_alone_is_completed_and_says_so(
+    penstock: Stack, talk: openai.OpenAI, scripted: Scripted
+) -> None:
+    scripted.replies["only thoughts"] = [events(chunk(reasoning_content="hm"), STOP, USAGE, DONE)]
+    response = final(penstock, talk, "only thoughts")
+    assert (response["status"], text_of(response)) == ("completed", "")
+    assert response["penstock"]["notice"] == "The model gave no answer, only reasoning."
+    assert scripted.requests["only thoughts"] == 1
+    with request(penstock.url, f"/jobs/{response['id']}") as page:
+        assert "The model gave no answer, only reasoning." in page.read().decode()
+
+
+@pytest.mark.parametrize("before", [chunk("hm "), chunk(reasoning_content="hm ")], ids=["text", "reasoning"])
+def test_a_thought_that_nothing_opened_is_taken_back(
+    penstock: Stack, talk: openai.OpenAI, scripted: Scripted, before: bytes, request: pytest.FixtureRequest
+) -> None:
+    prompt = request.node.name
+    scripted.replies[prompt] = [events(before, chunk("more"), chunk("</think>\n\nYes."), STOP, DONE, gap=0.3)]
+    job = create(penstock.url, input=prompt)["id"]
+    found = follow(talk, job)
+    response = assert_one_end(penstock.database, job, found)
+    assert (response["status"], text_of(response)) == ("completed", "Yes.")
+    thought, message = response["output"]
+    assert (thought["type"], thought["content"][0]["text"]) == ("reasoning", "hm more")
+    assert (thought["status"], message["status"]) == ("completed", "completed")
+    assert message["penstock"]["reason"] == "The text was reasoning, not the answer."
+    closed = [event.item.status for event in found if event.type == protocol.ITEM_DONE]
+    assert closed[0] == "incomplete"
+    assert scripted.requests[prompt] == 1
+
+
+def test_a_refusal_is_a_part_of_its_own(penstock: Stack, talk: openai.OpenAI, scripted: Scripted) -> None:
+    scripted.replies["forbidden"] = [events(chunk(refusal="I can"), chunk(refusal="not."), STOP, USAGE, DONE, gap=0.3)]
+    job = create(penstock.url, input="forbidden")["id"]
+    found = follow(talk, job)
+    response = assert_one_end(penstock.database, job, found)
+    (message,) = response["output"]
+    assert (response["status"], message["content"]) == ("completed", [{"type": "refusal", "refusal": "I cannot."}])
+    assert "".join(event.delta for event in found if event.type == "response.refusal.delta") == "I cannot."
+    kinds = ["output_item.added", "content_part.added", "refusal.delta", "refusal.done", "content_part.done"]
+    assert types_in(found)[3:8] == [f"response.{kind}" for kind in kinds]
+    (done,) = [event for event in found if event.type == "response.refusal.done"]
+    assert done.refusal == "I cannot."
+    assert talk.responses.retrieve(job).output_text == ""
+    for suffix in (".md", ".txt", ".html", ""):
+        with request(penstock.url, f"/jobs/{job}{suffix}") as page:
+            assert "I cannot." in page.read().decode()
+    # Taken back as input, and known to whoever goes on with it.
+    scripted.replies["why not?"] = [answer()]
+    turns = [{"role": "user", "content": "forbidden"}, message, {"role": "user", "content": "why not?"}]
+    for body in ({"input": turns}, {"input": "why not?", "previous_response_id": job}):
+        again = create(penstock.url, **body)["id"]
+        assert assert_one_end(penstock.database, again, follow(talk, again))["status"] == "completed"
+        assert [turn["content"] for turn in scripted.server.bodies[-1]["messages"]] == [
+            *("forbidden", "I cannot.", "why not?")
+        ]
+
+
+def test_a_server_that_ignores_the_format_is_asked_once_more_in_words(
+    penstock: Stack, talk: openai.OpenAI, scripted: Scripted
+) -> None:
+    scripted.replies["a number"] = [answer("It is five."), answer('{"n": 5}')]
+    response = final(penstock, talk, "a number", text=FORMAT)
+    assert (response["status"], response["penstock"]["parsed"]) == ("completed", {"n": 5})
+    assert response["usage"]["output_tokens"] == 6  # both answers were paid for
+    scripted.replies["another"] = [answer('{"n": 6}')]
+    assert final(penstock, talk, "another", text=FORMAT)["penstock"]["parsed"] == {"n": 6}
+    first, second, third = scripted.server.bodies[-3:]
+    assert [body["response_format"]["type"] for body in (first, second, third)] == [
+        *("json_schema", "json_object", "json_object")
+    ]
+    assert ["JSON schema" in str(body["messages"][0]) for body in (first, second, third)] == [False, True, True]

@@ -1,0 +1,58 @@
+"""Every URL of the web process: its method, its handler, and who may ask."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Access(StrEnum):
+    """Who may ask: `ANYONE` from anywhere, a `VISITOR` of this very site, or an `OWNER` who has shown a key."""
+
+    ANYONE = "anyone"
+    VISITOR = "visitor"
+    OWNER = "owner"
+
+
+class Route(NamedTuple):
+    """`endpoint` is `<handler>.<method>`, with the handlers as web/app.py names them."""
+
+    method: str
+    path: str
+    endpoint: str
+    access: Access = Access.OWNER
+
+
+ROUTES = (
+    # The API
+    Route("POST", "/v1/responses", "responses.create"),
+    Route("GET", "/v1/responses", "responses.page"),
+    Route("GET", "/v1/responses/<job_id>", "responses.retrieve"),
+    Route("DELETE", "/v1/responses/<job_id>", "responses.delete"),
+    Route("GET", "/v1/responses/<job_id>/input_items", "responses.input_items"),
+    Route("POST", "/v1/responses/<job_id>/cancel", "responses.cancel"),
+    Route("POST", "/v1/responses/<job_id>/retry", "responses.retry"),
+    Route("GET", "/v1/models", "health.models"),
+    Route("GET", "/healthz", "health.healthz", Access.ANYONE),
+    Route("GET", "/readyz", "health.readyz", Access.ANYONE),
+    Route("GET", "/openapi.json", "openapi.document", Access.ANYONE),
+    Route("GET", "/openapi", "openapi.page", Access.ANYONE),
+    # The pages
+    Route("GET", "/", "home.show"),
+    Route("POST", "/jobs", "home.submit"),
+    Route("GET", "/jobs", "jobs.show"),
+    Route("POST", "/jobs/act", "bulk.act"),
+    Route("GET", "/jobs/<job_id>", "job.show"),
+    Route("GET", "/jobs/<job_id>/live", "job.live"),
+    Route("GET", "/jobs/<job_id>/progress", "job.progress"),
+    Route("GET", "/jobs/<job_id>.<any(md, txt, html, json):suffix>", "job.download"),
+    Route("POST", "/jobs/<job_id>/cancel", "job.cancel"),
+    Route("POST", "/jobs/<job_id>/retry", "job.retry"),
+    Route("POST", "/jobs/<job_id>/delete", "job.delete"),
+    Route("GET", "/system", "system.show"),
+    Route("POST", "/system/queues", "system.switch"),
+    Route("POST", "/language", "layout.choose", Access.VISITOR),
+    Route("GET", "/signin", "signin.form", Access.VISITOR),
+    Route("POST", "/signin", "signin.enter", Access.VISITOR),
+    Route("POST", "/signout", "signin.leave"),
+)
