@@ -28,6 +28,11 @@ FAULTS = {
     "a job kills whoever runs it": [
         "faults/test_workers.py::test_a_job_that_kills_its_workers_is_given_up_with_its_text"
     ],
+    "a client or its web process is gone while it waits for a create": [
+        "faults/test_waiters.py::test_a_web_process_that_is_killed_leaves_nothing_that_runs_or_stays",
+        "faults/test_waiters.py::test_a_second_try_after_the_web_process_died_buys_nothing_again",
+        "faults/test_waiters.py::test_a_client_that_resets_its_connection_stops_the_spend",
+    ],
     "a message comes twice, or never": [
         "faults/test_workers.py::test_many_wake_ups_make_one_run",
         "faults/test_workers.py::test_invariant_1_accepted_is_never_lost",
