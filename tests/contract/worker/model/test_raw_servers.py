@@ -268,7 +268,6 @@ SECTIONS: dict[str, tuple[Sequence[Reply], str | None, int]] = {
     "aborted section": ([events(chunk("Two."), chunk(finish="abort"), DONE)], "broke the answer off: abort", 3),
     "section of thoughts": ([events(chunk(reasoning_content="hm"), STOP, DONE)], "only reasoning", 3),
     "section of nothing": ([events(STOP, DONE)], "The model gave no answer.", 3),
-    "refused section": ([events(chunk(refusal="I cannot."), STOP, DONE)], "The model refused: I cannot.", 1),
     "reset behind its end": ([events(chunk("Two."), STOP, end=RESET)], None, 1),
     "thought in a section": ([events(chunk("hm "), chunk("hm</think>Two."), STOP, gap=0.3)], None, 1),
     "thoughts, then text": ([events(chunk(reasoning_content="hm"), STOP), answer("Two.")], None, 2),
@@ -305,9 +304,27 @@ def test_a_section_of_a_report_ends_as_its_answer_did(
     assert text.startswith("# Report\n\n## First\n\nOne.\n\n")
     if words is None:
         assert response["status"] == "completed"
-        assert text.endswith("## Second\n\nTwo.\n\n## Third\n\nThree.\n\n## Summary\n\nAll.")
+        assert text.rstrip().endswith("## Second\n\nTwo.\n\n## Third\n\nThree.\n\n## Summary\n\nAll.")
     else:
         assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": "section_failed"})
         assert words in response["penstock"]["faults"]["2"]
-        assert "## Third\n\nThree." in text
+        assert "\n\n## Third\n\nThree." in text
         assert "Summary" not in text
+
+
+def test_a_refused_section_is_a_part_of_its_own(penstock: Stack, talk: openai.OpenAI, scripted: Scripted) -> None:
+    name = "refused section"
+    titles: list[dict[str, Any]] = [{"title": title, "brief": "brief", "sources": []} for title in ("First", "Second")]
+    scripted.replies |= {
+        f"Plan a report & “{name}”": [answer(json.dumps({"title": "Report", "sections": titles}))],
+        f"Write section 1, & “{name}”": [answer("One.")],
+        f"Write section 2, & “{name}”": [events(chunk(refusal="I cannot."), STOP, DONE)],
+        f"Summarise & “{name}”": [answer("All.")],
+    }
+    prompt = {"id": "report", "variables": {"topic": name}}
+    job = create(penstock.url, prompt=prompt)["id"]
+    response = assert_one_end(penstock.database, job, follow(talk, job))
+    parts = [part for item in response["output"] if item["type"] == "message" for part in item["content"]]
+    assert [part["refusal"] for part in parts if part["type"] == "refusal"] == ["I cannot."]
+    assert "## Second" in text_of(response)
+    assert scripted.requests[f"Write section 2, & “{name}”"] == 1
