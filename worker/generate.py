@@ -2,62 +2,39 @@
 
 from __future__ import annotations
 
-import logging
-import random
-import time
-from contextlib import suppress
-from functools import partial
-
-import redis
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-
 from jobs.background import log_error
 from jobs.job import Status
 from jobs.storage.attempts import Claim, Replaced
-from jobs.transport.queue import QueueAway
-from worker.attempt_state import Action, Phase, Reason, Row, Start, Step, action, first_step, start
+from worker.attempt_state import Action, Phase, Reason, Row, Step, action, first_step
 from worker.context import WorkerContext
 from worker.model import structured
 from worker.model.cancellation import Cancellation, Stopped
 from worker.model.request import ModelRequest
-from worker.publishing.event_writer import EventWriter
-from worker.publishing.frame_buffer import FrameBuffer
-from worker.running_jobs import RunningJob
-from worker.writing import resume
 from worker.writing.attempt_context import AttemptContext
-from worker.writing.ending import end, end_without_text
+from worker.writing.ending import end
+from worker.writing.leaving import give_back, give_up, let_go
 from worker.writing.outcome import STOPPED, Outcome
-from worker.writing.persist import persist
 from worker.writing.report import write_report
+from worker.writing.resume import begin
 from worker.writing.section import Section
 from worker.writing.write_section import write_section
-
-# How long a job that is given back waits for the log to take the rest of its text.
-_FLUSH_SECONDS = 2.0
-# Before a job is given up, so that one which no worker can run keeps none of them busy.
-_GIVE_UP_PAUSE_SECONDS = 2.0
-
-_log = logging.getLogger(__name__)
 
 
 def generate(claim: Claim, context: WorkerContext) -> None:
     """Run one attempt at a job until it is over: the job has ended, is given back, or is another attempt's."""
     with context.running.job(claim) as running:
         try:
-            attempt = _begin(running, context)
+            attempt = begin(running, context)
             outcome = _outcome(attempt)
             end(attempt, outcome)
-            return
         except Exception as error:  # noqa: BLE001  (a job must not hang on a worker that lives)
             if _action(error, Phase.ENDING, running.cancellation) is Action.LET_GO:
-                _let_go(claim, context)
+                let_go(running, context)
             elif isinstance(error, Stopped):
-                _give_back(running, context)
+                give_back(running, context)
             else:
                 log_error(f"job {claim.job.id}", error)
-                _give_up(claim, context)
-        if running.writer is not None:
-            context.publisher.remove(running.writer.buffer)
+                give_up(running, context)
 
 
 def _action(error: Exception, phase: Phase, cancellation: Cancellation) -> Action:
@@ -65,38 +42,6 @@ def _action(error: Exception, phase: Phase, cancellation: Cancellation) -> Actio
     if isinstance(error, Stopped):
         return action(error.phase, cancellation.reasons)
     return action(phase, {Reason.REPLACED if isinstance(error, Replaced) else Reason.FAILURE})
-
-
-def _begin(running: RunningJob, context: WorkerContext) -> AttemptContext:
-    """Take the log over, and say in it that an attempt works on the job. Raises Stopped, Replaced."""
-    claim = running.claim
-    cancellation = running.cancellation
-    is_current = partial(context.attempts.is_current, claim)
-    log = resume.read_log(claim, context.log, cancellation)
-    if not persist(is_current, cancellation):  # invariant 4: the row is asked once the fence is ours
-        raise Replaced
-    how = start(claim.attempt, log.state)
-    reserve = partial(_reserve, claim, cancellation, context)
-    history = None if how is Start.REBUILD else log.frames
-    buffer = FrameBuffer(claim, history, reserve=reserve, wake=context.publisher.wake)
-    running.writer = EventWriter(buffer, log_is_short=how is Start.RESTART)
-    on_replaced = partial(cancellation.request, Reason.REPLACED)
-    context.publisher.add(buffer, on_replaced=on_replaced, is_current=is_current)
-    running.writer.begin()
-    for checkpoint in claim.checkpoints:
-        resume.restore(running.writer, checkpoint)
-    return AttemptContext(running.writer, cancellation, context)
-
-
-def _reserve(
-    claim: Claim, cancellation: Cancellation, context: WorkerContext, seq_mark: int, index_mark: int, *, needed: bool
-) -> bool:
-    raise_marks = partial(context.attempts.reserve, claim, seq_mark, index_mark)
-    try:
-        persist(raise_marks, cancellation) if needed else raise_marks()
-    except (OperationalError, InterfaceError):
-        return False
-    return True
 
 
 def _outcome(attempt: AttemptContext) -> Outcome:
@@ -144,39 +89,3 @@ def _write(attempt: AttemptContext) -> Outcome:
             if planned:
                 return write_report(attempt)
             return write_section(attempt, Section(attempt.writer, 0), ModelRequest.for_job(job.request))
-
-
-def _give_back(running: RunningJob, context: WorkerContext) -> None:
-    """Let another worker go on, from the number that this one would have used next."""
-    claim = running.claim
-    next_number = claim.first
-    if running.writer is not None:
-        context.publisher.wait_until_sent(running.writer.buffer, _FLUSH_SECONDS)
-        next_number = running.writer.buffer.freeze()
-    try:
-        if context.attempts.give_back(claim, next_number):
-            context.queue.wake(claim.job.id)
-    except QueueAway:
-        pass  # idle workers look for it themselves
-    except SQLAlchemyError as error:
-        log_error(f"job {claim.job.id}: rescue has to give it back", error)
-
-
-def _let_go(claim: Claim, context: WorkerContext) -> None:
-    """Write nothing more; of a job that was deleted meanwhile, leave nothing in Redis."""
-    _log.info("job %s: attempt %d was replaced", claim.job.id, claim.attempt)
-    with suppress(SQLAlchemyError, redis.RedisError):
-        if not context.store.statuses([claim.job.id]):
-            context.log.delete(claim.job.id)
-
-
-def _give_up(claim: Claim, context: WorkerContext) -> None:
-    """Another attempt may do better; it costs the job a rescue. When it has none left it ends, without its text."""
-    time.sleep(_GIVE_UP_PAUSE_SECONDS * random.uniform(1.0, 1.5))  # noqa: S311  (no secret)
-    try:
-        if claim.job.rescues > context.settings.max_attempts:
-            end_without_text(claim, context)
-        else:
-            context.attempts.give_up(claim.job.id, claim.attempt)
-    except SQLAlchemyError as error:
-        log_error(f"job {claim.job.id}: it is given up later", error)

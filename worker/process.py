@@ -71,6 +71,8 @@ class WorkerProcess:
     def _work(self, *, looks_for_more: bool = False) -> None:
         """Run jobs one after the other for as long as there are any, and there is room for one more."""
         if not self._slots.acquire(blocking=False):
+            if looks_for_more:
+                self._end_without_room()
             return
         try:
             while not self._draining.is_set():
@@ -85,7 +87,15 @@ class WorkerProcess:
         finally:
             self._slots.release()
 
-    def _drain(self, how: str = "Warm", **_signal: object) -> None:
+    def _end_without_room(self) -> None:
+        """End the jobs that were asked to end while they waited for a worker: that asks no model."""
+        try:
+            while claim := self._context.attempts.claim_ending(self._context.worker):
+                generate(claim, self._context)
+        except Exception as error:  # noqa: BLE001  (the next look comes in a second or two)
+            log_error("claiming", error)
+
+    def _drain(self, **_signal: object) -> None:
         """SIGTERM: take no new job, let the running ones go on for a while, then hand them over."""
         self._draining.set()
         _log.info("draining: %d jobs run", len(self._context.running))

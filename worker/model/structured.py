@@ -32,10 +32,11 @@ def noted(request: JobRequest, text: str) -> dict[str, Any]:
 
     Raises FormatError when JSON was asked for and this is none, or another than its schema describes.
     """
-    form, prompt = (request.text or {}).get("format") or {"type": "text"}, request.prompt
-    if form["type"] != "text":
+    response_format = (request.text or {}).get("format") or {"type": "text"}
+    prompt = request.prompt
+    if response_format["type"] != "text":
         try:
-            return {"parsed": parsed(text, form.get("schema", {"type": "object"}))}
+            return {"parsed": parsed(text, response_format.get("schema", {"type": "object"}))}
         except ValueError as error:
             raise FormatError(f"The answer is not the JSON that was asked for: {error}", transient=False) from error
     if prompt and prompt.runnable and text.startswith("{"):
@@ -54,12 +55,12 @@ def parsed(text: str, schema: Mapping[str, Any]) -> Any:
     try:
         # orjson, because it reads nothing that the response could not hold; without a registry jsonschema would
         # fetch a schema from whatever address the request names.
-        found = parse_json_markdown(text, parser=orjson.loads)
-        orjson.dumps({"response": {"penstock": {"parsed": found}}})
-        problem = next(Draft202012Validator(schema, registry=Registry()).iter_errors(found), None)
+        value = parse_json_markdown(text, parser=orjson.loads)
+        orjson.dumps({"response": {"penstock": {"parsed": value}}})
+        problem = next(Draft202012Validator(schema, registry=Registry()).iter_errors(value), None)
         reason = problem and f"{problem.json_path}: {problem.message}"
     except Exception as error:  # noqa: BLE001  (a schema has as many ways to fail as it has keywords)
         reason = f"{type(error).__name__}: {error}"
     if reason:
         raise ValueError(reason[:_LONGEST_REASON])
-    return found
+    return value

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 
-from jobs.background import repeat
+from jobs.background import log_error, repeat
 from jobs.storage.workers import LeaseMonitor
 from worker.context import WorkerContext
 
@@ -27,8 +27,12 @@ class Rescue:
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
         self._expired_at = -_EXPIRE_SECONDS
-        self._lease_monitor = LeaseMonitor(context.worker_registry, context.settings.lease_seconds)
+        self._worker_monitor = LeaseMonitor(context.worker_registry, context.settings.lease_seconds)
         self._waiter_monitor = LeaseMonitor(context.waiter_registry, context.settings.lease_seconds)
+        # Of jobs that are removed and whose log is still to be deleted.
+        self._removed: set[str] = set()
+        # All that happens periodically; what one of them finds in its way holds up no other.
+        self._duties = (self._requeue_orphans, self._end_unawaited, self._delete_logs, self._expire_old_jobs)
 
     def start(self) -> None:
         """Begin to rescue."""
@@ -37,13 +41,15 @@ class Rescue:
     def _round(self) -> None:
         seconds = min(_LONGEST_INTERVAL_SECONDS, self._context.settings.lease_seconds / _ROUNDS_PER_LEASE)
         time.sleep(seconds * random.uniform(0.7, 1.3))
-        self._requeue_orphans()
-        self._end_unawaited()
-        self._expire_old_jobs()
+        for duty in self._duties:
+            try:
+                duty()
+            except Exception as error:  # noqa: BLE001  (the next round comes)
+                log_error(f"rescue: {duty.__name__}", error)
 
     def _requeue_orphans(self) -> None:
         context = self._context
-        for worker, counter in self._lease_monitor.dead(context.worker):
+        for worker, counter in self._worker_monitor.dead(context.worker):
             if worker == context.worker:
                 continue  # this process has slept; its heartbeat finds out
             if rescued := context.attempts.requeue_orphans(worker, counter):
@@ -52,17 +58,23 @@ class Rescue:
 
     def _end_unawaited(self) -> None:
         """Cancel and forget for the connections whose web process died before it could."""
-        registry, log = self._context.waiter_registry, self._context.log
+        registry = self._context.waiter_registry
         for waiter in self._waiter_monitor.dead(self._context.worker):
             if unwanted := registry.leave(*waiter):
                 _log.warning("nobody waits for job %s any more", unwanted.job_id)
                 if unwanted.is_removed:
-                    log.delete(unwanted.job_id)
-        for job_id in registry.forget_unstored():
-            log.delete(job_id)
+                    self._removed.add(unwanted.job_id)
+        self._removed.update(registry.forget_unstored())
+
+    def _delete_logs(self) -> None:
+        """Leave no text in Redis of what is removed, as soon as Redis answers."""
+        for job_id in list(self._removed):
+            self._context.log.delete(job_id)
+            self._removed.remove(job_id)
 
     def _expire_old_jobs(self) -> None:
-        kept, now = self._context.settings.retention_days, time.monotonic()
-        if kept and now - self._expired_at >= _EXPIRE_SECONDS:
+        days = self._context.settings.retention_days
+        now = time.monotonic()
+        if days and now - self._expired_at >= _EXPIRE_SECONDS:
             self._expired_at = now
-            self._context.store.expire(time.time() - kept * 86_400)
+            self._context.store.expire(time.time() - days * 86_400)

@@ -1,25 +1,67 @@
-"""What a new attempt finds of the earlier ones, and how it brings the log up to what the database has."""
+"""How an attempt begins: it takes over what earlier ones left, and brings the log up to what the database has."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import redis
+from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.protocol import events
 from jobs.protocol.fold import Item, runs, words_of_part
 from jobs.storage.attempts import Checkpoint, Claim, Replaced
+from jobs.storage.database import is_away
 from jobs.transport.event_log import AppendStatus, EventLog
-from worker.attempt_state import Log, Phase
+from worker.attempt_state import Log, Phase, Reason, Start, start
+from worker.context import WorkerContext
 from worker.model.cancellation import Cancellation
 from worker.publishing.event_writer import EventWriter
+from worker.publishing.frame_buffer import FrameBuffer
+from worker.running_jobs import RunningJob
+from worker.writing.attempt_context import AttemptContext
+from worker.writing.persist import persist
 
 # Without Redis the job goes on all the same: from its row and checkpoints, as if the log were lost.
 PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.5
+
+
+def begin(running: RunningJob, context: WorkerContext) -> AttemptContext:
+    """Take the log over, and say in it that an attempt works on the job. Raises Stopped, Replaced."""
+    claim = running.claim
+    cancellation = running.cancellation
+    is_current = partial(context.attempts.is_current, claim)
+    log = read_log(claim, context.log, cancellation)
+    if not persist(is_current, cancellation):  # invariant 4: the row is asked once the fence is ours
+        raise Replaced
+    mode = start(claim.attempt, log.state)
+    reserve = partial(_reserve, claim, cancellation, context)
+    history = None if mode is Start.REBUILD else log.frames
+    buffer = FrameBuffer(claim, history, reserve=reserve, wake=context.publisher.wake)
+    running.writer = EventWriter(buffer, log_is_short=mode is Start.RESTART)
+    on_replaced = partial(cancellation.request, Reason.REPLACED)
+    context.publisher.add(buffer, on_replaced=on_replaced, is_current=is_current)
+    running.writer.begin()
+    for checkpoint in claim.checkpoints:
+        restore(running.writer, checkpoint)
+    return AttemptContext(running.writer, cancellation, context)
+
+
+def _reserve(
+    claim: Claim, cancellation: Cancellation, context: WorkerContext, seq_mark: int, index_mark: int, *, needed: bool
+) -> bool:
+    raise_marks = partial(context.attempts.reserve, claim, seq_mark, index_mark)
+    try:
+        persist(raise_marks, cancellation) if needed else raise_marks()
+    except SQLAlchemyError as error:
+        if needed or not is_away(error):
+            raise
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,10 +176,10 @@ def test_echo_gives_the_prompt_back_character_by_character(client: httpx2.Client
 
 def test_pace_and_delays_hold(client: httpx2.Client) -> None:
     stream(client, "pace", "demo+rate=100+tokens=21+headers=0.2+first=0.1")
-    asked, headed, first, last = (
+    requested, headed, first, last = (
         happened(client, "pace", event) for event in ("request", "headers", "first_token", "finished")
     )
-    assert headed - asked >= 0.19
+    assert headed - requested >= 0.19
     assert first - headed >= 0.09
     assert last - first >= 0.19
 
@@ -230,9 +230,9 @@ def test_a_client_that_goes_is_noticed_whatever_the_server_does(
         sock.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
         if "=2" in fault:
             happened(client, key, "stalled")
-        asked = happened(client, key, "request")
+        requested_at = happened(client, key, "request")
         assert counts(client, key)["open"] == 1
-    assert happened(client, key, "closed_by_client") - asked < 5
+    assert happened(client, key, "closed_by_client") - requested_at < 5
     seen = counts(client, key)
     assert (seen["requests"], seen["open"], seen["closed_by_client"]) == (1, 0, 1)
 

@@ -18,6 +18,7 @@ from jobs.job import Job, Status
 from jobs.protocol import events, transcript
 from jobs.protocol.fold import fold, text_of
 from jobs.settings import Settings
+from jobs.storage import database
 from jobs.storage.attempts import Checkpoint, Claim, Replaced
 from jobs.storage.schema import jobs
 from jobs.transport.event_log import channel
@@ -25,14 +26,12 @@ from jobs.transport.queue import Queue
 from tests.support.job_factory import OWNER, JobFactory, accepted, sqlite
 from tests.support.redis_server import RedisServer
 from tests.support.stack import DemoModel, wait_for
-from worker import generate as generation
 from worker.attempt_state import Phase, Reason
 from worker.context import WorkerContext
 from worker.generate import generate
 from worker.model.cancellation import Cancellation, Stopped
 from worker.model.chunks import Kind
-from worker.writing import persist as persisting
-from worker.writing import resume
+from worker.writing import leaving, resume
 from worker.writing.attempt_context import AttemptContext
 from worker.writing.ending import end
 from worker.writing.outcome import Outcome
@@ -90,7 +89,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoModel]:
 
 @pytest.fixture
 def worker(tmp_path: Path, model: DemoModel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    monkeypatch.setattr(generation, "_GIVE_UP_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(leaving, "_GIVE_UP_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(resume, "PATIENCE_SECONDS", 0.5)
     (tmp_path / "redis").mkdir()
     with RedisServer(tmp_path / "redis") as server:
@@ -230,7 +229,7 @@ def test_a_drained_job_is_given_back_and_goes_on(worker: Worker) -> None:
 
 
 def test_a_write_waits_for_the_database_until_a_drain_whatever_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(persisting, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(database, "RETRY_SECONDS", 0.01)
     cancellation = Cancellation()
     tries: list[float] = []
 

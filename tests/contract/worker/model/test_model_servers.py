@@ -94,8 +94,8 @@ def requests(server: DemoModel, prompt: str) -> int:
 
 
 def test_all_models_are_listed(house: Stack) -> None:
-    _, found = fetch(house.url, "/v1/models")
-    ids = [model["id"] for model in found["data"]]
+    _, listing = fetch(house.url, "/v1/models")
+    ids = [model["id"] for model in listing["data"]]
     assert ids[0] == "demo+rate=0+first=0"
     assert set(ids[1:]) == {*LISTED, "demo"}
 
@@ -114,10 +114,10 @@ def test_a_model_is_asked_of_its_server(house: Stack, other: DemoModel, talk: op
 def test_another_model_writes_when_one_is_not_there(house: Stack, other: DemoModel, talk: openai.OpenAI) -> None:
     response = final(house, talk, GONE, "one for another")
     assert (response["status"], response["model"], response["error"]) == ("completed", GONE, None)
-    asked = response["penstock"]["models"]
-    assert list(asked) == [GONE, SPARE]
-    assert "answered 404" in asked[GONE]
-    assert asked[SPARE] is None
+    models = response["penstock"]["models"]
+    assert list(models) == [GONE, SPARE]
+    assert "answered 404" in models[GONE]
+    assert models[SPARE] is None
     assert [item["status"] for item in response["output"]] == ["completed"]
     assert text_of(response) == text_of(final(house, talk, SPARE, "one for another"))
     assert requests(other, "one for another") == 1
@@ -126,9 +126,9 @@ def test_another_model_writes_when_one_is_not_there(house: Stack, other: DemoMod
 def test_fallbacks_are_asked_in_order_after_the_retries(house: Stack, other: DemoModel, talk: openai.OpenAI) -> None:
     response = final(house, talk, BUSY, "in order")
     assert response["status"] == "completed"
-    asked = response["penstock"]["models"]
-    assert list(asked) == [BUSY, LOCKED, SPARE]
-    assert ["answered 503" in asked[BUSY], "answered 401" in asked[LOCKED], asked[SPARE]] == [True, True, None]
+    models = response["penstock"]["models"]
+    assert list(models) == [BUSY, LOCKED, SPARE]
+    assert ["answered 503" in models[BUSY], "answered 401" in models[LOCKED], models[SPARE]] == [True, True, None]
     assert (requests(other, "in order"), requests(house.model, "in order")) == (2, 2)
     assert other.wait("in order", "failed", 2) < house.model.wait("in order", "failed")
 
@@ -148,8 +148,8 @@ def test_when_all_fail_the_response_tells_of_each(house: Stack, talk: openai.Ope
     response = final(house, talk, HOPELESS, "hopeless")
     assert (response["status"], response["model"]) == ("failed", HOPELESS)
     assert "answered 401" in response["error"]["message"]
-    asked = response["penstock"]["models"]
-    assert ["answered 400" in asked[HOPELESS], asked[LOCKED]] == [True, response["error"]["message"]]
+    models = response["penstock"]["models"]
+    assert ["answered 400" in models[HOPELESS], models[LOCKED]] == [True, response["error"]["message"]]
 
 
 def test_a_server_that_is_away_is_named(house: Stack, talk: openai.OpenAI, nobody: str) -> None:
@@ -161,9 +161,9 @@ def test_a_server_that_is_away_is_named(house: Stack, talk: openai.OpenAI, nobod
 def test_a_cancel_stops_the_fallback(house: Stack, other: DemoModel, talk: openai.OpenAI) -> None:
     job = create(house.url, model=STUCK, input="stuck")["id"]
     house.model.wait("stuck", "headers")
-    asked = time.monotonic()
+    cancelled_at = time.monotonic()
     assert talk.responses.cancel(job).status == "cancelled"
-    assert house.model.wait("stuck", "closed_by_client") - asked < 2
+    assert house.model.wait("stuck", "closed_by_client") - cancelled_at < 2
     response = assert_one_end(house.database, job)
     assert list(response["penstock"]["models"]) == [STUCK, SILENT]
     assert (requests(other, "stuck"), requests(house.model, "stuck")) == (2, 1)
@@ -201,21 +201,21 @@ def test_a_model_that_is_given_up_is_not_asked_again_for_each_section(
 
 
 def test_a_server_that_is_not_to_stream_gives_one_delta(house: Stack, other: DemoModel, talk: openai.OpenAI) -> None:
-    found: dict[str, list[Any]] = {}
+    streams: dict[str, list[Any]] = {}
     for model in (PLAIN, WHOLE):
         job = create(house.url, model=model, input=f"{model} [[demo tokens=60 think=9 seed=same rate=100]]")["id"]
-        found[model] = Viewer(talk, job).ended()
-        assert found[model][-1].response.status == "completed"
+        streams[model] = Viewer(talk, job).ended()
+        assert streams[model][-1].response.status == "completed"
         assert other.stats(model)["requests"] == 1
     deltas = {
         model: [event.type for event in seen if event.type in (events.TEXT_DELTA, events.REASONING_DELTA)]
-        for model, seen in found.items()
+        for model, seen in streams.items()
     }
     assert deltas[WHOLE] == [events.REASONING_DELTA, events.TEXT_DELTA]
     assert len(deltas[PLAIN]) > 2
-    assert len(found[WHOLE][-1].response.output_text) > 60
-    assert [item.type for item in found[WHOLE][-1].response.output] == ["reasoning", "message"]
-    assert found[WHOLE][-1].response.usage.output_tokens == found[PLAIN][-1].response.usage.output_tokens
+    assert len(streams[WHOLE][-1].response.output_text) > 60
+    assert [item.type for item in streams[WHOLE][-1].response.output] == ["reasoning", "message"]
+    assert streams[WHOLE][-1].response.usage.output_tokens == streams[PLAIN][-1].response.usage.output_tokens
 
 
 def test_a_server_gets_no_more_jobs_at_once_than_it_takes(house: Stack, other: DemoModel, talk: openai.OpenAI) -> None:
@@ -232,8 +232,8 @@ def test_named_servers_alone_are_enough(other: DemoModel, tmp_path: Path) -> Non
     with running(tmp_path / "data", PENSTOCK_SERVERS=servers, PENSTOCK_FIRST_TOKEN_SECONDS="1") as up:
         assert f"model  {PLAIN}\n" in up.words
         assert up.pid_of("demo_model") is None
-        _, found = fetch(up.url, "/v1/models")
-        assert [model["id"] for model in found["data"]] == [PLAIN, SPARE]
+        _, listing = fetch(up.url, "/v1/models")
+        assert [model["id"] for model in listing["data"]] == [PLAIN, SPARE]
         # A whole answer takes longer than its first token does elsewhere.
         done = up.run("submit", "--input", "only you [[demo rate=20 tokens=50]]", "--follow")
         assert (done.exit_code, requests(other, "only you")) == (0, 1)

@@ -115,13 +115,13 @@ def text_of(final: dict[str, Any]) -> str:
 
 def test_an_answer_in_json_is_parsed_at_its_end(house: Stack, talk: openai.OpenAI) -> None:
     job = create(house.url, input="facts about tides", text=FORM)["id"]
-    found = follow(talk, job)
-    assert_in_order(found)
-    final = assert_one_end(house.database, job, found)
+    seen = follow(talk, job)
+    assert_in_order(seen)
+    final = assert_one_end(house.database, job, seen)
     assert final["status"] == "completed"
     assert final["penstock"]["parsed"] == json.loads(text_of(final))
     assert set(final["penstock"]["parsed"]) == {"title", "facts"}
-    assert sum(event.type == "response.output_text.delta" for event in found) > 0
+    assert sum(event.type == "response.output_text.delta" for event in seen) > 0
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def test_an_answer_is_parsed_from_its_checkpoint_when_its_worker_died(house: Sta
     # It had committed the answer, and did not come to say so.
     part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     item = {"id": item_id("msg", job, 0, 0), "type": "message", "status": "completed", "role": "assistant"}
-    kept = Checkpoint(0, [{**item, "content": [part], "penstock": {"section": 0}}], None)
-    AttemptStore(house.database).checkpoint(Claim(Store(house.database).get("local", job), 0, 0, []), kept)
+    finished = Checkpoint(0, [{**item, "content": [part], "penstock": {"section": 0}}], None)
+    AttemptStore(house.database).checkpoint(Claim(Store(house.database).get("local", job), 0, 0, []), finished)
     house.lose(worker)
     house.start_worker()
     final = assert_one_end(house.database, job, follow(talk, job))
@@ -213,9 +213,9 @@ def test_a_chain_with_a_parser_is_cancelled_at_once(house: Stack, talk: openai.O
     topic = "parsed and silent"
     job = create(house.url, prompt={"id": "parsed", "variables": {"topic": f"{topic} [[demo stall=9]]"}})["id"]
     house.model.wait(topic, "stalled")
-    asked = time.monotonic()
+    cancelled_at = time.monotonic()
     assert talk.responses.cancel(job).status == "cancelled"
-    assert house.model.wait(topic, "closed_by_client") - asked < 2
+    assert house.model.wait(topic, "closed_by_client") - cancelled_at < 2
     final = assert_one_end(house.database, job)
     assert text_of(final)
     assert house.model.stats(topic)["requests"] == 1
@@ -277,20 +277,20 @@ def test_a_chain_that_is_not_there_stops_the_worker_at_its_start(
 
 
 @pytest.mark.parametrize(
-    ("topic", "asked", "letters"),
+    ("topic", "draft", "letters"),
     [
         ("revised tides", "Write an essay of about 200 words about “revised tides”.", "[a-z]"),
         ("改写潮汐", "请写一篇关于“改写潮汐”的短文，200字左右。", "[\u4e00-\u9fff]"),
     ],
     ids=["en", "zh"],
 )
-def test_the_example_of_a_chain_writes_twice_and_shows_once(house: Stack, topic: str, asked: str, letters: str) -> None:
+def test_the_example_of_a_chain_writes_twice_and_shows_once(house: Stack, topic: str, draft: str, letters: str) -> None:
     final = ask(house, "own_chain", topic)
     assert (final["status"], final["temperature"]) == ("completed", 0.7)
     assert len(re.findall(letters, text_of(final))) > 100
-    draft = house.model.stats(asked)
-    assert draft["requests"] == 1
-    assert final["usage"]["output_tokens"] > draft["tokens"]  # those of the second step come on top
+    counts = house.model.stats(draft)
+    assert counts["requests"] == 1
+    assert final["usage"]["output_tokens"] > counts["tokens"]  # those of the second step come on top
 
 
 @pytest.mark.parametrize("name", [name for name in guide() if name.endswith(".toml")])

@@ -130,8 +130,10 @@ def test_a_job_ends_as_its_answer_did_and_is_paid_no_oftener(
 ) -> None:
     _, status, words, requests = ENDS[name]
     response = assert_one_end(penstock.database, ends[name], follow(talk, ends[name]))
-    said = response["error"] or response["incomplete_details"] or {}
-    assert (response["status"], words in (said.get("message") or said.get("reason") or "")) == (status, True), said
+    reason = response["error"] or response["incomplete_details"] or {}
+    assert (response["status"], words in (reason.get("message") or reason.get("reason") or "")) == (status, True), (
+        reason
+    )
     assert scripted.requests[name] == requests
     assert text_of(response) in ("Yes.", "Ye", "")
     assert text_of(response) == "Yes." or status == "failed"
@@ -199,14 +201,14 @@ def test_a_thought_that_nothing_opened_is_taken_back(
     prompt = request.node.name
     scripted.replies[prompt] = [events(before, chunk("more"), chunk("</think>\n\nYes."), STOP, DONE, gap=0.3)]
     job = create(penstock.url, input=prompt)["id"]
-    found = follow(talk, job)
-    response = assert_one_end(penstock.database, job, found)
+    seen = follow(talk, job)
+    response = assert_one_end(penstock.database, job, seen)
     assert (response["status"], text_of(response)) == ("completed", "Yes.")
     thought, message = response["output"]
     assert (thought["type"], thought["content"][0]["text"]) == ("reasoning", "hm more")
     assert (thought["status"], message["status"]) == ("completed", "completed")
     assert message["penstock"]["reason"] == "The text was reasoning, not the answer."
-    closed = [event.item.status for event in found if event.type == protocol.ITEM_DONE]
+    closed = [event.item.status for event in seen if event.type == protocol.ITEM_DONE]
     assert closed[0] == "incomplete"
     assert scripted.requests[prompt] == 1
 
@@ -214,14 +216,14 @@ def test_a_thought_that_nothing_opened_is_taken_back(
 def test_a_refusal_is_a_part_of_its_own(penstock: Stack, talk: openai.OpenAI, scripted: Scripted) -> None:
     scripted.replies["forbidden"] = [events(chunk(refusal="I can"), chunk(refusal="not."), STOP, USAGE, DONE, gap=0.3)]
     job = create(penstock.url, input="forbidden")["id"]
-    found = follow(talk, job)
-    response = assert_one_end(penstock.database, job, found)
+    seen = follow(talk, job)
+    response = assert_one_end(penstock.database, job, seen)
     (message,) = response["output"]
     assert (response["status"], message["content"]) == ("completed", [{"type": "refusal", "refusal": "I cannot."}])
-    assert "".join(event.delta for event in found if event.type == "response.refusal.delta") == "I cannot."
+    assert "".join(event.delta for event in seen if event.type == "response.refusal.delta") == "I cannot."
     kinds = ["output_item.added", "content_part.added", "refusal.delta", "refusal.done", "content_part.done"]
-    assert types_in(found)[3:8] == [f"response.{kind}" for kind in kinds]
-    (done,) = [event for event in found if event.type == "response.refusal.done"]
+    assert types_in(seen)[3:8] == [f"response.{kind}" for kind in kinds]
+    (done,) = [event for event in seen if event.type == "response.refusal.done"]
     assert done.refusal == "I cannot."
     assert talk.responses.retrieve(job).output_text == ""
     for suffix in (".md", ".txt", ".html", ""):

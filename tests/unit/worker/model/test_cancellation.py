@@ -64,14 +64,14 @@ def test_invariant_7_cancel_stops_the_spend_of_a_silent_model(silent: Silent, re
     with ThreadPoolExecutor(2) as threads:
         asking = [threads.submit(silent.ask, stop) for _ in range(2)]
         connections = [silent.wait() for _ in asking]
-        told = time.monotonic()
+        stopped_at = time.monotonic()
         stop.request(reason)
         stop.request(Reason.CANCEL)
         for call, connection in zip(asking, connections, strict=True):
             with pytest.raises(Stopped):
                 call.result(timeout=10)
             assert connection.recv(1) == b""  # the model's side sees the end
-        assert time.monotonic() - told < 1
+        assert time.monotonic() - stopped_at < 1
     assert stop.reasons == {reason, Reason.CANCEL}
 
 

@@ -63,11 +63,11 @@ def test_quick_chunks_are_the_stock_ones(settings: Settings, script: str) -> Non
 
 def ask(settings: Settings, script: str, **options: Any) -> tuple[ChunkReader, str, str]:
     """An answer as a generation reads it, its reasoning and its text."""
-    asked = ModelRequest.for_job(accepted(model=f"demo+rate=0{script}", input="Explain tides", **options))
-    answer, said = ChunkReader(), dict.fromkeys(Kind, "")
-    for kind, text in filter(None, answer.pieces(call.stream(Models(settings), asked))):
-        said[kind] += text
-    return answer, said[Kind.REASONING], said[Kind.TEXT]
+    model_request = ModelRequest.for_job(accepted(model=f"demo+rate=0{script}", input="Explain tides", **options))
+    answer, texts = ChunkReader(), dict.fromkeys(Kind, "")
+    for kind, text in filter(None, answer.pieces(call.stream(Models(settings), model_request))):
+        texts[kind] += text
+    return answer, texts[Kind.REASONING], texts[Kind.TEXT]
 
 
 class Strict(ThreadingHTTPServer):
@@ -129,7 +129,7 @@ def strict(*arguments: Any) -> Iterator[Strict]:
             thread.join()
 
 
-def said(models: Models, **body: Any) -> str:
+def text_of(models: Models, **body: Any) -> str:
     """The text of an answer."""
     return "".join(str(chunk.content) for chunk in call.stream(models, ModelRequest.for_job(accepted(**body))))
 
@@ -146,7 +146,7 @@ def test_a_server_with_features_gives_the_same_answer(settings: Settings, featur
 def test_many_at_once_find_out_that_a_server_refuses_options(settings: Settings) -> None:
     models, name = Models(settings), "demo+rate=0+tokens=3+nooptions+headers=0.2"
     with ThreadPoolExecutor(3) as threads:
-        assert len(set(threads.map(lambda _: said(models, model=name), range(3)))) == 1
+        assert len(set(threads.map(lambda _: text_of(models, model=name), range(3)))) == 1
     assert models.refused(name) == {"stream_options"}
 
 
@@ -170,13 +170,13 @@ def test_what_a_server_refuses_is_left_out_from_then_on(
     with strict(refuses, status, words) as server:
         models = Models(server.settings)
         for _ in range(2):
-            assert said(models, max_output_tokens=4, text={"format": SCHEMA}) == "Yes"
+            assert text_of(models, max_output_tokens=4, text={"format": SCHEMA}) == "Yes"
     first, *rest = server.bodies
     assert (first["max_tokens"], first["response_format"]["type"]) == (4, "json_schema")
     assert len(rest) == (2 if refuses else 1)
     for body in rest:
-        found = {**body, "response_format": body["response_format"]["type"]}
-        assert {name: found.get(name) for name in then} == then
+        options = {**body, "response_format": body["response_format"]["type"]}
+        assert {name: options.get(name) for name in then} == then
     told_in_words = ["JSON schema" in str(body["messages"]) for body in server.bodies]
     assert told_in_words == [False, *[refuses == "json_schema"] * len(rest)]
 
@@ -184,8 +184,8 @@ def test_what_a_server_refuses_is_left_out_from_then_on(
 def test_a_server_that_takes_only_schemas_goes_on_getting_them() -> None:
     with strict("json_object", 400, "'response_format.type' must be 'json_schema' or 'text'") as server:
         models = Models(server.settings)
-        for form in (JSON_OBJECT, JSON_OBJECT, SCHEMA):
-            assert said(models, text={"format": form}) == "Yes"
+        for response_format in (JSON_OBJECT, JSON_OBJECT, SCHEMA):
+            assert text_of(models, text={"format": response_format}) == "Yes"
     kinds = [body.get("response_format", {}).get("type") for body in server.bodies]
     assert kinds == ["json_object", None, None, "json_schema"]
 
@@ -194,7 +194,7 @@ def test_a_preset_saves_the_refused_call(monkeypatch: pytest.MonkeyPatch) -> Non
     with strict("max_tokens") as server:
         table = {"preset": "openai", "url": server.settings.openai_base_url, "key": "k", "models": ["m"]}
         monkeypatch.setenv("PENSTOCK_SERVERS", json.dumps({"it": table}))
-        assert said(Models(Settings.load()), model="m", max_output_tokens=4) == "Yes"
+        assert text_of(Models(Settings.load()), model="m", max_output_tokens=4) == "Yes"
     (body,) = server.bodies
     assert (body["max_completion_tokens"], "max_tokens" in body) == (4, False)
 
@@ -204,7 +204,7 @@ def test_what_the_asker_has_to_mend_is_no_feature_of_the_server() -> None:
     with strict("json_object", 400, words) as server:
         models = Models(server.settings)
         with pytest.raises(ModelError, match="must contain the word"):
-            said(models, model="m", text={"format": JSON_OBJECT})
+            text_of(models, model="m", text={"format": JSON_OBJECT})
     assert models.refused("m") == frozenset()
 
 
@@ -226,7 +226,7 @@ def test_only_a_server_elsewhere_is_asked_through_a_proxy(settings: Settings, mo
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, settings.openai_base_url.removesuffix("/v1"))
     with strict() as server:
-        assert said(Models(server.settings)) == "Yes"
+        assert text_of(Models(server.settings)) == "Yes"
     with http_client(settings) as client:
         # The demo model answers in a proxy's place.
         assert client.get("http://model.example/v1/models").json()["data"][0]["id"] == "demo"

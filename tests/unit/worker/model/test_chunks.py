@@ -75,9 +75,9 @@ def test_a_thought_is_taken_out_wherever_its_tags_are_cut(text: str) -> None:
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.lists(st.integers(0, 200), max_size=12))
 def test_any_chunking_gives_the_same_text(text: str, places: Sequence[int]) -> None:
-    said = read(cut(text, places))
-    assert said == read([text])
-    "".join(said).encode()  # no half of a pair is left
+    texts = read(cut(text, places))
+    assert texts == read([text])
+    "".join(texts).encode()  # no half of a pair is left
 
 
 def test_nothing_certain_is_held_back() -> None:

@@ -103,8 +103,8 @@ def whole(finish: Any, text: str = "Yes.") -> Reply:
 )
 def test_a_named_end_is_what_it_says(finish: str, end: End, form: str) -> None:
     reply = whole(finish) if form == "whole" else events(chunk("Yes."), chunk(finish=finish), USAGE, DONE)
-    found = read(reply)
-    assert (found.text, found.reader.end) == ("Yes.", end)
+    result = read(reply)
+    assert (result.text, result.reader.end) == ("Yes.", end)
 
 
 @pytest.mark.parametrize("form", ["streamed", "whole"])
@@ -126,9 +126,9 @@ def test_invariant_6_never_false_success_without_an_end(finish: Any, form: str) 
 
 
 def test_null_in_each_chunk_is_no_end_and_a_good_one_after_it_is() -> None:
-    found = read(events(chunk("Ye", "null"), chunk("s.", "null"), STOP, USAGE, DONE))
-    assert (found.text, found.reader.end) == ("Yes.", End.GOOD)
-    assert found.reader.usage == {"input_tokens": 7, "cached_tokens": 0, "output_tokens": 3, "reasoning_tokens": 0}
+    result = read(events(chunk("Ye", "null"), chunk("s.", "null"), STOP, USAGE, DONE))
+    assert (result.text, result.reader.end) == ("Yes.", End.GOOD)
+    assert result.reader.usage == {"input_tokens": 7, "cached_tokens": 0, "output_tokens": 3, "reasoning_tokens": 0}
 
 
 # -- D: what comes after a good end --------------------------------------------------------------------------------
@@ -151,8 +151,8 @@ AFTER = {
 
 @pytest.mark.parametrize("name", AFTER)
 def test_what_goes_wrong_after_a_good_end_loses_nothing(name: str) -> None:
-    found = read(AFTER[name])
-    assert (found.text, found.reader.end) == ("Yes.", End.GOOD)
+    result = read(AFTER[name])
+    assert (result.text, result.reader.end) == ("Yes.", End.GOOD)
 
 
 def test_a_filter_that_speaks_after_the_end_is_heard() -> None:
@@ -222,17 +222,17 @@ FORMS = {
 
 @pytest.mark.parametrize("name", FORMS)
 def test_an_answer_in_any_form_is_read(name: str) -> None:
-    found = read(FORMS[name])
-    assert (found.text, found.reader.end) == ("Yes.", End.GOOD)
-    assert found.reasoning == ("hm" if name == "parts" else "")
+    result = read(FORMS[name])
+    assert (result.text, result.reader.end) == ("Yes.", End.GOOD)
+    assert result.reasoning == ("hm" if name == "parts" else "")
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\xe4\xbd", b"\xed\xa0\x80"])
 def test_bytes_that_are_no_text_are_replaced(bad: bytes) -> None:
     body = chunk("so @ it").replace(b"@", bad)
-    found = read(events(body, STOP))
-    assert found.text.startswith("so \ufffd")
-    assert found.text.endswith(" it")
+    result = read(events(body, STOP))
+    assert result.text.startswith("so \ufffd")
+    assert result.text.endswith(" it")
 
 
 # -- R, Q: errors --------------------------------------------------------------------------------------------------
@@ -354,15 +354,15 @@ def test_secrets_are_taken_out_of_errors() -> None:
     ],
 )
 def test_a_thought_is_never_the_answer(pieces: list[bytes]) -> None:
-    found = read(events(*pieces, STOP, USAGE, DONE))
-    assert (found.reasoning.strip(), found.text) == ("hm", "Yes.")
-    assert found.reader.has_text
+    result = read(events(*pieces, STOP, USAGE, DONE))
+    assert (result.reasoning.strip(), result.text) == ("hm", "Yes.")
+    assert result.reader.has_text
 
 
 def test_an_answer_of_thoughts_alone_has_no_text() -> None:
     for piece in (chunk(reasoning_content="hm"), chunk("<think>hm</think>\n"), chunk("hm</think>")):
-        found = read(events(piece, STOP, DONE))
-        assert (found.reasoning, found.text.strip(), found.reader.has_text) == ("hm", "", False)
+        result = read(events(piece, STOP, DONE))
+        assert (result.reasoning, result.text.strip(), result.reader.has_text) == ("hm", "", False)
 
 
 @pytest.mark.parametrize("form", ["streamed", "whole", "part"])
@@ -373,8 +373,8 @@ def test_a_refusal_is_kept_apart(form: str) -> None:
         "whole": http(200, {"choices": [{"message": message, "finish_reason": "stop"}]}),
         "part": events(chunk(content=[{"type": "refusal", "refusal": "I cannot."}]), STOP),  # type: ignore[arg-type]
     }[form]
-    found = read(reply)
-    assert (found.refusal, found.text, found.reader.end) == ("I cannot.", "", End.GOOD)
+    result = read(reply)
+    assert (result.refusal, result.text, result.reader.end) == ("I cannot.", "", End.GOOD)
 
 
 # -- F and what servers refuse -------------------------------------------------------------------------------------
@@ -413,9 +413,9 @@ def test_a_template_without_a_system_role_gets_none_from_then_on(status: int, wo
     refusal = http(status, words if isinstance(words, dict) else {"error": {"message": words}})
 
     def strict(body: dict[str, Any]) -> Reply:
-        asked = roles(body)
-        plain = "system" not in asked and all(one != other for one, other in zip(asked, asked[1:], strict=False))
-        return answer() if plain or ("alternate" not in str(words) and "system" not in asked) else refusal
+        names = roles(body)
+        plain = "system" not in names and all(name != after for name, after in zip(names, names[1:], strict=False))
+        return answer() if plain or ("alternate" not in str(words) and "system" not in names) else refusal
 
     with raw_server(strict) as server:
         models = Models(Settings.load(openai_base_url=server.url))

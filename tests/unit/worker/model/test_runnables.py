@@ -58,10 +58,10 @@ def pieces(
     context: WorkerContext, name: str, topic: str, stop: Cancellation, answer: ChunkReader, **body: Any
 ) -> Iterator[Piece]:
     """What a chain of this file says about a topic, as a generation hears it."""
-    ask = ModelRequest.for_job(accepted(**{"model": "demo+rate=0+tokens=20", **body}))
+    model_request = ModelRequest.for_job(accepted(**{"model": "demo+rate=0+tokens=20", **body}))
     with stop.call(PATIENCE) as call:
         whole_name = name if ":" in name else f"{__name__}:{name}"
-        chunks = runnables.stream(context.models, ask, whole_name, {"topic": topic, "language": "en"}, call)
+        chunks = runnables.stream(context.models, model_request, whole_name, {"topic": topic, "language": "en"}, call)
         try:
             for piece in answer.pieces(chunks):
                 if piece is not None:
@@ -73,10 +73,10 @@ def pieces(
 
 def run(context: WorkerContext, name: str, topic: str = "tides", **body: Any) -> tuple[ChunkReader, dict[Kind, str]]:
     """The end of a chain's answer, and its texts."""
-    answer, said = ChunkReader(), dict.fromkeys(Kind, "")
+    answer, texts = ChunkReader(), dict.fromkeys(Kind, "")
     for kind, text in pieces(context, name, topic, Cancellation(), answer, **body):
-        said[kind] += text
-    return answer, said
+        texts[kind] += text
+    return answer, texts
 
 
 # -- chains, as users write them -----------------------------------------------------------------------------------
@@ -187,16 +187,16 @@ def foreign(model: ChatModel) -> Chain:
 
 @pytest.mark.parametrize("name", ["plain", "parsed"])
 def test_text_is_heard_with_its_end_and_its_price(context: WorkerContext, name: str) -> None:
-    answer, said = run(context, name)
-    assert said[Kind.TEXT].startswith("*(Written")
+    answer, texts = run(context, name)
+    assert texts[Kind.TEXT].startswith("*(Written")
     assert (answer.finish_reason, answer.usage and answer.usage["output_tokens"]) == ("stop", 20)
 
 
 def test_reasoning_is_kept_apart(context: WorkerContext) -> None:
-    _, said = run(context, "plain", model="demo+rate=0+tokens=9+think=5")
-    assert said[Kind.REASONING]
-    assert said[Kind.REASONING] not in said[Kind.TEXT]
-    assert run(context, "parsed", model="demo+rate=0+tokens=9+think=5+field=tag")[1] == said
+    _, texts = run(context, "plain", model="demo+rate=0+tokens=9+think=5")
+    assert texts[Kind.REASONING]
+    assert texts[Kind.REASONING] not in texts[Kind.TEXT]
+    assert run(context, "parsed", model="demo+rate=0+tokens=9+think=5+field=tag")[1] == texts
 
 
 def test_the_model_has_the_parameters_of_the_job(context: WorkerContext) -> None:
@@ -205,50 +205,50 @@ def test_the_model_has_the_parameters_of_the_job(context: WorkerContext) -> None
 
 
 def test_steps_add_up_and_the_worst_end_counts(context: WorkerContext) -> None:
-    answer, said = run(context, "revised")
-    assert said[Kind.TEXT]
+    answer, texts = run(context, "revised")
+    assert texts[Kind.TEXT]
     assert answer.usage is not None
     assert answer.usage["output_tokens"] == 24
     assert answer.finish_reason == "length"  # of the draft: nobody saw that it was cut off
 
 
 def test_branches_add_up_to_json(context: WorkerContext) -> None:
-    answer, said = run(context, "branches", model="demo+rate=0")
-    found = json.loads(said[Kind.TEXT])
-    assert found["text"] == found["message"]
-    assert found["text"].startswith("*(Written")
-    assert set(found["facts"]) == {"answer"}
+    answer, texts = run(context, "branches", model="demo+rate=0")
+    fields = json.loads(texts[Kind.TEXT])
+    assert fields["text"] == fields["message"]
+    assert fields["text"].startswith("*(Written")
+    assert set(fields["facts"]) == {"answer"}
     assert answer.finish_reason == "stop"
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # langchain-openai's own
 def test_objects_become_json_once_they_are_whole(context: WorkerContext) -> None:
     assert json.loads(run(context, "growing")[1][Kind.TEXT]) == {"title": "Tides", "words": [1, 2]}
-    answer, said = run(context, "structured", model="demo+rate=0")
-    assert set(json.loads(said[Kind.TEXT])) == {"answer"}
+    answer, texts = run(context, "structured", model="demo+rate=0")
+    assert set(json.loads(texts[Kind.TEXT])) == {"answer"}
     assert answer.finish_reason == "stop"
 
 
 def test_a_chain_without_a_model_ends_with_its_iterator_or_says_otherwise(context: WorkerContext) -> None:
-    answer, said = run(context, "shouted")
-    assert (said[Kind.TEXT], answer.finish_reason, answer.usage) == ("TIDES", "stop", None)
+    answer, texts = run(context, "shouted")
+    assert (texts[Kind.TEXT], answer.finish_reason, answer.usage) == ("TIDES", "stop", None)
     for name, reason in (("said_cut", "length"), ("said_whole", "stop")):
-        answer, said = run(context, name)
-        assert (said[Kind.TEXT], answer.finish_reason) == ("so far", reason)
+        answer, texts = run(context, name)
+        assert (texts[Kind.TEXT], answer.finish_reason) == ("so far", reason)
         assert answer.usage is not None
         assert (answer.usage["input_tokens"], answer.usage["output_tokens"]) == (3, 2)
 
 
 def test_a_chain_is_told_the_messages(context: WorkerContext) -> None:
-    _, said = run(context, "messages_in", instructions="rule", input="hi")
-    told = [{"role": "system", "content": "rule"}, {"role": "user", "content": "hi"}]
-    assert json.loads(said[Kind.TEXT]) == told
+    _, texts = run(context, "messages_in", instructions="rule", input="hi")
+    messages = [{"role": "system", "content": "rule"}, {"role": "user", "content": "hi"}]
+    assert json.loads(texts[Kind.TEXT]) == messages
 
 
 def test_tokens_that_a_chain_keeps_to_itself_are_signs_of_life(context: WorkerContext) -> None:
     for script in ("", "+think=9+tokens=0"):
-        _, said = run(context, "collected", model=f"demo+rate=0+tokens=20{script}")
-        assert said[Kind.TEXT].startswith("heard")
+        _, texts = run(context, "collected", model=f"demo+rate=0+tokens=20{script}")
+        assert texts[Kind.TEXT].startswith("heard")
 
 
 # -- ends that are none --------------------------------------------------------------------------------------------
@@ -281,8 +281,8 @@ def test_a_fault_of_the_server_is_one_as_in_any_job(
 
 
 def test_a_chain_may_know_another_way(context: WorkerContext) -> None:
-    answer, said = run(context, "with_fallback", model="demo+rate=0+status=500")
-    assert said[Kind.TEXT]
+    answer, texts = run(context, "with_fallback", model="demo+rate=0+status=500")
+    assert texts[Kind.TEXT]
     assert (answer.finish_reason, answer.usage and answer.usage["output_tokens"]) == ("stop", 5)
 
 
@@ -313,14 +313,14 @@ def test_what_a_server_refuses_is_done_without_from_then_on(context: WorkerConte
     with pytest.raises(ModelError) as caught:
         run(context, "parsed", model=model)
     assert caught.value.transient  # so that it is asked again
-    answer, said = run(context, "parsed", model=model)
-    assert said[Kind.TEXT]
+    answer, texts = run(context, "parsed", model=model)
+    assert texts[Kind.TEXT]
     assert answer.finish_reason == "stop"
 
 
 def test_a_whole_answer_to_a_chain_that_streams_is_one(context: WorkerContext) -> None:
-    answer, said = run(context, "parsed", model="demo+rate=0+tokens=9+nostream")
-    assert said[Kind.TEXT]
+    answer, texts = run(context, "parsed", model="demo+rate=0+tokens=9+nostream")
+    assert texts[Kind.TEXT]
     assert answer.finish_reason == "stop"
 
 
@@ -339,16 +339,16 @@ def test_invariant_7_cancel_stops_the_spend_of_a_chain(
     stop, topic = Cancellation(), f"{way}, {script}"
     ended = threading.Event()
 
-    def hear() -> None:
+    def read_to_end() -> None:
         with pytest.raises(Stopped):
             list(pieces(context, STREAMS[way], topic, stop, ChunkReader(), model=f"demo+rate=0+{script}"))
         ended.set()
 
-    threading.Thread(target=hear).start()
+    threading.Thread(target=read_to_end).start()
     demo.wait(topic, event)
-    told = time.monotonic()
+    stopped_at = time.monotonic()
     stop.request(Reason.CANCEL)
-    assert demo.wait(topic, "closed_by_client") - told < 2
+    assert demo.wait(topic, "closed_by_client") - stopped_at < 2
     assert ended.wait(10)
 
 
@@ -358,21 +358,21 @@ def test_a_chain_that_is_left_does_not_read_its_model_to_the_end(
     context: WorkerContext, demo: DemoModel, name: str, cancelled: bool
 ) -> None:
     stop, topic = Cancellation(), f"{name} is left, {cancelled}"
-    hearing = pieces(context, name, topic, stop, ChunkReader(), model="demo+rate=50+tokens=3000")
-    next(hearing)
+    answer_pieces = pieces(context, name, topic, stop, ChunkReader(), model="demo+rate=50+tokens=3000")
+    next(answer_pieces)
     if cancelled:
         stop.request(Reason.CANCEL)
         with pytest.raises(Stopped):
-            next(hearing)
+            next(answer_pieces)
     else:
-        hearing.close()  # type: ignore[attr-defined]
+        answer_pieces.close()  # type: ignore[attr-defined]
     demo.wait(topic, "closed_by_client")
     assert demo.stats(topic)["tokens"] < 1000
 
 
 def test_a_cancelled_chain_asks_nobody_else(context: WorkerContext, demo: DemoModel) -> None:
     stop = Cancellation()
-    hearing = pieces(context, "with_fallback", "nobody else", stop, ChunkReader(), model="demo+stall=0")
+    answer_pieces = pieces(context, "with_fallback", "nobody else", stop, ChunkReader(), model="demo+stall=0")
 
     def cancel() -> None:
         demo.wait("nobody else", "stalled")
@@ -380,7 +380,7 @@ def test_a_cancelled_chain_asks_nobody_else(context: WorkerContext, demo: DemoMo
 
     threading.Thread(target=cancel).start()
     with pytest.raises(Stopped):
-        next(hearing)
+        next(answer_pieces)
     assert demo.stats("nobody else")["requests"] == 1
 
 
@@ -430,9 +430,9 @@ def test_a_local_model_says_why_it_ended(context: WorkerContext, local: Any, mon
     monkeypatch.setattr(local, "MAX_NEW_TOKENS", 12)
     for ends, reason, tokens in (([], "length", 12), (range(len(WORDS)), "stop", 1)):
         local.load()[1].generation_config.eos_token_id = list(ends) or None
-        answer, said = run(context, "transformers_chain:chain", input="explain tides")
+        answer, texts = run(context, "transformers_chain:chain", input="explain tides")
         assert (answer.finish_reason, answer.usage and answer.usage["output_tokens"]) == (reason, tokens)
-        assert said[Kind.TEXT]
+        assert texts[Kind.TEXT]
 
 
 def test_a_local_model_that_fails_does_not_hang(
@@ -445,9 +445,9 @@ def test_a_local_model_that_fails_does_not_hang(
 
 def test_a_local_model_stops_with_its_job(context: WorkerContext, local: Any) -> None:
     stop, before = Cancellation(), threading.active_count()
-    hearing = pieces(context, "transformers_chain:chain", "", stop, ChunkReader(), input="explain tides")
-    next(hearing)
+    answer_pieces = pieces(context, "transformers_chain:chain", "", stop, ChunkReader(), input="explain tides")
+    next(answer_pieces)
     stop.request(Reason.CANCEL)
     with pytest.raises(Stopped):
-        next(hearing)
+        next(answer_pieces)
     assert threading.active_count() == before

@@ -28,12 +28,12 @@ JSON = st.recursive(
 NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 
-def asked(form: dict[str, Any] | None, prompt: RenderedPrompt | None = None) -> JobRequest:
-    return JobRequest(model="demo", text={"format": form} if form else None, prompt=prompt)
+def job_request(response_format: dict[str, Any] | None, prompt: RenderedPrompt | None = None) -> JobRequest:
+    return JobRequest(model="demo", text={"format": response_format} if response_format else None, prompt=prompt)
 
 
 def by_schema(schema: dict[str, Any]) -> JobRequest:
-    return asked({"type": "json_schema", "name": "x", "schema": schema})
+    return job_request({"type": "json_schema", "name": "x", "schema": schema})
 
 
 @given(JSON)
@@ -44,12 +44,12 @@ def test_whatever_is_json_is_parsed(value: Any) -> None:
 
 
 def test_free_text_is_left_alone() -> None:
-    for request in (asked(None), asked({"type": "text"}), asked(None, RenderedPrompt(id="story"))):
+    for request in (job_request(None), job_request({"type": "text"}), job_request(None, RenderedPrompt(id="story"))):
         assert noted(request, '{"n": 1}') == {}
 
 
 def test_an_object_that_a_runnable_made_is_told() -> None:
-    request = asked(None, RenderedPrompt(id="own", runnable="chains:one"))
+    request = job_request(None, RenderedPrompt(id="own", runnable="chains:one"))
     assert noted(request, '{\n  "n": 1\n}') == {"parsed": {"n": 1}}
     for text in ("five", "5", '{"n": 1', 'Such as:\n```json\n{"n": 1}\n```'):
         assert noted(request, text) == {}
@@ -58,11 +58,11 @@ def test_an_object_that_a_runnable_made_is_told() -> None:
 @pytest.mark.parametrize(
     ("request_", "text", "words"),
     [
-        (asked({"type": "json_object"}), "", "empty"),
-        (asked({"type": "json_object"}), "Sorry, I cannot.", "unexpected character"),
-        (asked({"type": "json_object"}), '{"n": 1, "m": "cut o', "end of data"),
-        (asked({"type": "json_object"}), "[1]", r"\$: \[1\] is not of type 'object'"),
-        (asked({"type": "json_object"}), '{"n": NaN}', "unexpected character"),
+        (job_request({"type": "json_object"}), "", "empty"),
+        (job_request({"type": "json_object"}), "Sorry, I cannot.", "unexpected character"),
+        (job_request({"type": "json_object"}), '{"n": 1, "m": "cut o', "end of data"),
+        (job_request({"type": "json_object"}), "[1]", r"\$: \[1\] is not of type 'object'"),
+        (job_request({"type": "json_object"}), '{"n": NaN}', "unexpected character"),
         (by_schema(NUMBER), '{"n": "one"}', r"\$\.n: 'one' is not of type 'integer'"),
         (by_schema(NUMBER), "{}", "'n' is a required property"),
         (by_schema({"pattern": "("}), '"x"', "unterminated subpattern"),
