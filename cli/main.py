@@ -40,6 +40,13 @@ class Commands(click.Group):
         name, command, rest = super().resolve_command(ctx, args)
         return name, resolve_name(commands()[name][0]) if name and command else None, rest
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """A flag where a command should stand means `up`, unless it is one of our own."""
+        own = {name for option in self.get_params(ctx) for name in option.opts}
+        return super().parse_args(
+            ctx, ["up", *args] if args and args[0].startswith("-") and not own & {args[0]} else args
+        )
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand. A reader of stdout that left is no error: the shell sees what SIGPIPE gives."""
         try:

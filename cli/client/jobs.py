@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from functools import partial
 from typing import Any, BinaryIO, TextIO
 
@@ -13,6 +14,7 @@ import click
 from openai import omit
 from openai.types.responses import Response
 
+from cli.client.listing import lines, record
 from cli.client.output import as_json, print_json, print_text, progress_bar
 from cli.client.rows import read_rows
 from cli.client.server import Job, Server, asks_server, only_once, wire
@@ -122,16 +124,16 @@ def retry(server: Server, *, job_id: str, **view: Any) -> None:
 @asks_server
 def list_jobs(server: Server, *, query: str | None, limit: int, status: str | None, as_json: bool) -> None:
     """List the newest jobs, newest first."""
-    for job in server.jobs(limit, status, query):
-        print_json(job) if as_json else click.echo(_line(job))
-
-
-def _line(job: Job) -> str:
-    prompt = job.get("prompt") or {}
-    asked = " ".join(f"{name}={value}" for name, value in (prompt.get("variables") or {}).items())
-    created = datetime.fromtimestamp(job["created_at"]).astimezone()
-    what = f"{prompt['id']} {asked}" if prompt else job["model"]
-    return f"{job['id']}  {job['status']:<11}  {created:%Y-%m-%d %H:%M}  {what}"
+    jobs = server.jobs(limit, status, query)
+    if as_json:
+        for job in jobs:
+            print_json(job)
+    elif sys.stdout.isatty():
+        for line in lines(list(jobs), shutil.get_terminal_size().columns, time.time()):
+            click.echo(line)
+    else:
+        for job in jobs:
+            click.echo(record(job))
 
 
 @click.command()
@@ -152,11 +154,28 @@ def show(server: Server, job_id: str, form: str, output: BinaryIO | None) -> Non
 
 @click.command()
 @job_id
+@click.option("--graceful", is_flag=True, help="Let what is being written come to the end of its sentence.")
 @as_json
 @asks_server
-def cancel(server: Server, job_id: str, as_json: bool) -> None:
+def cancel(server: Server, job_id: str, graceful: bool, as_json: bool) -> None:
     """Cancel a job; what it has written is kept. ID may be the start of one, or `last`."""
-    job = wire(server.openai.responses.cancel(server.full_id(job_id)))
+    job = server.cancel(job_id, graceful=graceful)
     if as_json:
         print_json(job)
     click.echo(f"{job['id']} is {job['status']}", err=True)
+
+
+@click.command()
+@job_id
+@click.option("-y", "--yes", is_flag=True, help="Do not ask first.")
+@as_json
+@asks_server
+def delete(server: Server, job_id: str, yes: bool, as_json: bool) -> None:
+    """Delete a job and its text for good; a running one is cancelled. ID may be the start of one, or `last`."""
+    full_id = server.full_id(job_id)
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Delete {full_id} and its text?", abort=True, err=True)
+    answer = server.delete(full_id)
+    if as_json:
+        print_json(answer)
+    click.echo(f"{full_id} is deleted", err=True)

@@ -24,6 +24,11 @@ def print_text(text: str, *, err: bool = False) -> None:
     click.echo((text.translate(_CONTROLS) if terminal else text).encode(), nl=False, err=err)
 
 
+def one_line(text: str) -> str:
+    """The text with no line ends and no other control characters, however it is shown."""
+    return " ".join(text.translate(_CONTROLS).split())
+
+
 def print_json(value: object) -> None:
     """Print a JSON value as exactly one line, whatever text is in it."""
     click.echo(json.dumps(value, ensure_ascii=False).translate(_LINE_ENDS).encode())

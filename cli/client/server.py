@@ -60,6 +60,15 @@ class Server:
         path = f"/responses/{self.full_id(given)}/retry"
         return wire(self.openai.post(path, cast_to=_Response, options={"headers": only_once()}))
 
+    def cancel(self, given: str, *, graceful: bool) -> Job:
+        """Cancel the job that a person means, or let it come to the end of its sentences; the job as it is then."""
+        path, body = f"/responses/{self.full_id(given)}/cancel", {"graceful": True} if graceful else None
+        return wire(self.openai.post(path, cast_to=_Response, body=body))
+
+    def delete(self, full_id: str) -> dict[str, Any]:
+        """Delete a job; what the server says."""
+        return wire(self.openai.delete(f"/responses/{full_id}", cast_to=_Response))
+
     def get(self, given: str) -> Job:
         """The job that a person means by an id, the start of one, or `last`. Raises CommandError if there is none."""
         return wire(self.openai.responses.retrieve(self.full_id(given)))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
 import re
 import signal
+import struct
 import subprocess
+import termios
 import time
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from click.testing import Result
+from rich.cells import cell_len
 
 from cli.launch.listening import listen
 from jobs.protocol.fold import fold, text_of
@@ -60,6 +66,39 @@ def test_what_is_submitted_can_be_listed_shown_and_saved(penstock: Stack, tmp_pa
     assert run(penstock, "list", "--status", "failed", "--limit", "1").stdout.count(job) == 0
     assert run(penstock, "show", job, "-o", str(tmp_path / "text.md")).stdout == ""
     assert (tmp_path / "text.md").read_text() == run(penstock, "show", job).stdout
+
+
+def test_a_terminal_of_80_columns_gets_a_line_a_job(penstock: Stack) -> None:
+    job = submitted(penstock, "explainer", f"topic={'关于水管 ' * 20}")
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = clean_environment(PENSTOCK_URL=penstock.url, LANG="C.UTF-8", TERM="xterm")
+    environment.pop("COLUMNS", None)
+    with subprocess.Popen([*COMMAND, "list", "--limit", "3"], cwd=ROOT, env=environment, stdout=theirs) as process:
+        assert process.wait(60) == 0
+    printed = os.read(ours, 100_000).decode().splitlines()
+    os.close(ours)
+    os.close(theirs)
+    assert {cell_len(line) for line in printed} == {80}
+    assert "explainer: 关于水管" in printed[0]
+    assert job.startswith(printed[0].split()[-1])
+
+
+def test_a_job_is_deleted(penstock: Stack) -> None:
+    job = submitted(penstock, "--input", "[[demo rate=0 tokens=5]]")
+    done = run(penstock, "delete", job, "--json")
+    assert (done.exit_code, done.stderr) == (0, f"{job} is deleted\n")
+    assert json.loads(done.stdout)["deleted"] is True
+    assert run(penstock, "show", job).exit_code == 5
+    assert run(penstock, "delete", job).exit_code == 5
+
+
+def test_a_graceful_cancel_keeps_whole_sentences(penstock: Stack) -> None:
+    job = submitted(penstock, "--input", "[[demo rate=50 tokens=4000]]")
+    eventually(lambda: run(penstock, "show", job).stdout)
+    assert run(penstock, "cancel", job, "--graceful").exit_code == 0
+    assert run(penstock, "watch", job).exit_code == 1
+    assert json.loads(run(penstock, "show", job, "--format", "json").stdout)["status"] == "incomplete"
 
 
 def test_plain_text_comes_from_an_option_a_file_or_stdin(penstock: Stack, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from worker.publishing.frame_buffer import FrameBuffer
 from worker.writing.attempt_context import AttemptContext
 from worker.writing.outcome import Outcome
 from worker.writing.persist import persist
+from worker.writing.report_section import end_open_sections
 
 Details = Callable[[EventWriter, Outcome, str], Mapping[str, Any]]
 
@@ -34,6 +35,7 @@ def end(attempt: AttemptContext, outcome: Outcome) -> None:
     attempt.cancellation.check(Phase.ENDING)
     wished_at = attempt.cancellation.wished_at
     stopping = None if wished_at is None else max(0.0, time.time() - wished_at)  # all connections to models are closed
+    end_open_sections(attempt.writer)
     attempt.writer.close_open_items()
     try:
         _store(attempt, outcome, partial(_details, stopping=stopping))

@@ -10,6 +10,9 @@ from jobs.protocol import response
 
 # Why an answer is incomplete that came to an early end because somebody wanted it to.
 STOPPED = "stopped"
+# What is said of an answer without a word.
+ONLY_REASONING = "The model gave no answer, only reasoning."
+NO_ANSWER = "The model gave no answer."
 
 
 def total_usage(usages: Iterable[Mapping[str, int] | None]) -> Mapping[str, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -13,31 +14,28 @@ from worker.model.request import ModelRequest
 from worker.model.structured import FormatError
 from worker.writing.answer_stream import stream_answer
 from worker.writing.attempt_context import AttemptContext
-from worker.writing.outcome import STOPPED, Outcome, total_usage
+from worker.writing.outcome import NO_ANSWER, ONLY_REASONING, STOPPED, Outcome, total_usage
+from worker.writing.report_section import stream_section
 from worker.writing.retries import with_retries
 from worker.writing.section import Section
 
-# What the `penstock` object of the response says of an answer without a word.
-_ONLY_REASONING = "The model gave no answer, only reasoning."
-_NO_ANSWER = "The model gave no answer."
-
 
 def write_section(
-    attempt: AttemptContext, section: Section, model_request: ModelRequest, *, heading: str = "", ending: str = ""
+    attempt: AttemptContext, section: Section, model_request: ModelRequest, *, heading: str = ""
 ) -> Outcome:
-    """Write a section to its end and commit it; `heading` and `ending` stand around the model's words.
+    """Write a section to its end and commit it; that of a report has a `heading`.
 
     A server that ignores the format which it was asked for is asked once more, in words. Raises Stopped, Replaced.
     """
     try:
-        return _write_once(attempt, section, model_request, heading, ending)
+        return _write_once(attempt, section, model_request, heading)
     except FormatError as error:
         if not (feature := _ignored_feature(attempt, model_request)):
             return replace(Outcome.failed(error.message), usage=error.usage)
         first = error
     section.restart(first.message)
     try:
-        outcome = _write_once(attempt, section, replace(model_request, schema_in_words=True), heading, ending)
+        outcome = _write_once(attempt, section, replace(model_request, schema_in_words=True), heading)
         if outcome.status is Status.COMPLETED:
             attempt.context.models.refuse(attempt.model, feature)
     except FormatError as error:
@@ -55,12 +53,10 @@ def _ignored_feature(attempt: AttemptContext, model_request: ModelRequest) -> st
     return None if feature in attempt.context.models.refused(attempt.model) else feature
 
 
-def _write_once(
-    attempt: AttemptContext, section: Section, model_request: ModelRequest, heading: str, ending: str
-) -> Outcome:
+def _write_once(attempt: AttemptContext, section: Section, model_request: ModelRequest, heading: str) -> Outcome:
     """Write a section. Raises FormatError, Stopped, Replaced."""
     try:
-        answer = with_retries(attempt, section, partial(_write_stream, attempt, section, model_request, heading))
+        answer = with_retries(attempt, section, _step(attempt, section, model_request, heading))
     except ModelError as error:
         return Outcome.failed(error.message, error.code)
     if answer.finish_reason == STOPPED:
@@ -69,30 +65,27 @@ def _write_once(
         return Outcome(Status.INCOMPLETE, reason=answer.end, usage=answer.usage)
     if answer.end is End.TOOL:
         return Outcome.failed("The model asked for a tool instead of answering; Penstock offers it none.")
-    section.write(Kind.TEXT, ending)
     try:
         section.finish(partial(attempt.checkpoint, section.number, answer.usage))
     except FormatError as error:
         error.usage = answer.usage
         raise
-    if not answer.has_text:
-        attempt.writer.notes["notice"] = _ONLY_REASONING if answer.has_reasoning else _NO_ANSWER
+    if not answer.has_text and not answer.refusal:
+        attempt.writer.notes["notice"] = ONLY_REASONING if answer.has_reasoning else NO_ANSWER
     return Outcome(Status.COMPLETED, usage=answer.usage)
 
 
-def _write_stream(attempt: AttemptContext, section: Section, model_request: ModelRequest, heading: str) -> ChunkReader:
+def _step(
+    attempt: AttemptContext, section: Section, model_request: ModelRequest, heading: str
+) -> Callable[[], ChunkReader]:
     """One try at a section: what the model says, as it says it."""
-    has_heading = False
+    if heading:
+        return partial(stream_section, attempt, section, model_request, heading)
+    return partial(stream_answer, attempt, model_request, partial(_write, section))
 
-    def write(kind: Kind, text: str) -> None:
-        nonlocal has_heading
-        if kind is Kind.RETRACTION:
-            section.retract(heading if has_heading else "")
-            has_heading = False
-            return
-        if kind is Kind.TEXT and not has_heading:
-            section.write(Kind.TEXT, heading)
-            has_heading = True
+
+def _write(section: Section, kind: Kind, text: str) -> None:
+    if kind is Kind.RETRACTION:
+        section.retract()
+    else:
         section.write(kind, text)
-
-    return stream_answer(attempt, model_request, write)

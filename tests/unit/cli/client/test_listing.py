@@ -1,0 +1,52 @@
+"""`penstock list` in a terminal: one line a job, whatever the terminal's width and the title's script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from cli.client.listing import lines, record
+from jobs.job import Status
+
+NOW = 1_800_000_000.0
+
+
+def job(number: int = 0, topic: str = "penguins", status: str = "completed", age: float = 5) -> dict[str, Any]:
+    prompt = {"id": "report", "variables": {"topic": topic, "words": "900"}}
+    return {"id": f"resp_{number:040x}", "status": status, "created_at": NOW - age, "prompt": prompt, "model": "demo"}
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 110, 160])
+@pytest.mark.parametrize("topic", ["short", "long " * 60, "人工智能的历史" * 20, "a\nline\x1b[31m break\u2028d"])
+def test_no_line_is_wider_than_the_terminal(columns: int, topic: str) -> None:
+    jobs = [job(number << 100, topic, status) for number, status in enumerate(Status)]
+    printed = list(lines(jobs, columns, NOW))
+    assert [cell_len(line) for line in printed] == [columns] * len(Status)
+    assert all(len(line.splitlines()) == 1 and "\x1b" not in line for line in printed)
+
+
+def test_a_line_has_sign_title_age_and_an_id_that_names_one_job() -> None:
+    jobs = [job(1 << 100, age=200, status="failed"), job((1 << 100) + 1, age=90_000), job(5 << 140, age=-3)]
+    first, second, third = lines(jobs, 80, NOW)
+    assert first.startswith("✗ report: penguins ")
+    assert "  3 min  resp_" in first
+    assert "    1 d  resp_" in second
+    assert "    0 s  resp_" in third
+    ids = [line.split()[-1] for line in (first, second, third)]
+    assert [[each["id"] for each in jobs if each["id"].startswith(start)] for start in ids] == [
+        [each["id"]] for each in jobs
+    ]
+
+
+def test_a_wide_terminal_shows_the_status_in_words_and_the_whole_id() -> None:
+    (line,) = lines([job(7)], 140, NOW)
+    assert "completed" in line
+    assert line.endswith(f"resp_{7:040x}")
+
+
+def test_another_program_gets_the_whole_of_it() -> None:
+    line = record(job(7, topic="two\nlines"))
+    assert line.startswith(f"resp_{7:040x}  completed    20")
+    assert line.endswith("  report topic=two lines words=900")
