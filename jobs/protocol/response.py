@@ -18,6 +18,8 @@ _LOST, _SENT_HOME = "the worker was lost", "the worker was stopped"
 # Fields that have to be there: without a value until the end or for ever, and as the request had them.
 _EMPTY = ("completed_at", "error", "incomplete_details", "usage", "max_tool_calls")
 _AS_REQUESTED = ("model", "background", "store", "metadata", "service_tier", *UNCHANGED_FIELDS)
+# JavaScript's integers end here.
+_HIGHEST_COUNT = 2**53 - 1
 # What strict clients want a value for, where none was asked for.
 _DEFAULTS = {
     "temperature": 1,
@@ -98,11 +100,16 @@ def ended(
         **base,
         "status": status,
         "completed_at": int(now) if status is Status.COMPLETED else None,
-        "error": error,
+        "error": error and {name: readable(words) for name, words in error.items()},
         "incomplete_details": {"reason": reason} if reason else None,
         "usage": usage,
         "penstock": {**base["penstock"], **(penstock or {}), "sha256": digest},
     }
+
+
+def readable(text: str) -> str:
+    """A text that UTF-8 can carry: half of a surrogate pair, which a server may send, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def terminal_kind(status: Status) -> str:
@@ -110,12 +117,18 @@ def terminal_kind(status: Status) -> str:
     return {Status.COMPLETED: events.COMPLETED, Status.FAILED: events.FAILED}.get(status, events.INCOMPLETE)
 
 
+def in_range(counts: Mapping[str, int]) -> dict[str, int]:
+    """Token counts as a server reported them, cut down to numbers that JSON and every client can carry."""
+    return {name: max(0, min(count, _HIGHEST_COUNT)) for name, count in counts.items()}
+
+
 def usage(counts: Mapping[str, int]) -> dict[str, Any]:
     """Token counts in the shape of the wire."""
+    read = in_range(counts)
     return {
-        "input_tokens": counts["input_tokens"],
-        "input_tokens_details": {"cached_tokens": counts["cached_tokens"], "cache_write_tokens": 0},
-        "output_tokens": counts["output_tokens"],
-        "output_tokens_details": {"reasoning_tokens": counts["reasoning_tokens"]},
-        "total_tokens": counts["input_tokens"] + counts["output_tokens"],
+        "input_tokens": read["input_tokens"],
+        "input_tokens_details": {"cached_tokens": read["cached_tokens"], "cache_write_tokens": 0},
+        "output_tokens": read["output_tokens"],
+        "output_tokens_details": {"reasoning_tokens": read["reasoning_tokens"]},
+        "total_tokens": min(read["input_tokens"] + read["output_tokens"], _HIGHEST_COUNT),
     }

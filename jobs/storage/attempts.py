@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exist
 
 from jobs.errors import PenstockError
 from jobs.job import Job, Status
+from jobs.protocol.response import in_range
 from jobs.storage import claims
 from jobs.storage.claims import BLOCK, INDEX_BLOCK, Limits
 from jobs.storage.database import Database
@@ -136,7 +137,7 @@ class AttemptStore:
             "job_id": claim.job.id,
             "section": finished.section,
             "items": orjson.dumps(finished.items).decode(),
-            "usage": orjson.dumps(finished.usage).decode() if finished.usage else None,
+            "usage": orjson.dumps(in_range(finished.usage)).decode() if finished.usage else None,
         }
         with self._database.write() as connection:
             # An UPDATE that changes nothing locks the row: a newer claim waits, or has already won.

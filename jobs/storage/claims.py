@@ -78,6 +78,11 @@ def claim_row(connection: Connection, job_id: str, worker: str) -> bool:
     return True
 
 
+def lock_of(model: str) -> tuple[int, int]:
+    """The name of PostgreSQL's lock for the claims of a model's jobs."""
+    return _CLAIM_LOCK, zlib.crc32(model.encode()) - 2**31
+
+
 def _may_claim(connection: Connection, worker: str) -> bool:
     dead = select(workers.c.id).where(workers.c.id == worker, workers.c.dead == 1)
     return connection.execute(dead).first() is None
@@ -130,7 +135,7 @@ def _has_room(connection: Connection, model: str, limit_of: Limits) -> bool:
     try:
         with connection.begin_nested():
             connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
-            connection.execute(select(func.pg_advisory_xact_lock(_CLAIM_LOCK, zlib.crc32(model.encode()) - 2**31)))
+            connection.execute(select(func.pg_advisory_xact_lock(*lock_of(model))))
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from tests.support.up import COMMAND, ROOT, clean_environment
 from tests.support.wire import fetch
 
 SERVER = find_program()
+PASSWORD = "0123456789abcdef"
 
 
 class Compose:
@@ -35,7 +37,7 @@ class Compose:
         self._directory, self._shell = directory, shell
         self._places = {
             "/data": str(directory / "data"),
-            "redis://redis:6379/0": f"unix://{self.redis_socket}",
+            f"redis://:{PASSWORD}@redis:6379/0": f"unix://:{PASSWORD}@{self.redis_socket}",
             "8000": "0",
             "python": sys.executable,
         }
@@ -47,6 +49,7 @@ class Compose:
         return clean_environment(**{name: self._local(value) for name, value in given.items() if value is not None})
 
     def _local(self, word: str) -> str:
+        word = re.sub(r"\$\{REDIS_PASSWORD(:\?[^}]*)?\}", PASSWORD, word)
         return self._places.get(word, word)
 
     def argv(self, service: str) -> list[str]:
@@ -68,7 +71,7 @@ class Compose:
 
     def start_redis(self) -> Process:
         """The Redis service: its options on the server that this machine has, on a unix socket."""
-        _, *options = self.services["redis"]["command"]
+        _, *options = map(self._local, self.services["redis"]["command"])
         argv = [SERVER, *options, "--port", "0", "--unixsocket", str(self.redis_socket)]
         argv += ["--dir", str(self._directory)]
         return Process(argv, self._directory / "redis.log", clean_environment())
@@ -90,9 +93,14 @@ def compose(tmp_path: Path) -> Iterator[tuple[Compose, dict[str, Process]]]:
         found = Compose(tmp_path, {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "demo"})
         running = {"redis": found.start_redis()}
         ends.callback(running["redis"].kill)
-        client = redis.Redis(unix_socket_path=str(found.redis_socket))
+        client = redis.Redis(unix_socket_path=str(found.redis_socket), password=PASSWORD)
         ends.callback(client.close)
         wait_for(lambda: _answers(client))
+        with (
+            redis.Redis(unix_socket_path=str(found.redis_socket)) as stranger,
+            pytest.raises(redis.AuthenticationError),
+        ):
+            stranger.ping()
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
         found.run("migrate")
         for service in ("web", "worker"):
@@ -151,3 +159,15 @@ def test_the_image_runs_penstock_commands() -> None:
     for service in ("web", "worker"):
         assert ours[service]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
     assert ours["web"]["ports"] == ["127.0.0.1:8000:8000"]  # nobody else, until there is TLS
+
+
+def test_containers_write_to_their_volumes_only_and_have_limits() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert set(services) == {"redis", "migrate", "web", "worker"}
+    for service in services.values():
+        assert service["read_only"] is True
+        assert service["mem_limit"]
+        assert service["pids_limit"] > 0
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert all(volume.endswith(":/data") for volume in service["volumes"])
+        assert not service.get("ports") or service["ports"] == ["127.0.0.1:8000:8000"]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from jobs.job import TRANSITIONS, Status
+from jobs.protocol import response
 from jobs.storage.attempts import BLOCK, Checkpoint, Claim, Finish, Note, Replaced
 from tests.support.assertions import assert_one_end, row_of
 from tests.support.job_factory import OWNER, JobFactory
@@ -209,3 +210,18 @@ def test_the_transitions_are_those_that_the_statements_make(rows: JobFactory) ->
             made.add((before, rows.get(claim.job.id).status))
     allowed = {(before, after) for before, afters in TRANSITIONS.items() for after in afters}
     assert {step for step in made if step[0] is not step[1]} == allowed
+
+
+def test_an_end_is_stored_whatever_numbers_and_codes_a_server_sent(rows: JobFactory) -> None:
+    counts = {"input_tokens": 1, "cached_tokens": 0, "output_tokens": 18446744073709551615, "reasoning_tokens": -5}
+    claim = rows.claim()
+    assert rows.finish(claim, usage=response.usage(counts)) is Finish.DONE
+    final = assert_one_end(rows.database, claim.job.id)
+    assert final["usage"]["output_tokens"] == 2**53 - 1
+    assert final["usage"]["output_tokens_details"]["reasoning_tokens"] == 0
+    assert rows.get(claim.job.id).tokens == 2**31 - 1
+    for code in ("half \ud83d", "NUL \0", "long" * 50):
+        claim = rows.claim()
+        error = {"code": code, "message": f"{code} of a pair"}
+        assert rows.finish(claim, Status.FAILED, error=error) is Finish.DONE
+        assert_one_end(rows.database, claim.job.id)

@@ -6,13 +6,19 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select, text
 
 from jobs.job import Job
+from jobs.requests.job_request import FLEX
 from jobs.storage.attempts import Claim, Limits
-from tests.support.job_factory import JobFactory, accepted
+from jobs.storage.claims import _in_line, lock_of
+from jobs.storage.database import Database
+from jobs.storage.statistics import Statistics
+from tests.support.job_factory import JobFactory, accepted, sqlite
 from tests.support.stack import Stack, wait_for
 
 
@@ -95,3 +101,74 @@ def test_flexible_jobs_wait_until_a_small_worker_has_done_the_others(own_stack: 
     wait_for(lambda: len(ended()) == 20, 60)
     starts = [own_stack.model.wait(f"turn {n}", "request") for n in range(20)]
     assert max(starts[10:]) < min(starts[:10])
+
+
+def test_who_is_to_end_comes_before_the_line_in_every_lane(line: JobFactory) -> None:
+    """They ran before, so only a worker can end them; that must not wait for a turn or for a paused queue."""
+    flex, limited = queue(line, "o", tier="flex"), queue(line, "o", model="small")
+    for job in (flex, limited):
+        line.requeue(line.claim(job).job.id)
+    running = line.claim(queue(line, "o", model="small"))
+    queue(line, "o")
+    line.store.request_cancel("o", flex.id)
+    line.store.request_cancel("o", limited.id, graceful=True)
+    Statistics(line.database).pause(FLEX)
+    try:
+        first = line.attempts.claim_ending("full")
+        second = line.attempts.claim("w", {"small": 1}.get)
+        assert {claim.job.id for claim in (first, second) if claim} == {flex.id, limited.id}
+        assert line.attempts.claim_ending("full") is None
+        third = line.attempts.claim("w", {"small": 1}.get)
+        assert third is not None
+        assert third.job.request.model == "demo"
+    finally:
+        Statistics(line.database).resume(FLEX)
+    line.finish(running)
+
+
+def test_a_claim_reads_a_long_queue_from_an_index_alone(tmp_path: Path) -> None:
+    database = sqlite(tmp_path)
+    with database.read() as connection:
+        query = _in_line(set()).limit(1).compile(database.engine, compile_kwargs={"literal_binds": True})
+        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {query}"))
+        steps = [row.detail for row in plan if " jobs" in row.detail]
+    database.engine.dispose()
+    assert steps
+    assert all("COVERING INDEX jobs_in_line" in step for step in steps)
+
+
+@pytest.fixture
+def postgres_line(postgresql_database: Database) -> JobFactory:
+    rows = JobFactory(postgresql_database)
+    while rows.attempts.claim("bystander"):
+        pass
+    return rows
+
+
+def test_a_claim_that_hangs_keeps_only_its_own_job_from_others(postgres_line: JobFactory) -> None:
+    rows = postgres_line
+    hung, free = queue(rows, "o").id, queue(rows, "o").id
+    session = rows.database.engine.connect()
+    session.execute(text(f"SELECT id FROM jobs WHERE id = '{hung}' FOR UPDATE"))  # and its link goes silent
+    claim = rows.attempts.claim("w")
+    assert claim is not None
+    assert claim.job.id == free
+    assert rows.attempts.claim("w") is None
+    session.close()
+    claim = rows.attempts.claim("w")
+    assert claim is not None
+    assert claim.job.id == hung
+
+
+def test_a_claim_that_hangs_over_a_models_limit_keeps_no_other_model_waiting(postgres_line: JobFactory) -> None:
+    rows, small = postgres_line, secrets.token_hex(4)
+    queue(rows, "o", model=small)
+    queue(rows, "o")
+    session = rows.database.engine.connect()
+    session.execute(select(func.pg_advisory_xact_lock(*lock_of(small))))
+    claim = rows.attempts.claim("w", {small: 1}.get)
+    assert claim is not None
+    assert claim.job.request.model == "demo"
+    assert rows.attempts.claim("w", {small: 1}.get) is None
+    session.close()
+    assert rows.attempts.claim("w", {small: 1}.get) is not None

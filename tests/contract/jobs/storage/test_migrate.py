@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
 
+import orjson
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from jobs.errors import BadSetting
+from jobs.job import Status
+from jobs.protocol import events, response
+from jobs.protocol.ids import new_job_id
+from jobs.protocol.transcript import TranscriptWriter
+from jobs.requests.job_request import UNCHANGED_FIELDS, JobRequest
 from jobs.settings import Settings
+from jobs.storage.attempts import Finish
+from jobs.storage.audit import audit
 from jobs.storage.database import Database, connect
 from jobs.storage.migrate import upgrade
 from jobs.storage.schema import metadata
-from tests.support.job_factory import JobFactory
+from jobs.storage.waiters import WaiterRegistry
+from tests.support.job_factory import OWNER, JobFactory, accepted
 
 
 def test_the_migrations_make_what_the_tables_say_and_do_so_once(database: Database, rows: JobFactory) -> None:
@@ -45,34 +56,95 @@ def test_a_file_of_another_version_is_copied_before_it_is_changed(tmp_path: Path
         assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("older",)]
 
 
-def test_jobs_of_an_older_version_get_the_prompt_of_their_request(database: Database, tmp_path: Path) -> None:
+@pytest.fixture
+def older(database: Database, tmp_path: Path) -> Iterator[Engine]:
+    """An empty database of the same kind; each test brings it to an older version."""
     url = database.engine.url
     if url.get_backend_name() == "postgresql":
+        name = f"older_{secrets.token_hex(4)}"
         with database.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("CREATE DATABASE older"))
-        url = url.set(database="older")
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"CREATE DATABASE {name}"))
+        url = url.set(database=name)
     else:
         url = url.set(database=str(tmp_path / "older.db"))
-    address = url.render_as_string(hide_password=False)
+    engine = connect(url.render_as_string(hide_password=False))
+    yield engine
+    engine.dispose()
+
+
+def bring_to(engine: Engine, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(files("jobs.storage") / "migrations"))
-    older = connect(address)
-    required = {"owner": "o", "status": "queued", "created_at": 0, "attempt": 0, "lost": 0, "seq_mark": 2}
-    required |= {"index_mark": 0, "send_after": 0, "sends": 0, "body_hash": "", "opening": b""}
-    with older.begin() as connection:
+    with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
-        for job_id, prompt in (("a", {"id": "story"}), ("b", None)):
-            row = {"id": job_id, **required, "request": json.dumps({"prompt": prompt})}
-            columns, values = ", ".join(row), ", ".join(f":{name}" for name in row)
-            connection.execute(text(f"INSERT INTO jobs ({columns}) VALUES ({values})"), row)
-    upgrade(Settings.load(database_url=address))
+        command.upgrade(config, revision)
+
+
+def insert(engine: Engine, table: str, **row: object) -> None:
+    columns = ", ".join(row)
+    values = ", ".join(f":{name}" for name in row)
+    with engine.begin() as connection:
+        connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), row)
+
+
+REQUIRED = {"owner": OWNER, "status": "queued", "created_at": 0.0, "attempt": 0, "lost": 0, "seq_mark": 2} | {
+    "index_mark": 0, "send_after": 0.0, "sends": 0, "body_hash": "before", "opening": b""
+}  # fmt: skip
+
+
+def test_jobs_of_an_older_version_get_the_prompt_of_their_request(older: Engine) -> None:
+    bring_to(older, "0002")
+    for job_id, prompt in (("a", {"id": "story"}), ("b", None)):
+        insert(older, "jobs", id=job_id, **REQUIRED, request=json.dumps({"prompt": prompt}))
+    upgrade(Settings.load(database_url=older.url.render_as_string(hide_password=False)))
     with older.connect() as connection:
         assert connection.execute(text("SELECT id, prompt FROM jobs ORDER BY id")).all() == [
             ("a", "story"),
             ("b", None),
         ]
-    older.dispose()
+
+
+def test_jobs_of_the_commit_before_go_on_after_the_upgrade(older: Engine) -> None:
+    """Rows as commit 3197a84 wrote them: one that waits, one that runs, one that has ended, one that is not stored."""
+    bring_to(older, "0003")
+    request = dict.fromkeys(UNCHANGED_FIELDS) | {"model": "demo", "background": True, "stream": False}
+    request |= {"store": True, "metadata": {}, "service_tier": "default", "prompt": None, "history": []}
+    request |= {"input": [{"role": "user", "content": 'not "store":false'}]}
+    ids = {name: new_job_id() for name in ("queued", "running", "ended", "unstored")}
+    for name, job_id in ids.items():
+        kept = {**request, "store": name != "unstored"}
+        row = {**REQUIRED, "id": job_id, "model": "demo", "tier": 0, "taken": 0, "search": "x"}
+        row |= {"request": orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode(), "idempotency_key": name}
+        frames = response.initial_frames(job_id, 0, JobRequest.from_json(orjson.dumps(kept)))
+        row |= {"opening": frames}
+        if name == "running":
+            row |= {"status": "in_progress", "attempt": 1, "worker": "gone", "seq_mark": 10_002, "index_mark": 2}
+            row |= {"started_at": 1.0}
+        if name == "ended":
+            created = events.event_of(events.split(frames)[0])["response"]
+            final = response.ended(created, Status.COMPLETED, now=9, text="")
+            row |= {"status": "completed", "attempt": 1, "ended_at": 9.0, "response": orjson.dumps(final)}
+            row |= {"sha256": final["penstock"]["sha256"], "words": 0, "tokens": 0}
+        insert(older, "jobs", **row)
+        if name == "ended":
+            transcript = TranscriptWriter()
+            transcript.add(frames)
+            end = events.frame(events.COMPLETED, 2, {"response": final})
+            insert(older, "transcripts", job_id=job_id, frames=transcript.closed(end))
+    url = older.url.render_as_string(hide_password=False)
+    upgrade(Settings.load(database_url=url))
+    rows = JobFactory(Database(url))
+    assert rows.store.accept(OWNER, accepted(), idempotency_key="ended").id == ids["ended"]
+    assert rows.get(ids["ended"]).request.input[0]["content"] == 'not "store":false'
+    assert rows.attempts.requeue_orphans("gone") == 1
+    claims = {claim.job.id: claim for claim in iter(lambda: rows.attempts.claim("w"), None)}
+    assert claims.keys() == {ids["queued"], ids["running"], ids["unstored"]}
+    assert (claims[ids["running"]].attempt, claims[ids["running"]].first) == (2, 10_002)
+    for claim in claims.values():
+        assert rows.finish(claim) is Finish.DONE
+    assert WaiterRegistry(rows.database).forget_unstored() == [ids["unstored"]]
+    assert dict(audit(rows.database)) == {ids[name]: [] for name in ("queued", "running", "ended")}
+    rows.database.engine.dispose()
 
 
 @pytest.mark.parametrize(
