@@ -32,11 +32,7 @@ FRAGMENTS = [
     *FORMULAS,
     *BOLD,
     *ADDRESSES,
-    "\n",
-    "\n\n",
-    "\n\n\n",
-    "\r\n",
-    "\r",
+    *("\n", "\n\n", "\n\n\n", "\r\n", "\r"),
 ]
 PATTERNS = [
     ">", "> ", "[", "![", "[![", "*", "**a ", "_a_", "~~", "`", "$", "$a ", "$$\n", "\\(", "\\[x\n", "\\begin{align}\n",
