@@ -19,7 +19,8 @@ __all__ = ["ChunkReader", "Kind", "Piece"]
 class ChunkReader:
     """Reads one answer. `end` and `finish_reason` stay None when the model never said that it was done.
 
-    `has_text` is whether there was an answer, be it a refusal, `has_reasoning` whether there was any reasoning.
+    `has_text` is whether there was an answer, `has_reasoning` whether there was any reasoning; `refusal` are
+    the words of a refusal.
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,7 @@ class ChunkReader:
         self.usage: dict[str, int] | None = None
         self.has_text = False
         self.has_reasoning = False
+        self.refusal = ""
         self._answer = ThinkTagParser()
         self._reasoning = ThinkTagParser(Kind.REASONING)
         self._surrogate = ""
@@ -75,6 +77,8 @@ class ChunkReader:
             self.has_text, self.has_reasoning = False, True
         elif kind is Kind.REASONING:
             self.has_reasoning = True
+        elif kind is Kind.REFUSAL:
+            self.refusal += text
         elif not self.has_text and text.strip():
             self.has_text = True
 

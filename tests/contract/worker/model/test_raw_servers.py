@@ -25,7 +25,10 @@ FORMAT = {"format": {"type": "json_schema", "name": "number", "schema": SCHEMA}}
 
 
 class Scripted:
-    """Replies by the last user message, each prompt's in turn and its last one again and again."""
+    """Replies by the last user message, each prompt's in turn and its last one again and again.
+
+    A prompt is given whole, or as words that are in it and in none of the others, with ` & ` between.
+    """
 
     def __init__(self) -> None:
         self.replies: dict[str, Sequence[Reply]] = {}
@@ -33,7 +36,9 @@ class Scripted:
         self.server = RawServer(self.reply)
 
     def reply(self, body: dict[str, Any]) -> Reply:
-        prompt = body["messages"][-1]["content"]
+        content = body["messages"][-1]["content"]
+        parts = (name for name in self.replies if " & " in name and all(word in content for word in name.split(" & ")))
+        prompt = content if content in self.replies else next(parts)
         replies = self.replies[prompt]
         self.requests[prompt] += 1
         return replies[min(self.requests[prompt], len(replies)) - 1]
@@ -254,3 +259,72 @@ def test_a_server_that_ignores_the_format_is_asked_once_more_in_words(
         *("json_schema", "json_object", "json_object")
     ]
     assert ["JSON schema" in str(body["messages"][0]) for body in (first, second, third)] == [False, True, True]
+
+
+# -- sections of a report ------------------------------------------------------------------------------------------
+
+SECTIONS: dict[str, tuple[Sequence[Reply], str | None, int]] = {
+    # Name: what the server sends for the second of three sections, the words of its fault, how often it was paid.
+    "aborted section": ([events(chunk("Two."), chunk(finish="abort"), DONE)], "broke the answer off: abort", 3),
+    "section of thoughts": ([events(chunk(reasoning_content="hm"), STOP, DONE)], "only reasoning", 3),
+    "section of nothing": ([events(STOP, DONE)], "The model gave no answer.", 3),
+    "reset behind its end": ([events(chunk("Two."), STOP, end=RESET)], None, 1),
+    "thought in a section": ([events(chunk("hm "), chunk("hm</think>Two."), STOP, gap=0.3)], None, 1),
+    "thoughts, then text": ([events(chunk(reasoning_content="hm"), STOP), answer("Two.")], None, 2),
+}
+
+
+@pytest.fixture(scope="module")
+def reports(scripted: Scripted, penstock: Stack) -> dict[str, str]:
+    """A report of each, all at once."""
+    jobs = {}
+    for name, (replies, *_) in SECTIONS.items():
+        titles: list[dict[str, Any]] = [
+            {"title": title, "brief": "brief", "sources": []} for title in ("First", "Second", "Third")
+        ]
+        scripted.replies |= {
+            f"Plan a report & “{name}”": [answer(json.dumps({"title": "Report", "sections": titles}))],
+            f"Write section 1, & “{name}”": [answer("One.")],
+            f"Write section 2, & “{name}”": replies,
+            f"Write section 3, & “{name}”": [answer("Three.")],
+            f"Summarise & “{name}”": [answer("All.")],
+        }
+        jobs[name] = create(penstock.url, prompt={"id": "report", "variables": {"topic": name}})["id"]
+    return jobs
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_of_a_report_ends_as_its_answer_did(
+    penstock: Stack, talk: openai.OpenAI, scripted: Scripted, reports: dict[str, str], name: str
+) -> None:
+    _, words, requests = SECTIONS[name]
+    response = assert_one_end(penstock.database, reports[name], follow(talk, reports[name]))
+    assert scripted.requests[f"Write section 2, & “{name}”"] == requests
+    text = text_of(response)
+    assert text.startswith("# Report\n\n## First\n\nOne.\n\n")
+    if words is None:
+        assert response["status"] == "completed"
+        assert text.rstrip().endswith("## Second\n\nTwo.\n\n## Third\n\nThree.\n\n## Summary\n\nAll.")
+    else:
+        assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": "section_failed"})
+        assert words in response["penstock"]["faults"]["2"]
+        assert "\n\n## Third\n\nThree." in text
+        assert "Summary" not in text
+
+
+def test_a_refused_section_is_a_part_of_its_own(penstock: Stack, talk: openai.OpenAI, scripted: Scripted) -> None:
+    name = "refused section"
+    titles: list[dict[str, Any]] = [{"title": title, "brief": "brief", "sources": []} for title in ("First", "Second")]
+    scripted.replies |= {
+        f"Plan a report & “{name}”": [answer(json.dumps({"title": "Report", "sections": titles}))],
+        f"Write section 1, & “{name}”": [answer("One.")],
+        f"Write section 2, & “{name}”": [events(chunk(refusal="I cannot."), STOP, DONE)],
+        f"Summarise & “{name}”": [answer("All.")],
+    }
+    prompt = {"id": "report", "variables": {"topic": name}}
+    job = create(penstock.url, prompt=prompt)["id"]
+    response = assert_one_end(penstock.database, job, follow(talk, job))
+    parts = [part for item in response["output"] if item["type"] == "message" for part in item["content"]]
+    assert [part["refusal"] for part in parts if part["type"] == "refusal"] == ["I cannot."]
+    assert "## Second" in text_of(response)
+    assert scripted.requests[f"Write section 2, & “{name}”"] == 1
