@@ -26,7 +26,7 @@ class LocalWorker:
 
     def __init__(self, directory: Path, server: RedisServer, model: DemoModel, **settings: Any) -> None:
         self.database_file = directory / "penstock.db"
-        self.rows = JobFactory(sqlite(directory))
+        self.job_factory = JobFactory(sqlite(directory))
         self.server = server
         self.model = model
         servers = {"redis_url": server.url, "openai_base_url": model.url, "openai_api_key": "demo"}
@@ -35,7 +35,7 @@ class LocalWorker:
         self.context.publisher.start()
 
     def accept(self, text: str = "hello") -> Job:
-        return self.rows.store.accept(OWNER, accepted(input=text, model="demo+rate=0+first=0"))
+        return self.job_factory.store.accept(OWNER, accepted(input=text, model="demo+rate=0+first=0"))
 
     def claim(self, job: Job) -> Claim:
         claim = self.context.attempts.claim_one(job.id, self.context.worker)
@@ -44,9 +44,9 @@ class LocalWorker:
 
     def stored(self, job: Job) -> dict[str, Any]:
         """The response of an ended job, which is what its transcript tells."""
-        row = self.rows.get(job.id)
+        row = self.job_factory.get(job.id)
         assert row.response is not None
-        frames = [frame for page in transcript.read(self.rows.store.transcript(job.id) or b"") for frame in page]
+        frames = [frame for page in transcript.read(self.job_factory.store.transcript(job.id) or b"") for frame in page]
         response: dict[str, Any] = orjson.loads(row.response)
         assert fold(events.events_of(frames)) == response
         return response
@@ -60,4 +60,4 @@ class LocalWorker:
         self.context.publisher.close()
         self.context.redis.close()
         self.context.attempts._database.engine.dispose()
-        self.rows.database.engine.dispose()
+        self.job_factory.database.engine.dispose()

@@ -55,27 +55,27 @@ def test_a_job_runs_to_its_end(worker: LocalWorker) -> None:
     job = worker.accept("an ordinary one [[demo tokens=20]]")
     generate(worker.claim(job), worker.context)
     response = worker.stored(job)
-    assert (response["status"], worker.rows.get(job.id).attempt) == ("completed", 1)
+    assert (response["status"], worker.job_factory.get(job.id).attempt) == ("completed", 1)
     assert text_of(response)
 
 
 @pytest.mark.parametrize("noticed", ["before the claim", "during the wait"])
 def test_a_cancel_while_redis_is_away_ends_the_job(worker: LocalWorker, noticed: str) -> None:
     job = worker.accept()
-    worker.rows.claim(job)
-    worker.rows.requeue(job.id)
+    worker.job_factory.claim(job)
+    worker.job_factory.requeue(job.id)
     worker.server.kill()
     if noticed == "before the claim":
-        worker.rows.store.request_cancel(OWNER, job.id)
+        worker.job_factory.store.request_cancel(OWNER, job.id)
     claim = worker.claim(job)
     thread = threading.Thread(target=generate, args=[claim, worker.context])
     thread.start()
     if noticed == "during the wait":
-        worker.rows.store.request_cancel(OWNER, job.id)
+        worker.job_factory.store.request_cancel(OWNER, job.id)
         wait_for(lambda: len(worker.context.running))
         worker.context.running.stop_unwanted(lambda: worker.context.attempts.held(worker.context.worker))
     thread.join(30)
-    row = worker.rows.get(job.id)
+    row = worker.job_factory.get(job.id)
     assert (row.status, row.attempt) == (Status.CANCELLED, 2)
     worker.server.start()
 
@@ -83,7 +83,7 @@ def test_a_cancel_while_redis_is_away_ends_the_job(worker: LocalWorker, noticed:
 def test_a_job_that_was_deleted_before_its_first_event_leaves_nothing_in_redis(worker: LocalWorker) -> None:
     job = worker.accept("deleted [[demo tokens=20]]")
     claim = worker.claim(job)
-    worker.rows.store.delete(OWNER, job.id)  # the worker is frozen meanwhile
+    worker.job_factory.store.delete(OWNER, job.id)  # the worker is frozen meanwhile
     worker.context.log.delete(job.id)
     generate(claim, worker.context)
     assert worker.keys(job) == []
@@ -95,7 +95,7 @@ def test_a_job_that_was_deleted_while_it_ran_leaves_nothing_in_redis(worker: Loc
     thread = threading.Thread(target=generate, args=[worker.claim(job), worker.context])
     thread.start()
     wait_for(lambda: worker.context.log.tails([job.id])[0] > 10)
-    worker.rows.store.delete(OWNER, job.id)
+    worker.job_factory.store.delete(OWNER, job.id)
     worker.context.log.delete(job.id)
     thread.join(30)
     assert worker.keys(job) == []
@@ -103,7 +103,7 @@ def test_a_job_that_was_deleted_while_it_ran_leaves_nothing_in_redis(worker: Loc
 
 def begun(worker: LocalWorker, job: Job) -> tuple[AttemptContext, Section]:
     """An attempt that has written half an answer."""
-    writer = worker.rows.writer(worker.claim(job))
+    writer = worker.job_factory.writer(worker.claim(job))
     writer.begin()
     section = Section(writer, 0)
     section.write(Kind.TEXT, "half an answer")
@@ -127,11 +127,11 @@ def test_every_claim_ends_the_job_or_lowers_a_budget(worker: LocalWorker) -> Non
     worker.context.attempts.give_up(job.id, first.attempt)
     budget = worker.context.settings.max_attempts
     claims = 1
-    rescues = worker.rows.get(job.id).rescues
-    while worker.rows.get(job.id).status is Status.QUEUED:
+    rescues = worker.job_factory.get(job.id).rescues
+    while worker.job_factory.get(job.id).status is Status.QUEUED:
         generate(worker.claim(job), worker.context)
         claims += 1
-        row = worker.rows.get(job.id)
+        row = worker.job_factory.get(job.id)
         assert row.status.is_terminal or row.rescues == rescues + 1
         rescues = row.rescues
         assert claims <= budget + 2
@@ -145,7 +145,7 @@ def test_a_checkpoint_is_not_answered_before_cancel_and_budget_are_looked_at(wor
         section.finish(partial(attempt.checkpoint, 0, None))
         worker.context.attempts.give_up(job.id, 1)
         if change:
-            with worker.rows.database.write() as connection:
+            with worker.job_factory.database.write() as connection:
                 connection.execute(update(jobs).where(jobs.c.id == job.id).values(change))
         generate(worker.claim(job), worker.context)
         response = worker.stored(job)
@@ -177,7 +177,7 @@ def test_a_drained_job_is_given_back_and_goes_on(worker: LocalWorker) -> None:
     wait_for(lambda: worker.context.log.tails([job.id])[0] > 10)
     worker.context.running.drain(0)
     thread.join(30)
-    row = worker.rows.get(job.id)
+    row = worker.job_factory.get(job.id)
     assert (row.status, row.rescues) == (Status.QUEUED, 0)
 
 

@@ -60,7 +60,7 @@ def failing_claims(worker: LocalWorker) -> Iterator[None]:
 
 
 def status_of(worker: LocalWorker, job: Job) -> Status:
-    return worker.rows.get(job.id).status
+    return worker.job_factory.get(job.id).status
 
 
 def test_all_that_is_queued_is_run_without_any_message(worker: LocalWorker, process: WorkerProcess) -> None:
@@ -85,9 +85,9 @@ def test_there_is_room_for_so_many_and_for_those_that_only_end(worker: LocalWork
         process._look()
     wait_for(lambda: len(worker.context.running) == ROOM)
     ended = worker.accept()
-    worker.rows.claim(ended)
-    worker.rows.requeue(ended.id)
-    worker.rows.store.request_cancel(OWNER, ended.id)
+    worker.job_factory.claim(ended)
+    worker.job_factory.requeue(ended.id)
+    worker.job_factory.store.request_cancel(OWNER, ended.id)
     process._look()
     wait_for(lambda: status_of(worker, ended) is Status.CANCELLED)
     assert len(worker.context.running) == ROOM
@@ -101,6 +101,6 @@ def test_a_process_that_ends_waits_for_what_it_looked_for_itself(worker: LocalWo
     process._drain()
     threading.Thread(target=worker.context.running.drain, args=[0]).start()
     process.close()
-    assert (status_of(worker, job), worker.rows.get(job.id).rescues) == (Status.QUEUED, 0)
+    assert (status_of(worker, job), worker.job_factory.get(job.id).rescues) == (Status.QUEUED, 0)
     process._look()
     assert status_of(worker, job) is Status.QUEUED
