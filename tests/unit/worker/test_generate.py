@@ -43,7 +43,7 @@ class Worker:
     """The parts of a worker process, with its publisher; the test's threads run the jobs."""
 
     def __init__(self, directory: Path, server: RedisServer, model: DemoModel, **variables: object) -> None:
-        self.rows = JobFactory(sqlite(directory))
+        self.job_factory = JobFactory(sqlite(directory))
         self.server = server
         self.model = model
         settings = Settings.load(
@@ -53,7 +53,7 @@ class Worker:
         self.context.publisher.start()
 
     def accept(self, text: str = "hello") -> Job:
-        return self.rows.store.accept(OWNER, accepted(input=text, model="demo+rate=0+first=0"))
+        return self.job_factory.store.accept(OWNER, accepted(input=text, model="demo+rate=0+first=0"))
 
     def claim(self, job: Job) -> Claim:
         claim = self.context.attempts.claim_one(job.id, self.context.worker)
@@ -62,9 +62,9 @@ class Worker:
 
     def stored(self, job: Job) -> dict[str, object]:
         """The response of an ended job, which is what its transcript tells."""
-        row = self.rows.get(job.id)
+        row = self.job_factory.get(job.id)
         assert row.response is not None
-        frames = [frame for page in transcript.read(self.rows.store.transcript(job.id) or b"") for frame in page]
+        frames = [frame for page in transcript.read(self.job_factory.store.transcript(job.id) or b"") for frame in page]
         assert fold(events.events_of(frames)) == orjson.loads(row.response)
         return dict(orjson.loads(row.response))
 
@@ -77,7 +77,7 @@ class Worker:
         self.context.publisher.close()
         self.context.redis.close()
         self.context.attempts._database.engine.dispose()
-        self.rows.database.engine.dispose()
+        self.job_factory.database.engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -102,27 +102,27 @@ def test_a_job_runs_to_its_end(worker: Worker) -> None:
     job = worker.accept("an ordinary one [[demo tokens=20]]")
     generate(worker.claim(job), worker.context)
     response = worker.stored(job)
-    assert (response["status"], worker.rows.get(job.id).attempt) == ("completed", 1)
+    assert (response["status"], worker.job_factory.get(job.id).attempt) == ("completed", 1)
     assert text_of(response)
 
 
 @pytest.mark.parametrize("noticed", ["before the claim", "during the wait"])
 def test_a_cancel_while_redis_is_away_ends_the_job(worker: Worker, noticed: str) -> None:
     job = worker.accept()
-    worker.rows.claim(job)
-    worker.rows.requeue(job.id)
+    worker.job_factory.claim(job)
+    worker.job_factory.requeue(job.id)
     worker.server.kill()
     if noticed == "before the claim":
-        worker.rows.store.request_cancel(OWNER, job.id)
+        worker.job_factory.store.request_cancel(OWNER, job.id)
     claim = worker.claim(job)
     thread = threading.Thread(target=generate, args=[claim, worker.context])
     thread.start()
     if noticed == "during the wait":
-        worker.rows.store.request_cancel(OWNER, job.id)
+        worker.job_factory.store.request_cancel(OWNER, job.id)
         wait_for(lambda: len(worker.context.running))
         worker.context.running.stop_unwanted(lambda: worker.context.attempts.held(worker.context.worker))
     thread.join(30)
-    row = worker.rows.get(job.id)
+    row = worker.job_factory.get(job.id)
     assert (row.status, row.attempt) == (Status.CANCELLED, 2)
     worker.server.start()
 
@@ -130,7 +130,7 @@ def test_a_cancel_while_redis_is_away_ends_the_job(worker: Worker, noticed: str)
 def test_a_job_that_was_deleted_before_its_first_event_leaves_nothing_in_redis(worker: Worker) -> None:
     job = worker.accept("deleted [[demo tokens=20]]")
     claim = worker.claim(job)
-    worker.rows.store.delete(OWNER, job.id)  # the worker is frozen meanwhile
+    worker.job_factory.store.delete(OWNER, job.id)  # the worker is frozen meanwhile
     worker.context.log.delete(job.id)
     generate(claim, worker.context)
     assert worker.keys(job) == []
@@ -142,7 +142,7 @@ def test_a_job_that_was_deleted_while_it_ran_leaves_nothing_in_redis(worker: Wor
     thread = threading.Thread(target=generate, args=[worker.claim(job), worker.context])
     thread.start()
     wait_for(lambda: worker.context.log.tails([job.id])[0] > 10)
-    worker.rows.store.delete(OWNER, job.id)
+    worker.job_factory.store.delete(OWNER, job.id)
     worker.context.log.delete(job.id)
     thread.join(30)
     assert worker.keys(job) == []
@@ -150,7 +150,7 @@ def test_a_job_that_was_deleted_while_it_ran_leaves_nothing_in_redis(worker: Wor
 
 def begun(worker: Worker, job: Job) -> tuple[AttemptContext, Section]:
     """An attempt that has written half an answer."""
-    writer = worker.rows.writer(worker.claim(job))
+    writer = worker.job_factory.writer(worker.claim(job))
     writer.begin()
     section = Section(writer, 0)
     section.write(Kind.TEXT, "half an answer")
@@ -174,11 +174,11 @@ def test_every_claim_ends_the_job_or_lowers_a_budget(worker: Worker) -> None:
     worker.context.attempts.give_up(job.id, first.attempt)
     budget = worker.context.settings.max_attempts
     claims = 1
-    rescues = worker.rows.get(job.id).rescues
-    while worker.rows.get(job.id).status is Status.QUEUED:
+    rescues = worker.job_factory.get(job.id).rescues
+    while worker.job_factory.get(job.id).status is Status.QUEUED:
         generate(worker.claim(job), worker.context)
         claims += 1
-        row = worker.rows.get(job.id)
+        row = worker.job_factory.get(job.id)
         assert row.status.is_terminal or row.rescues == rescues + 1
         rescues = row.rescues
         assert claims <= budget + 2
@@ -192,7 +192,7 @@ def test_a_checkpoint_is_not_answered_before_cancel_and_budget_are_looked_at(wor
         section.finish(partial(attempt.checkpoint, 0, None))
         worker.context.attempts.give_up(job.id, 1)
         if change:
-            with worker.rows.database.write() as connection:
+            with worker.job_factory.database.write() as connection:
                 connection.execute(update(jobs).where(jobs.c.id == job.id).values(change))
         generate(worker.claim(job), worker.context)
         response = worker.stored(job)
@@ -224,7 +224,7 @@ def test_a_drained_job_is_given_back_and_goes_on(worker: Worker) -> None:
     wait_for(lambda: worker.context.log.tails([job.id])[0] > 10)
     worker.context.running.drain(0)
     thread.join(30)
-    row = worker.rows.get(job.id)
+    row = worker.job_factory.get(job.id)
     assert (row.status, row.rescues) == (Status.QUEUED, 0)
 
 
