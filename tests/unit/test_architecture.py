@@ -1,4 +1,4 @@
-"""The rules of the house that no linter knows: sizes, names, and what no file may mention."""
+"""The rules that no linter knows: sizes, names, and what no file may mention."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ LEASE = 15
 @pytest.fixture
 def own_rows(tmp_path: Path) -> Iterator[JobFactory]:
     """A database without the workers of other tests."""
-    rows = JobFactory(sqlite(tmp_path))
-    yield rows
-    rows.database.engine.dispose()
+    job_factory = JobFactory(sqlite(tmp_path))
+    yield job_factory
+    job_factory.database.engine.dispose()
 
 
 @pytest.fixture
