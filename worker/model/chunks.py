@@ -19,7 +19,8 @@ __all__ = ["ChunkReader", "Kind", "Piece"]
 class ChunkReader:
     """Reads one answer. `end` and `finish_reason` stay None when the model never said that it was done.
 
-    `has_text` is whether there was an answer, be it a refusal, `has_reasoning` whether there was any reasoning.
+    `has_text` is whether there was an answer, `has_reasoning` whether there was any reasoning; `refusal` are
+    the words of a refusal.
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,7 @@ class ChunkReader:
         self.usage: dict[str, int] | None = None
         self.has_text = False
         self.has_reasoning = False
+        self.refusal = ""
         self._answer = ThinkTagParser()
         self._reasoning = ThinkTagParser(Kind.REASONING)
         self._surrogate = ""
@@ -75,6 +77,8 @@ class ChunkReader:
             self.has_text, self.has_reasoning = False, True
         elif kind is Kind.REASONING:
             self.has_reasoning = True
+        elif kind is Kind.REFUSAL:
+            self.refusal += text
         elif not self.has_text and text.strip():
             self.has_text = True
 
@@ -86,8 +90,8 @@ class ChunkReader:
         else:
             text, reasoning, refusal = contents_of(content)
         if extras:
-            reasoning += extras.get("reasoning_content") or ""
-            refusal += extras.get("refusal") or ""
+            reasoning += _text_in(extras.get("reasoning_content"))
+            refusal += _text_in(extras.get("refusal"))
         if reasoning:
             yield from self._reasoning.split(self._clean(reasoning))
         yield from self._answer.split(self._clean(text))
@@ -109,12 +113,17 @@ class ChunkReader:
         return whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def _text_in(value: Any) -> str:
+    """The text in a field of a message that may be another library's."""
+    return value if isinstance(value, str) else "".join(contents_of(value))
+
+
 def _usage(metadata: Any) -> dict[str, int]:
     inputs = metadata.get("input_token_details") or {}
     outputs = metadata.get("output_token_details") or {}
     return {
-        "input_tokens": metadata["input_tokens"],
+        "input_tokens": metadata.get("input_tokens") or 0,
         "cached_tokens": inputs.get("cache_read") or 0,
-        "output_tokens": metadata["output_tokens"],
+        "output_tokens": metadata.get("output_tokens") or 0,
         "reasoning_tokens": outputs.get("reasoning") or 0,
     }

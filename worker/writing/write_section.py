@@ -70,7 +70,7 @@ def _write_once(attempt: AttemptContext, section: Section, model_request: ModelR
     except FormatError as error:
         error.usage = answer.usage
         raise
-    if not answer.has_text:
+    if not answer.has_text and not answer.refusal:
         attempt.writer.notes["notice"] = ONLY_REASONING if answer.has_reasoning else NO_ANSWER
     return Outcome(Status.COMPLETED, usage=answer.usage)
 

@@ -15,7 +15,7 @@ import pytest
 from jobs.protocol import events as protocol
 from tests.support.assertions import assert_one_end, follow, types_in
 from tests.support.raw_server import DONE, HOLD, RESET, USAGE, RawServer, Reply, answer, chunk, data, events, http
-from tests.support.stack import Stack, stack, wait_for
+from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create, fetch, request
 
 STOP = chunk(finish="stop")
@@ -25,7 +25,10 @@ FORMAT = {"format": {"type": "json_schema", "name": "number", "schema": SCHEMA}}
 
 
 class Scripted:
-    """Replies by the last user message, each prompt's in turn and its last one again and again."""
+    """Replies by the last user message, each prompt's in turn and its last one again and again.
+
+    A prompt is given whole, or as words that are in it and in none of the others, with ` & ` between.
+    """
 
     def __init__(self) -> None:
         self.replies: dict[str, Sequence[Reply]] = {}
@@ -33,7 +36,9 @@ class Scripted:
         self.server = RawServer(self.reply)
 
     def reply(self, body: dict[str, Any]) -> Reply:
-        prompt = body["messages"][-1]["content"]
+        content = body["messages"][-1]["content"]
+        parts = (name for name in self.replies if " & " in name and all(word in content for word in name.split(" & ")))
+        prompt = content if content in self.replies else next(parts)
         replies = self.replies[prompt]
         self.requests[prompt] += 1
         return replies[min(self.requests[prompt], len(replies)) - 1]
@@ -49,7 +54,7 @@ def scripted() -> Iterator[Scripted]:
 @pytest.fixture(scope="module")
 def penstock(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock that loses patience soon, before that server."""
-    with stack(
+    with running_stack(
         tmp_path_factory.mktemp("raw") / "data",
         OPENAI_BASE_URL=scripted.server.url,
         OPENAI_API_KEY="sk-a-very-secret-key-0123456789",
@@ -64,7 +69,7 @@ def penstock(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def talk(penstock: Stack) -> Iterator[openai.OpenAI]:
+def client(penstock: Stack) -> Iterator[openai.OpenAI]:
     with penstock.client() as client:
         yield client
 
@@ -126,10 +131,10 @@ def ends(scripted: Scripted, penstock: Stack) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ENDS)
 def test_a_job_ends_as_its_answer_did_and_is_paid_no_oftener(
-    penstock: Stack, talk: openai.OpenAI, scripted: Scripted, ends: dict[str, str], name: str
+    penstock: Stack, client: openai.OpenAI, scripted: Scripted, ends: dict[str, str], name: str
 ) -> None:
     _, status, words, requests = ENDS[name]
-    response = assert_one_end(penstock.database, ends[name], follow(talk, ends[name]))
+    response = assert_one_end(penstock.database, ends[name], follow(client, ends[name]))
     reason = response["error"] or response["incomplete_details"] or {}
     assert (response["status"], words in (reason.get("message") or reason.get("reason") or "")) == (status, True), (
         reason
@@ -144,7 +149,7 @@ def test_a_job_ends_as_its_answer_did_and_is_paid_no_oftener(
 # -- waiting -------------------------------------------------------------------------------------------------------
 
 
-def test_a_wait_is_seen_and_can_be_cancelled(penstock: Stack, talk: openai.OpenAI, scripted: Scripted) -> None:
+def test_a_wait_is_seen_and_can_be_cancelled(penstock: Stack, client: openai.OpenAI, scripted: Scripted) -> None:
     scripted.replies["patience"] = [http(429, {"error": {"message": "slow down"}}, "Retry-After: 15")]
     job = create(penstock.url, input="patience")["id"]
     waiting = wait_for(lambda: fetch(penstock.url, f"/v1/responses/{job}")[1]["penstock"].get("waiting"))
@@ -153,7 +158,7 @@ def test_a_wait_is_seen_and_can_be_cancelled(penstock: Stack, talk: openai.OpenA
     assert time.time() < waiting["until"] < time.time() + 20
     assert fetch(penstock.url, f"/v1/responses/{job}")[1]["status"] == "in_progress"
     begun = time.monotonic()
-    assert talk.responses.cancel(job).status == "cancelled"
+    assert client.responses.cancel(job).status == "cancelled"
     assert time.monotonic() - begun < 2
     response = assert_one_end(penstock.database, job)
     assert "waiting" not in response["penstock"]
@@ -164,7 +169,7 @@ def test_a_model_server_that_restarts_is_waited_for(tmp_path: Path) -> None:
     server = RawServer(answer())
     port = int(server.url.split(":")[2].removesuffix("/v1"))
     server.close()
-    with stack(tmp_path / "data", OPENAI_BASE_URL=server_url(port), PENSTOCK_MODEL="raw") as running:
+    with running_stack(tmp_path / "data", OPENAI_BASE_URL=server_url(port), PENSTOCK_MODEL="raw") as running:
         job = create(running.url, input="anybody there?")["id"]
         waiting = wait_for(lambda: fetch(running.url, f"/v1/responses/{job}")[1]["penstock"].get("waiting"))
         assert "refused" in waiting["reason"]
@@ -183,10 +188,10 @@ def server_url(port: int) -> str:
 
 
 def test_an_answer_of_thoughts_alone_is_completed_and_says_so(
-    penstock: Stack, talk: openai.OpenAI, scripted: Scripted
+    penstock: Stack, client: openai.OpenAI, scripted: Scripted
 ) -> None:
     scripted.replies["only thoughts"] = [events(chunk(reasoning_content="hm"), STOP, USAGE, DONE)]
-    response = final(penstock, talk, "only thoughts")
+    response = final(penstock, client, "only thoughts")
     assert (response["status"], text_of(response)) == ("completed", "")
     assert response["penstock"]["notice"] == "The model gave no answer, only reasoning."
     assert scripted.requests["only thoughts"] == 1
@@ -196,12 +201,12 @@ def test_an_answer_of_thoughts_alone_is_completed_and_says_so(
 
 @pytest.mark.parametrize("before", [chunk("hm "), chunk(reasoning_content="hm ")], ids=["text", "reasoning"])
 def test_a_thought_that_nothing_opened_is_taken_back(
-    penstock: Stack, talk: openai.OpenAI, scripted: Scripted, before: bytes, request: pytest.FixtureRequest
+    penstock: Stack, client: openai.OpenAI, scripted: Scripted, before: bytes, request: pytest.FixtureRequest
 ) -> None:
     prompt = request.node.name
     scripted.replies[prompt] = [events(before, chunk("more"), chunk("</think>\n\nYes."), STOP, DONE, gap=0.3)]
     job = create(penstock.url, input=prompt)["id"]
-    seen = follow(talk, job)
+    seen = follow(client, job)
     response = assert_one_end(penstock.database, job, seen)
     assert (response["status"], text_of(response)) == ("completed", "Yes.")
     thought, message = response["output"]
@@ -213,10 +218,10 @@ def test_a_thought_that_nothing_opened_is_taken_back(
     assert scripted.requests[prompt] == 1
 
 
-def test_a_refusal_is_a_part_of_its_own(penstock: Stack, talk: openai.OpenAI, scripted: Scripted) -> None:
+def test_a_refusal_is_a_part_of_its_own(penstock: Stack, client: openai.OpenAI, scripted: Scripted) -> None:
     scripted.replies["forbidden"] = [events(chunk(refusal="I can"), chunk(refusal="not."), STOP, USAGE, DONE, gap=0.3)]
     job = create(penstock.url, input="forbidden")["id"]
-    seen = follow(talk, job)
+    seen = follow(client, job)
     response = assert_one_end(penstock.database, job, seen)
     (message,) = response["output"]
     assert (response["status"], message["content"]) == ("completed", [{"type": "refusal", "refusal": "I cannot."}])
@@ -225,7 +230,7 @@ def test_a_refusal_is_a_part_of_its_own(penstock: Stack, talk: openai.OpenAI, sc
     assert types_in(seen)[3:8] == [f"response.{kind}" for kind in kinds]
     (done,) = [event for event in seen if event.type == "response.refusal.done"]
     assert done.refusal == "I cannot."
-    assert talk.responses.retrieve(job).output_text == ""
+    assert client.responses.retrieve(job).output_text == ""
     for suffix in (".md", ".txt", ".html", ""):
         with request(penstock.url, f"/jobs/{job}{suffix}") as page:
             assert "I cannot." in page.read().decode()
@@ -234,23 +239,92 @@ def test_a_refusal_is_a_part_of_its_own(penstock: Stack, talk: openai.OpenAI, sc
     turns = [{"role": "user", "content": "forbidden"}, message, {"role": "user", "content": "why not?"}]
     for body in ({"input": turns}, {"input": "why not?", "previous_response_id": job}):
         again = create(penstock.url, **body)["id"]
-        assert assert_one_end(penstock.database, again, follow(talk, again))["status"] == "completed"
+        assert assert_one_end(penstock.database, again, follow(client, again))["status"] == "completed"
         assert [turn["content"] for turn in scripted.server.bodies[-1]["messages"]] == [
             *("forbidden", "I cannot.", "why not?")
         ]
 
 
 def test_a_server_that_ignores_the_format_is_asked_once_more_in_words(
-    penstock: Stack, talk: openai.OpenAI, scripted: Scripted
+    penstock: Stack, client: openai.OpenAI, scripted: Scripted
 ) -> None:
     scripted.replies["a number"] = [answer("It is five."), answer('{"n": 5}')]
-    response = final(penstock, talk, "a number", text=FORMAT)
+    response = final(penstock, client, "a number", text=FORMAT)
     assert (response["status"], response["penstock"]["parsed"]) == ("completed", {"n": 5})
     assert response["usage"]["output_tokens"] == 6  # both answers were paid for
     scripted.replies["another"] = [answer('{"n": 6}')]
-    assert final(penstock, talk, "another", text=FORMAT)["penstock"]["parsed"] == {"n": 6}
+    assert final(penstock, client, "another", text=FORMAT)["penstock"]["parsed"] == {"n": 6}
     first, second, third = scripted.server.bodies[-3:]
     assert [body["response_format"]["type"] for body in (first, second, third)] == [
         *("json_schema", "json_object", "json_object")
     ]
     assert ["JSON schema" in str(body["messages"][0]) for body in (first, second, third)] == [False, True, True]
+
+
+# -- sections of a report ------------------------------------------------------------------------------------------
+
+SECTIONS: dict[str, tuple[Sequence[Reply], str | None, int]] = {
+    # Name: what the server sends for the second of three sections, the words of its fault, how often it was paid.
+    "aborted section": ([events(chunk("Two."), chunk(finish="abort"), DONE)], "broke the answer off: abort", 3),
+    "section of thoughts": ([events(chunk(reasoning_content="hm"), STOP, DONE)], "only reasoning", 3),
+    "section of nothing": ([events(STOP, DONE)], "The model gave no answer.", 3),
+    "reset behind its end": ([events(chunk("Two."), STOP, end=RESET)], None, 1),
+    "thought in a section": ([events(chunk("hm "), chunk("hm</think>Two."), STOP, gap=0.3)], None, 1),
+    "thoughts, then text": ([events(chunk(reasoning_content="hm"), STOP), answer("Two.")], None, 2),
+}
+
+
+@pytest.fixture(scope="module")
+def reports(scripted: Scripted, penstock: Stack) -> dict[str, str]:
+    """A report of each, all at once."""
+    jobs = {}
+    for name, (replies, *_) in SECTIONS.items():
+        titles: list[dict[str, Any]] = [
+            {"title": title, "brief": "brief", "sources": []} for title in ("First", "Second", "Third")
+        ]
+        scripted.replies |= {
+            f"Plan a report & “{name}”": [answer(json.dumps({"title": "Report", "sections": titles}))],
+            f"Write section 1, & “{name}”": [answer("One.")],
+            f"Write section 2, & “{name}”": replies,
+            f"Write section 3, & “{name}”": [answer("Three.")],
+            f"Summarise & “{name}”": [answer("All.")],
+        }
+        jobs[name] = create(penstock.url, prompt={"id": "report", "variables": {"topic": name}})["id"]
+    return jobs
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_of_a_report_ends_as_its_answer_did(
+    penstock: Stack, talk: openai.OpenAI, scripted: Scripted, reports: dict[str, str], name: str
+) -> None:
+    _, words, requests = SECTIONS[name]
+    response = assert_one_end(penstock.database, reports[name], follow(talk, reports[name]))
+    assert scripted.requests[f"Write section 2, & “{name}”"] == requests
+    text = text_of(response)
+    assert text.startswith("# Report\n\n## First\n\nOne.\n\n")
+    if words is None:
+        assert response["status"] == "completed"
+        assert text.rstrip().endswith("## Second\n\nTwo.\n\n## Third\n\nThree.\n\n## Summary\n\nAll.")
+    else:
+        assert (response["status"], response["incomplete_details"]) == ("incomplete", {"reason": "section_failed"})
+        assert words in response["penstock"]["faults"]["2"]
+        assert "\n\n## Third\n\nThree." in text
+        assert "Summary" not in text
+
+
+def test_a_refused_section_is_a_part_of_its_own(penstock: Stack, talk: openai.OpenAI, scripted: Scripted) -> None:
+    name = "refused section"
+    titles: list[dict[str, Any]] = [{"title": title, "brief": "brief", "sources": []} for title in ("First", "Second")]
+    scripted.replies |= {
+        f"Plan a report & “{name}”": [answer(json.dumps({"title": "Report", "sections": titles}))],
+        f"Write section 1, & “{name}”": [answer("One.")],
+        f"Write section 2, & “{name}”": [events(chunk(refusal="I cannot."), STOP, DONE)],
+        f"Summarise & “{name}”": [answer("All.")],
+    }
+    prompt = {"id": "report", "variables": {"topic": name}}
+    job = create(penstock.url, prompt=prompt)["id"]
+    response = assert_one_end(penstock.database, job, follow(talk, job))
+    parts = [part for item in response["output"] if item["type"] == "message" for part in item["content"]]
+    assert [part["refusal"] for part in parts if part["type"] == "refusal"] == ["I cannot."]
+    assert "## Second" in text_of(response)
+    assert scripted.requests[f"Write section 2, & “{name}”"] == 1
