@@ -136,7 +136,7 @@ class AttemptBegun(TypedDict):
     reason: str | None
 
 
-class Curve(TypedDict):
+class RateCurve(TypedDict):
     """How many characters the model said in each slot of time."""
 
     slot_seconds: int
@@ -176,7 +176,7 @@ class Progress(TypedDict):
     tokens_per_second: NotRequired[float]
     eta_seconds: NotRequired[int | None]
     timing: NotRequired[Timing]
-    curve: NotRequired[Curve]
+    curve: NotRequired[RateCurve]
     progress: NotRequired[SectionsDone]
     parsed: NotRequired[Any]
     parts: NotRequired[dict[str, str]]
