@@ -145,7 +145,7 @@ def test_a_log_that_viewers_have_seen_more_of_is_not_gone_on_with(
     log.take(first.claim.job.id, 1)
     log.append([Append(first.claim.job.id, 1, 0, 0, frames_of(first)[:cut])])
     first.buffer.acknowledge(len(frames_of(first)) - 1)
-    job_factory.attempts.note_progress([first.note()])
+    job_factory.attempts.note_progress([first.note(log.server_id())])
     if checkpointed:
         section.finish(lambda items: job_factory.attempts.checkpoint(first.claim, Checkpoint(0, items, None)))
     claim = job_factory.rescue(first.claim)
@@ -196,3 +196,32 @@ def test_a_replaced_run_without_thoughts_does_not_bring_those_of_an_older_run_ba
     items: list[str] = []
     again.finish(lambda committed: items.extend(item["id"] for item in committed))
     assert [item["id"] for item in fold(events_of(second))["output"]] == items
+
+
+@pytest.mark.parametrize("evidence", ["none", "another server", "removed entries"])
+def test_a_redis_that_is_not_the_one_it_was_has_perhaps_forgotten(
+    job_factory: JobFactory, log: EventLog, redis_server: RedisServer, evidence: str
+) -> None:
+    first = half_written(job_factory, "half")
+    job = first.claim.job.id
+    log.take(job, 1)
+    log.append([Append(job, 1, 0, 0, frames_of(first))])
+    server_id = "of before" if evidence == "another server" else log.server_id()
+    job_factory.attempts.note_progress([first.note(server_id)])
+    frames = frames_of(first)
+    if evidence == "removed entries":
+        frames = frames[:-1]
+        with redis.Redis.from_url(redis_server.url) as client:
+            client.xdel(f"{channel(job)}:log", f"{len(frames)}-1")
+    state = Log.WHOLE if evidence == "none" else Log.SHORT
+    assert resume.read_log(job_factory.rescue(first.claim), log, Cancellation()) == FoundLog(state, frames)
+
+
+def test_a_drained_attempt_says_how_far_it_came(job_factory: JobFactory, log: EventLog) -> None:
+    first = half_written(job_factory, "half")
+    job = first.claim.job.id
+    log.take(job, 1)
+    log.append([Append(job, 1, 0, 0, frames_of(first))])
+    job_factory.attempts.note_progress([first.note("a server that was stopped meanwhile")])
+    job_factory.attempts.give_back(first.claim, first.buffer.freeze())
+    assert resume.read_log(job_factory.claim(first.claim.job), log, Cancellation()).state is Log.WHOLE
