@@ -10,6 +10,7 @@ from jobs.requests.prompts import Prompts
 from jobs.settings import Settings
 from jobs.storage.api_keys import ApiKeys
 from jobs.storage.database import Database
+from jobs.storage.sessions import Sessions
 from jobs.storage.store import Store
 from jobs.storage.waiters import WaiterRegistry
 from jobs.transport.event_log import EventLog
@@ -19,6 +20,7 @@ from web.live.lru_cache import LruCache
 from web.live.rendered_item import RenderedItem, weight
 from web.model_choice import ModelChoice
 from web.model_health import model_servers
+from web.open_streams import OpenStreams
 from web.relay.follow import Relay
 from web.relay.subscriber import Subscriber
 from web.waiters import Waiters
@@ -45,6 +47,9 @@ class WebContext:
         self.database = Database(settings.database)
         self.store = Store(self.database)
         self.keys = ApiKeys(self.database)
+        self.sessions = Sessions(self.database)
+        self.open_streams = OpenStreams()
+        self.open_streams.start()
         # Of bounded size: when all viewers have to look at their logs at once, each would open a connection for good.
         pool = redis.BlockingConnectionPool.from_url(
             url,
