@@ -23,6 +23,7 @@ from web.pages.jobs import JobsPage
 from web.pages.layout import Layout
 from web.pages.signin import SignIn
 from web.pages.system import SystemPage
+from web.request import Request
 from web.routes import ROUTES, Access
 from web.security_headers import add_security_headers
 
@@ -34,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.load()
     context = WebContext(settings)
     app = Flask(__name__)
+    app.request_class = Request
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     errors.register(app)
     auth.set_up_cookies(app, settings)

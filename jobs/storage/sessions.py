@@ -1,4 +1,4 @@
-"""Sessions of browsers that have signed in: each stands for a key, until it is ended or expires or the key is revoked."""
+"""Sessions of browsers that have signed in: each stands for a key until it is ended, expires, or the key is revoked."""
 
 from __future__ import annotations
 

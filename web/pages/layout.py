@@ -50,7 +50,7 @@ class Layout:
         choice = request.form.get("language", "")
         if choice not in LANGUAGES:
             raise InvalidRequest(f"'language' must be one of {', '.join(LANGUAGES)}.", param="language")
-        answer = redirect(place_here(request.form.get("next", "")), 303)
+        answer = redirect(place_here(request.form.get("next", ""), url_for("home.show")), 303)
         answer.set_cookie(
             COOKIE,
             choice,
@@ -68,6 +68,6 @@ def _address() -> str:
     return request.script_root + request.full_path.rstrip("?") if request.method == "GET" else url_for("home.show")
 
 
-def place_here(address: str, otherwise: str = "home.show") -> str:
-    """An address to go back to, if it is one on this site; else that of another endpoint."""
-    return address if _OURS.fullmatch(address) else url_for(otherwise)
+def place_here(address: str, otherwise: str = "/") -> str:
+    """An address to go back to, if it is one on this site."""
+    return address if _OURS.fullmatch(address) else otherwise
