@@ -14,6 +14,11 @@ from tests.support.stack import Stack, running_stack
 _turns = Turns()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Slow kinds of tests by flag."""
+    parser.addoption("--attempt-runs", help="how many runs the machine of attempts takes (default: a short choice)")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     """Begin a test when it is its turn. First of all hooks: its time limit counts from then."""
