@@ -69,7 +69,7 @@ class ChunkReader:
         reason = chunk.response_metadata.get("finish_reason")
         if reason and (end := settled(self.end, end_of(reason))) is not self.end:
             self.end = end
-            self.finish_reason = str(reason)
+            self.finish_reason = str(reason).encode("utf-8", "replace").decode()
 
     def _note_text(self, piece: Piece) -> None:
         kind, text = piece
