@@ -113,8 +113,9 @@ class Fold:
         elif kind == events.ITEM_ADDED:
             self._open(event)
         elif kind == events.ITEM_DONE:
-            item, wire = self.items[event["output_index"]], event["item"]
-            item.status, item.ended = wire["status"], wire["penstock"].get("ended")
+            item = self.items[event["output_index"]]
+            item.status = event["item"]["status"]
+            item.ended = event["item"]["penstock"].get("ended")
         elif kind in (events.PART_ADDED, events.SUMMARY_ADDED):
             item = self.items[event["output_index"]]
             item.parts.append(Part(event["part"]["type"]))
@@ -124,7 +125,8 @@ class Fold:
             self._part(event).done = True
 
     def _open(self, event: Event) -> None:
-        wire, index = event["item"], event["output_index"]
+        wire = event["item"]
+        index = event["output_index"]
         place = wire["penstock"]
         known = {name: place.get(name) for name in _PLACE}
         self.items[index] = Item(wire["id"], wire["type"], index, place["section"], **known, status=wire["status"])

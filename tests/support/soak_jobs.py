@@ -19,7 +19,7 @@ from tests.support.stack import DemoModel
 
 SECTIONS = 3
 PROMPT_NAME = "soak"
-# The topic is the task's own words, so that the model's ledger tells whose section it was asked for.
+# The topic is the job's own words, so that the model's ledger tells whose section it was asked for.
 PROMPT = f"""
 id = "{PROMPT_NAME}"
 version = "1"
@@ -49,7 +49,7 @@ _WORDS = ("water", "wheel", "stream", "gate", "stone", "mill", "river", "spring"
 
 @dataclass
 class SoakJob:
-    """One job of the soak, and what its viewers have seen of it. `text` is like no other task's."""
+    """One job of the soak, and what its viewers have seen of it. `text` is like no other job's."""
 
     text: str
     is_report: bool
@@ -61,7 +61,7 @@ class SoakJob:
 
     @classmethod
     def draw(cls, number: int, chance: random.Random) -> SoakJob:
-        """A new task."""
+        """A new job."""
         text = f"{number} {' '.join(chance.choices(_WORDS, k=chance.randint(8, 40)))}"
         think = chance.choice(["", " think=20"])
         return cls(text, chance.random() < 0.2, f"[[demo echo rate={chance.randint(30, 80)}{think}]]")

@@ -33,8 +33,8 @@ from tests.support.up import clean_environment
 
 T = TypeVar("T")
 
-# From a worker's start until it takes jobs, on a machine that has much else to do.
-WORKER_SECONDS = 60
+# From a process's start until it answers, on a machine that has much else to do.
+START_SECONDS = 60
 
 
 def wait_for(look: Callable[[], T | None], seconds: float = 20) -> T:
@@ -124,7 +124,7 @@ class Stack:
     def await_worker(self, worker: Process) -> None:
         """Wait until a worker is ready or has been killed; fails with the end of its log when it does not come up."""
         try:
-            wait_for(lambda: b" ready." in worker.log.read_bytes() or not worker.is_running, WORKER_SECONDS)
+            wait_for(lambda: b" ready." in worker.log.read_bytes() or not worker.is_running, START_SECONDS)
             assert worker.exit_code in (None, -signal.SIGKILL)
         except AssertionError as error:
             raise AssertionError(worker.exit_reason) from error
@@ -166,7 +166,7 @@ class Stack:
         argv = [*WEB, f"fd://{listener.fd}"]
         web = Process(argv, self.directory / f"web{number}.log", self._environment(), (listener.fd,))
         self.webs.append(web)
-        with urlopen(f"{listener.url}/healthz", timeout=30):
+        with urlopen(f"{listener.url}/healthz", timeout=START_SECONDS):
             return web
 
     @property
