@@ -33,7 +33,9 @@ class Section:
         `answer` is the kind of piece that it is there for: TEXT, or PLAN for one that holds just a plan.
         """
         self._writer = writer
-        self.number, self.title, self._answer = number, title, answer
+        self.number = number
+        self.title = title
+        self._answer = answer
         kinds = {"reasoning": answer if answer is Kind.PLAN else Kind.REASONING, "message": Kind.TEXT}
         items = writer.items(number)
         self._open = {kinds[item.type]: item for item in items if item.status == "in_progress"}
