@@ -140,11 +140,11 @@ def restore(writer: EventWriter, checkpoint: Checkpoint) -> None:
         writer.close_item(item, "completed", wire["penstock"].get("ended"))
 
 
-def _parts(wire: Mapping[str, Any]) -> list[Mapping[str, str]]:
+def _parts(wire: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [*wire.get("summary", ()), *wire["content"]]
 
 
-def _begins(item: Item, parts: Sequence[Mapping[str, str]]) -> bool:
+def _begins(item: Item, parts: Sequence[Mapping[str, Any]]) -> bool:
     """Whether an item holds nothing but what these parts begin with."""
     return len(item.parts) <= len(parts) and all(
         part.type == whole["type"]

@@ -38,7 +38,7 @@ def one_line(title: str) -> str:
 def clean_title(title: str) -> str:
     """A title without marks of headings and bold, without quotes around it and without a number before it."""
     text = one_line(title)
-    while (bare := _without_number(without_marks(text))) != text:
+    while (bare := without_number(without_marks(text))) != text:
         text = bare
     return text
 
@@ -91,7 +91,8 @@ def without_marks(text: str) -> str:
     return text.rstrip(" :：") or text
 
 
-def _without_number(text: str) -> str:
+def without_number(text: str) -> str:
+    """A title without the number before it, unless it is nothing else."""
     number = _NUMBER.match(text)
     rest = text[number.end() :] if number else text
     return rest if re.search(r"\w", rest) else text
