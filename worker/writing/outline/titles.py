@@ -25,6 +25,10 @@ _NUMBER = re.compile(
 # Numbers only where they count the sections: "1 Causes" or "C. elegans" alone may be a title.
 _POSITION = re.compile(r"([0-9]{1,2}(?:\.[0-9]+)*|[IVX]{1,5}|[A-Z])(?:[.)、：:]\s*|\s+)(?=\S)")
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV", "XV")
+# An item of a list or a quotation is part of a text, even if it reads like the title.
+_ITEM = re.compile(r"\s*(?:[-*+•]\s|>)")
+# The tags of a heading, its anchor, and the escape of the dot behind its number.
+_AROUND_HEADING = re.compile(r"</?h[1-6][^<>]{0,80}>|\s*\{#[^{}]{0,80}\}\s*$|\\(?=[.)])", re.IGNORECASE)
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _LINK = re.compile(r"!?\[([^\[\]]+)\]\([^()\s]*\)")
 _PAIRS = ("**", "__", "*", "_", "`", '"', "'", "“”", "‘’", "「」", "«»", "【】")
@@ -46,7 +50,10 @@ def clean_title(title: str) -> str:
 def repeats_title(line: str, title: str) -> bool:
     """Whether a line is nothing but this title, however it is marked and numbered."""
     key = title_key(title)
-    return bool(key) and key in (title_key(line), title_key(_POSITION.sub("", without_marks(one_line(line)), count=1)))
+    if not key or _ITEM.match(line):
+        return False
+    words = _AROUND_HEADING.sub("", line)
+    return key in (title_key(words), title_key(_POSITION.sub("", without_marks(one_line(words)), count=1)))
 
 
 def title_key(title: str) -> str:

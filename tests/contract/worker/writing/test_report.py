@@ -196,11 +196,12 @@ def test_a_section_has_started_when_its_text_comes(planned: Stack) -> None:
     def begun() -> Any:
         found: Any = client.responses.retrieve(job.id)
         sections = found.penstock.get("progress", {}).get("sections", [])
-        return sections if len([one for one in sections if one["started"] is not None]) == 2 else None
+        return sections if len([one for one in sections if one["status"] == "in_progress"]) == 2 else None
 
     first, second, third, summary = wait_for(begun)
     for written in (first, second):
         assert (written["status"], written["ended"]) == ("in_progress", None)
+        assert written["started"] is not None
     for waiting in (third, summary):
         assert (waiting["status"], waiting["started"], waiting["ended"]) == ("queued", None, None)
     # How far a running job is, and its pace, stand in its row after two seconds.
