@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     prices: dict[str, Price] = {}
     prompts: Path | None = None
     demo: bool = False
-    worker_id: str = ""
+    worker_id: str = Field("", max_length=64)
 
     concurrency: int = Field(100, ge=1, le=1000)
     section_concurrency: int = Field(8, ge=1, le=64)

@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobs.protocol.fold import Item
+from jobs.protocol.wire import SectionProgress, SectionsDone
 
 _TELLING_WORDS = 30
 # A worker tells every few seconds what a job waits for; one that died tells nothing more.
 _STALE_WAIT_SECONDS = 5.0
 
 
-def progress(items: Iterable[Item]) -> dict[str, Any]:
+def progress(items: Iterable[Item]) -> SectionsDone:
     """Of a job's items: how many sections are done, of how many; and each with its title, status, words and times."""
     answers = {item.section: item for item in sorted(items, key=lambda item: item.index) if item.type == "message"}
-    sections: list[dict[str, Any]] = [
+    sections: list[SectionProgress] = [
         {
             "section": number,
             "title": item.title,

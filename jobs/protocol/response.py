@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.job import Job, Status
-from jobs.protocol import events
+from jobs.protocol import events, wire
 from jobs.requests.job_request import UNCHANGED_FIELDS, JobRequest
 from jobs.requests.prompts import RenderedPrompt
 
@@ -55,7 +55,7 @@ def initial(job_id: str, created_at: float, request: JobRequest) -> dict[str, An
     }
 
 
-def _prompt(prompt: RenderedPrompt) -> dict[str, Any]:
+def _prompt(prompt: RenderedPrompt) -> wire.PromptUsed:
     # The clients' type for a variable is text.
     variables = {name: str(value) for name, value in prompt.variables.items()}
     return {"id": prompt.id, "version": prompt.version, "variables": variables}
@@ -123,7 +123,7 @@ def in_range(counts: Mapping[str, int]) -> dict[str, int]:
     return {name: max(0, min(count, _HIGHEST_COUNT)) for name, count in counts.items()}
 
 
-def usage(counts: Mapping[str, int]) -> dict[str, Any]:
+def usage(counts: Mapping[str, int]) -> wire.Usage:
     """Token counts in the shape of the wire."""
     read = in_range(counts)
     return {
