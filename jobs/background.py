@@ -26,6 +26,6 @@ def repeat(name: str, step: Callable[[], object], *, pause: float = 1.0) -> None
 
 
 def log_error(what: str, error: Exception) -> None:
-    """Log an error by its type and the way to it; its message may quote a prompt."""
+    """Log an error by its type and its place in the code; its message may quote a prompt."""
     way = " > ".join(f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__))
     _log.warning("%s: %s at %s", what, type(error).__name__, way)  # invariant 10

@@ -73,7 +73,7 @@ class EventLog:
         """Write many jobs' batches in one round trip; one answer each, in order.
 
         Sending a batch again is harmless: numbers that are there are skipped and not published twice. A call
-        that could not be made, or of which nobody knows, is FAILED and is simply sent again.
+        that failed, or whose answer was lost, is FAILED and is simply sent again.
         """
         calls = [_append_call(batch) for batch in batches]
         try:

@@ -207,12 +207,12 @@ class Soak:
 
 def _processes(data: Path) -> list[psutil.Process]:
     """All web and worker processes of the Penstock with this data directory, orphans too."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.environ().get("PENSTOCK_DATA") == str(data):
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def _is_alone(process: psutil.Process) -> bool:

@@ -40,10 +40,10 @@ START_SECONDS = 60
 def wait_for(look: Callable[[], T | None], seconds: float = 20) -> T:
     """The first true value that `look` gives; fails when there is none within `seconds`."""
     deadline = time.monotonic() + seconds
-    while not (found := look()):
+    while not (value := look()):
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.02)
-    return found
+    return value
 
 
 class DemoModel:
