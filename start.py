@@ -109,14 +109,14 @@ def set_up(lock: str) -> None:
 
 def outdated(lock: str) -> set[str]:
     """The parts of `.venv` that are not what `lock` asks for: all of them when it is missing or half made."""
-    made = stamped_parts()
-    return {part for part, value in wanted_parts(lock).items() if made.get(part) != value}
+    present = stamped_parts()
+    return {part for part, value in wanted_parts(lock).items() if present.get(part) != value}
 
 
 def serves(lock: str) -> bool:
     """Whether `.venv` can be used for what `lock` is for, be it with other versions than are pinned now."""
-    made, wanted = stamped_parts(), wanted_parts(lock)
-    return made.get("python") == wanted["python"] and set(wanted) <= set(made)
+    present, pinned = stamped_parts(), wanted_parts(lock)
+    return present.get("python") == pinned["python"] and set(pinned) <= set(present)
 
 
 def wanted_parts(lock: str) -> dict[str, str]:
@@ -145,21 +145,21 @@ def build(lock: str, parts: set[str]) -> None:
     is_usable = uv or (BIN / "pip").exists()  # a .venv that uv made has no pip
     environment = DRAFT if parts & {"python", RUNTIME} or not is_usable else VENV
     create, install = uv_commands(uv, environment) if uv else pip_commands(environment)
-    made = stamped_parts()
+    present = stamped_parts()
     if environment == DRAFT:
         say("Setting up .venv (once, about 30 s) ...")
-        made = {}
+        present = {}
         shutil.rmtree(DRAFT, ignore_errors=True)
         run(*create)
     else:
         say("Bringing .venv up to date ...")
         # What is interrupted is done again; the packages that the product runs on are not touched.
-        write_stamp(VENV, {part: "unfinished" if part in parts else value for part, value in made.items()})
-    if not made or DEVELOPMENT in parts:
+        write_stamp(VENV, {part: "unfinished" if part in parts else value for part, value in present.items()})
+    if not present or DEVELOPMENT in parts:
         run(*install, "--require-hashes", "--requirement", lock)
     # Not isolated: the lock holds the build backend too, and an isolated build would fetch it unhashed.
     run(*install, "--no-deps", "--no-build-isolation", "--editable", ".")
-    write_stamp(environment, {**made, **wanted_parts(lock)})
+    write_stamp(environment, {**present, **wanted_parts(lock)})
     if environment == DRAFT:
         move_into_place()
 

@@ -115,14 +115,14 @@ def by_hand(folder: Path, model_url: str) -> Iterator[System]:
 
 def first_token(system: System) -> float:
     """Milliseconds from the question to the first text that a viewer has; the median of some jobs."""
-    found = []
+    durations = []
     for number in range(_FIRSTS):
         began = time.perf_counter()
         events = system.view(system.begin(f"question {number} [[demo rate={_RATE} tokens=10]]"))
         next(text for _, text in events if text)
-        found.append((time.perf_counter() - began) * 1000)
+        durations.append((time.perf_counter() - began) * 1000)
         deque(events, maxlen=0)  # to its end, so that it is not in the next one's way
-    return median(found)
+    return median(durations)
 
 
 def load(system: System, jobs: int, viewers: int, rate: int, tokens: int) -> dict[str, float]:
@@ -169,7 +169,7 @@ def measured(system: System, tokens: int) -> dict[str, float]:
 
 def main(tokens: int = 1000, times: int = 3) -> None:
     """Measure both in turns and print the least of each row; takes some eight minutes."""
-    found: dict[str, list[dict[str, float]]] = {"by hand": [], "Penstock": []}
+    runs: dict[str, list[dict[str, float]]] = {"by hand": [], "Penstock": []}
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "data") as running:
         theirs = Path(folder) / "by_hand"
         theirs.mkdir()
@@ -179,10 +179,10 @@ def main(tokens: int = 1000, times: int = 3) -> None:
                 first_token(system)  # the first jobs pay for what is imported late
             for _ in range(times):
                 for name, system in systems.items():
-                    found[name].append(measured(system, tokens))
+                    runs[name].append(measured(system, tokens))
     print(f"{f'CPU s for 1,000 tokens; least of {times}':42} {'by hand':>9} {'Penstock':>9} {'factor':>7}")
-    for row in found["Penstock"][0]:
-        hand, ours = (min(run[row] for run in found[name]) for name in found)
+    for row in runs["Penstock"][0]:
+        hand, ours = (min(run[row] for run in runs[name]) for name in runs)
         print(f"{row:42} {hand:9.2f} {ours:9.2f} " + (f"{hand / ours:7.1f}" if ours else f"{'-':>7}"))
 
 

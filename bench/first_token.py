@@ -35,12 +35,12 @@ def penstock(client: openai.OpenAI, *, page: bool) -> Callable[[int], float]:
 
     def first(number: int) -> float:
         def texts() -> Iterator[str]:
-            asked = f"question {number}"
+            question = f"question {number}"
             if page:
-                job = client.responses.create(model=_MODEL, input=asked, background=True)
+                job = client.responses.create(model=_MODEL, input=question, background=True)
                 stream = client.responses.retrieve(job.id, stream=True)
             else:
-                stream = client.responses.create(model=_MODEL, input=asked, background=True, stream=True)
+                stream = client.responses.create(model=_MODEL, input=question, background=True, stream=True)
             for event in stream:
                 yield str(getattr(event, "delta", "")) if event.type == TEXT_DELTA else ""
 

@@ -61,8 +61,8 @@ def traced(models: Models, tokens: int, write: Write) -> Counter[str]:
 
 
 def _owner(calls: tracemalloc.Traceback) -> str:
-    found = (owner for call in reversed(calls) for place, owner in _OWNERS.items() if place in call.filename)
-    return next(found, "other")
+    owners = (owner for call in reversed(calls) for place, owner in _OWNERS.items() if place in call.filename)
+    return next(owners, "other")
 
 
 def forgotten(_kind: Kind, _text: str) -> None:
@@ -135,8 +135,8 @@ def whole_worker(folder: Path, tokens: int) -> dict[str, int]:
 def answer_of(model: DemoModel, question: str) -> str | None:
     """What the model says to this, which is always the same."""
     with openai.OpenAI(base_url=model.url, api_key="demo") as client:
-        said = client.chat.completions.create(model="demo", messages=[{"role": "user", "content": question}])
-    return said.choices[0].message.content
+        answer = client.chat.completions.create(model="demo", messages=[{"role": "user", "content": question}])
+    return answer.choices[0].message.content
 
 
 def main() -> None:

@@ -103,9 +103,9 @@ def of_viewers(running: Stack) -> dict[str, float]:
 
     rows: dict[str, float] = {}
     for name, path in {"page": "/jobs/{}/live", "API": "/v1/responses/{}?stream=true"}.items():
-        one, many = (spent(running, follow(path), viewers) for viewers in (1, _VIEWERS))
-        rows |= {f"web, CPU s for 1 viewer of the {name}": one, f"... for {_VIEWERS} of the {name}": many}
-        rows[f"... for each viewer of the {name} more"] = (many - one) / (_VIEWERS - 1)
+        single, several = (spent(running, follow(path), viewers) for viewers in (1, _VIEWERS))
+        rows |= {f"web, CPU s for 1 viewer of the {name}": single, f"... for {_VIEWERS} of the {name}": several}
+        rows[f"... for each viewer of the {name} more"] = (several - single) / (_VIEWERS - 1)
     return rows
 
 

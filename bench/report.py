@@ -36,10 +36,10 @@ content = "Summarise the report about “{{topic}}” [[demo tokens=100]]"
 """
 
 
-def watch(client: openai.OpenAI, **asked: Any) -> tuple[float, Any]:
+def watch(client: openai.OpenAI, **request: Any) -> tuple[float, Any]:
     """Seconds from the question until its viewer has the end of the answer, and the response."""
     began = time.perf_counter()
-    *_, last = client.responses.create(background=True, stream=True, **asked)
+    *_, last = client.responses.create(background=True, stream=True, **request)
     return time.perf_counter() - began, last.response
 
 

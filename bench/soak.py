@@ -15,11 +15,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="whom the kills hit, and when")
-    given = parser.parse_args()
-    print(f"{JOBS} jobs at a time, {VIEWERS} viewers each, {WORKERS} workers, {WEBS} web processes; seed {given.seed}")
+    arguments = parser.parse_args()
+    print(
+        f"{JOBS} jobs at a time, {VIEWERS} viewers each, {WORKERS} workers, {WEBS} web processes; seed {arguments.seed}"
+    )
     with tempfile.TemporaryDirectory() as directory, patient(Path(directory) / "data") as stack:
-        soak = Soak(stack, given.seed)
-        soak.run(60 * given.minutes)
+        soak = Soak(stack, arguments.seed)
+        soak.run(60 * arguments.minutes)
         soak.check()
         soak.check_leftovers()
     for name, count in sorted(soak.counts.items()):

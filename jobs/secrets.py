@@ -46,7 +46,8 @@ def _secrets_of(url: str) -> set[str]:
     """The password in a URL, alone and as a client sends it, encoded or not."""
     try:
         parts = urlsplit(url)
-        user, password = parts.username or "", parts.password or ""
+        user = parts.username or ""
+        password = parts.password or ""
     except ValueError:
         return set()
     plain = (unquote(user), unquote(password))

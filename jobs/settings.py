@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     prices: dict[str, Price] = {}
     prompts: Path | None = None
     demo: bool = False
-    worker_id: str = ""
+    worker_id: str = Field("", max_length=64)
 
     concurrency: int = Field(100, ge=1, le=1000)
     section_concurrency: int = Field(8, ge=1, le=64)
@@ -178,7 +178,8 @@ class Settings(BaseSettings):
         """The server of a model: the one that lists it, else the default one."""
         if named := next((server for server in self.servers.values() if model in server.models), None):
             return named
-        url, key = self.openai_base_url, self.openai_api_key or "none"
+        url = self.openai_base_url
+        key = self.openai_api_key or "none"
         preset = next((name for name, known in _presets().items() if known["url"] == url), None)
         known = _presets()[preset].get("refuses", ()) if preset else ()
         return ModelServer(

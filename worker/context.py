@@ -22,6 +22,8 @@ from worker.publishing.publisher import Publisher
 from worker.running_jobs import RunningJobs
 
 _REDIS_SECONDS = 5.0
+# The column for the whole id has 64.
+_HOST_CHARACTERS = 40
 
 
 class WorkerContext:
@@ -30,7 +32,8 @@ class WorkerContext:
     def __init__(self, settings: Settings, queue: Queue) -> None:
         """Builds the parts; nothing runs yet. Raises BadSetting."""
         database = Database(settings.database)
-        self.worker = settings.worker_id or f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
+        host = socket.gethostname()[:_HOST_CHARACTERS]
+        self.worker = settings.worker_id or f"{host}-{os.getpid()}-{os.urandom(4).hex()}"
         self.settings = settings
         self.queue = queue
         self.redis = redis.Redis.from_url(

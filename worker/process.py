@@ -7,11 +7,12 @@ import logging
 import random
 import threading
 import time
+from contextlib import suppress
 
 from celery.signals import worker_shutting_down
 
 from jobs.background import log_error, repeat
-from jobs.transport.queue import GENERATE
+from jobs.transport.queue import GENERATE, QueueAway
 from worker.context import WorkerContext
 from worker.generate import generate
 from worker.supervision.heartbeat import Heartbeat
@@ -38,7 +39,8 @@ class WorkerProcess:
         """The Celery task: there is work, most likely this job. A draining worker sends the message on."""
         self._work()
         if self._draining.is_set():
-            self._context.queue.wake(job_id)
+            with suppress(QueueAway):  # others look for it themselves
+                self._context.queue.wake(job_id)
 
     def start(self) -> None:
         """Begin to live: from here on the process is known to the others."""
@@ -55,9 +57,16 @@ class WorkerProcess:
     def close(self) -> None:
         """Leave nothing unsent, and no row behind."""
         if self._draining.is_set():
-            self._context.running.wait_until_idle(self._context.settings.drain_seconds + _STOP_SECONDS)
+            self._wait_until_idle(self._context.settings.drain_seconds + _STOP_SECONDS)
         self._context.publisher.close()
         self._heartbeat.close()
+
+    def _wait_until_idle(self, seconds: float) -> None:
+        """Take every slot, so that no claim is under way either, or give up after so many seconds."""
+        deadline = time.monotonic() + seconds
+        for _ in range(self._context.settings.concurrency):
+            if not self._slots.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                return
 
     def _look(self) -> None:
         """Every second or two, whatever became of the wake-ups: if there may be a job, take it, and look for more."""

@@ -87,11 +87,6 @@ class RunningJobs:
         for running in left:
             running.cancellation.request(Reason.DRAIN)
 
-    def wait_until_idle(self, seconds: float) -> None:
-        """Wait until nothing runs any more, or so many seconds."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._jobs, seconds)
-
     def _all(self) -> list[RunningJob]:
         with self._changed:
             return list(self._jobs.values())

@@ -66,8 +66,8 @@ def create(owner: str) -> None:
 def list_keys() -> None:
     """List the keys, without their secrets."""
     for key in ApiKeys(_newest()).list():
-        made = datetime.fromtimestamp(key.created_at, UTC)
-        click.echo(f"{key.id}  {made:%Y-%m-%d}  {'revoked' if key.revoked_at else 'good':7}  {key.owner}")
+        created = datetime.fromtimestamp(key.created_at, UTC)
+        click.echo(f"{key.id}  {created:%Y-%m-%d}  {'revoked' if key.revoked_at else 'good':7}  {key.owner}")
 
 
 @keys.command()

@@ -138,13 +138,16 @@ def _answer(ask: Callable[..., Any]) -> Findings:
 def _streamed(chunks: Sequence[tuple[float, dict[str, Any]]]) -> Findings:
     """What the chunks of an answer show; each comes with its seconds from the start."""
     choices = [(at, choice) for at, chunk in chunks for choice in chunk.get("choices") or ()]
-    told = [(at, name, text) for at, choice in choices for name in _TEXTS if (text := choice["delta"].get(name))]
+    deltas = [(at, name, text) for at, choice in choices for name in _TEXTS if (text := choice["delta"].get(name))]
     ends = [choice["finish_reason"] for _, choice in choices if choice.get("finish_reason")]
-    if not (told and ends):
+    if not (deltas and ends):
         raise ValueError("its answer has no text" if ends else "its answer breaks off, without a finish_reason")
-    yield (OK if len(told) > 1 else WARN), f"its first token took {told[0][0]:.2f} s, its answer {len(told)} chunks"
-    kinds = {name for _, name, _ in told} - {"content"}
-    if "<think>" in "".join(text for _, name, text in told if name == "content"):
+    yield (
+        (OK if len(deltas) > 1 else WARN),
+        f"its first token took {deltas[0][0]:.2f} s, its answer {len(deltas)} chunks",
+    )
+    kinds = {name for _, name, _ in deltas} - {"content"}
+    if "<think>" in "".join(text for _, name, text in deltas if name == "content"):
         kinds.add("<think> in the text")
     yield OK, f"its reasoning comes as {', '.join(sorted(kinds))}" if kinds else "it shows no reasoning"
     yield OK, f"its finish_reason is {ends[-1]}"

@@ -62,18 +62,18 @@ def submit(
     create: Callable[..., Response] = partial(server.openai.responses.create, background=True, model=model or omit)
     shared, shown = _variables(variables), View(**view)
     if table is None:
-        asked = {"id": prompt, "variables": shared} if prompt else omit
+        reference = {"id": prompt, "variables": shared} if prompt else omit
         words = _input(prompt, text, files) or omit
-        _print_new(server, wire(create(prompt=asked, input=words, extra_headers=only_once(key))), shown)
+        _print_new(server, wire(create(prompt=reference, input=words, extra_headers=only_once(key))), shown)
         return
     if not prompt or text is not None or files or shown.follows:
         raise CommandError("--each needs the id of a prompt, and goes without --input, --file and --follow")
     rows = read_rows(table)
     with progress_bar() as bar:
         for number, (place, row) in enumerate(bar.track(rows, description="submitting"), 1):
-            asked = {"id": prompt, "variables": {**row, **shared}}
+            reference = {"id": prompt, "variables": {**row, **shared}}
             with server.errors_explained(f"{place}: "):
-                created = create(prompt=asked, extra_headers=only_once(key and f"{key}-{number}"))
+                created = create(prompt=reference, extra_headers=only_once(key and f"{key}-{number}"))
             print_json(wire(created)) if shown.as_json else click.echo(created.id)
 
 

@@ -52,40 +52,40 @@ class Server:
         """The newest jobs, newest first, `most` at most; of this status, with this text in them."""
         query = {"limit": min(most, 100), "status": status or openai.omit, "q": text or openai.omit}
         page = SyncCursorPage[_Response]
-        found = self.openai.get_api_list("/responses", page=page, model=_Response, options={"params": query})
-        return map(wire, islice(found, most))
+        matches = self.openai.get_api_list("/responses", page=page, model=_Response, options={"params": query})
+        return map(wire, islice(matches, most))
 
-    def retry(self, given: str) -> Job:
+    def retry(self, name: str) -> Job:
         """A new job for the ended one that a person means."""
-        path = f"/responses/{self.full_id(given)}/retry"
+        path = f"/responses/{self.full_id(name)}/retry"
         return wire(self.openai.post(path, cast_to=_Response, options={"headers": only_once()}))
 
-    def cancel(self, given: str, *, graceful: bool) -> Job:
+    def cancel(self, name: str, *, graceful: bool) -> Job:
         """Cancel the job that a person means, or let it come to the end of its sentences; the job as it is then."""
-        path, body = f"/responses/{self.full_id(given)}/cancel", {"graceful": True} if graceful else None
+        path, body = f"/responses/{self.full_id(name)}/cancel", {"graceful": True} if graceful else None
         return wire(self.openai.post(path, cast_to=_Response, body=body))
 
     def delete(self, full_id: str) -> dict[str, Any]:
         """Delete a job; what the server says."""
         return wire(self.openai.delete(f"/responses/{full_id}", cast_to=_Response))
 
-    def get(self, given: str) -> Job:
+    def get(self, name: str) -> Job:
         """The job that a person means by an id, the start of one, or `last`. Raises CommandError if there is none."""
-        return wire(self.openai.responses.retrieve(self.full_id(given)))
+        return wire(self.openai.responses.retrieve(self.full_id(name)))
 
-    def full_id(self, given: str) -> str:
+    def full_id(self, name: str) -> str:
         """The id that a person means. Raises CommandError unless it is exactly one."""
-        if is_job_id(given):
-            return given
-        start = ("",) if given == "last" else (given, f"resp_{given}")
-        recent = self.jobs(1 if given == "last" else _OLDEST_PREFIX)
-        found = [str(job["id"]) for job in recent if job["id"].startswith(start)]
-        if not found:
-            raise CommandError(f"no job is called {given!r}: see `penstock list`", NOT_FOUND)
-        if len(found) > 1:
-            names = ", ".join(found[:3])
-            raise CommandError(f"{given!r} begins the id of {len(found)} jobs ({names} ...): give more of it")
-        return found[0]
+        if is_job_id(name):
+            return name
+        start = ("",) if name == "last" else (name, f"resp_{name}")
+        recent = self.jobs(1 if name == "last" else _OLDEST_PREFIX)
+        matches = [str(job["id"]) for job in recent if job["id"].startswith(start)]
+        if not matches:
+            raise CommandError(f"no job is called {name!r}: see `penstock list`", NOT_FOUND)
+        if len(matches) > 1:
+            names = ", ".join(matches[:3])
+            raise CommandError(f"{name!r} begins the id of {len(matches)} jobs ({names} ...): give more of it")
+        return matches[0]
 
     @contextmanager
     def errors_explained(self, where: str = "") -> Iterator[None]:

@@ -127,9 +127,9 @@ class Supervisor(ExitStack):
         """
         deadline = time.monotonic() + seconds
         while not ready():
-            for each in self.children:
-                if words := each.exit_reason():
-                    raise ChildFailed(each, f"ended while starting ({words})")
+            for other in self.children:
+                if words := other.exit_reason():
+                    raise ChildFailed(other, f"ended while starting ({words})")
             if time.monotonic() > deadline:
                 raise ChildFailed(child, f"was not ready after {seconds:.0f} s")
             time.sleep(_TICK)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.protocol import events
+from jobs.protocol import events, wire
 from jobs.protocol.events import Event
 from jobs.protocol.word_count import words_added
 
@@ -25,7 +25,7 @@ _PLACE = ("title", "replaces", "reason", "started", "ended")
 class Part:
     """One content part of an item: its type on the wire and its text, in pieces as they came."""
 
-    type: str
+    type: wire.PartType
     pieces: list[str] = field(default_factory=list)
     done: bool = False
 
@@ -35,13 +35,15 @@ class Part:
         self.pieces = ["".join(self.pieces)]
         return self.pieces[0]
 
-    def to_wire(self) -> dict[str, Any]:
+    def to_wire(self) -> wire.OutputText | wire.Refusal | wire.ReasoningText:
         """The part as events and responses carry it."""
-        if self.type == "output_text":
-            return {"type": self.type, "text": self.text, "annotations": [], "logprobs": []}
-        if self.type == "refusal":
-            return {"type": self.type, "refusal": self.text}
-        return {"type": self.type, "text": self.text}
+        match self.type:
+            case "output_text":
+                return {"type": "output_text", "text": self.text, "annotations": [], "logprobs": []}
+            case "refusal":
+                return {"type": "refusal", "refusal": self.text}
+            case thought:
+                return {"type": thought, "text": self.text}
 
 
 @dataclass(slots=True)
@@ -61,7 +63,7 @@ class Item:
     reason: str | None = None
     started: float | None = None
     ended: float | None = None
-    status: str = "in_progress"
+    status: wire.ItemStatus = "in_progress"
     parts: list[Part] = field(default_factory=list)
     words: int = 0
     _in_word: bool = False
@@ -113,8 +115,9 @@ class Fold:
         elif kind == events.ITEM_ADDED:
             self._open(event)
         elif kind == events.ITEM_DONE:
-            item, wire = self.items[event["output_index"]], event["item"]
-            item.status, item.ended = wire["status"], wire["penstock"].get("ended")
+            item = self.items[event["output_index"]]
+            item.status = event["item"]["status"]
+            item.ended = event["item"]["penstock"].get("ended")
         elif kind in (events.PART_ADDED, events.SUMMARY_ADDED):
             item = self.items[event["output_index"]]
             item.parts.append(Part(event["part"]["type"]))
@@ -124,7 +127,8 @@ class Fold:
             self._part(event).done = True
 
     def _open(self, event: Event) -> None:
-        wire, index = event["item"], event["output_index"]
+        wire = event["item"]
+        index = event["output_index"]
         place = wire["penstock"]
         known = {name: place.get(name) for name in _PLACE}
         self.items[index] = Item(wire["id"], wire["type"], index, place["section"], **known, status=wire["status"])

@@ -27,7 +27,7 @@ def parts_of(text: str, headings: Mapping[str, str], *, whole: bool) -> dict[str
     longest_first = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
     # A heading that ends in a letter has to end a word as well.
     line = re.compile(rf"^[ \t#>*_]*({longest_first})(?:(?<!\w)|(?!\w))[ \t*_]*[:：]?[*_]*", re.MULTILINE)
-    first = {names[found[1]]: found for found in reversed(list(line.finditer(text)))}
-    begun = sorted(first.items(), key=lambda part: part[1].start())
-    ends = [found.start() for _, found in begun[1:]] + [len(text)] * whole
-    return {name: text[found.end() : end].strip() for (name, found), end in zip(begun, ends, strict=False)}
+    first = {names[match[1]]: match for match in reversed(list(line.finditer(text)))}
+    matches = sorted(first.items(), key=lambda part: part[1].start())
+    ends = [match.start() for _, match in matches[1:]] + [len(text)] * whole
+    return {name: text[match.end() : end].strip() for (name, match), end in zip(matches, ends, strict=False)}

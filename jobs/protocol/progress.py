@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jobs.protocol.fold import Item
+from jobs.protocol.wire import SectionProgress, SectionsDone
 
 _TELLING_WORDS = 30
 # A worker tells every few seconds what a job waits for; one that died tells nothing more.
 _STALE_WAIT_SECONDS = 5.0
 
 
-def progress(items: Iterable[Item]) -> dict[str, Any]:
+def progress(items: Iterable[Item]) -> SectionsDone:
     """Of a job's items: how many sections are done, of how many; and each with its title, status, words and times."""
     answers = {item.section: item for item in sorted(items, key=lambda item: item.index) if item.type == "message"}
-    sections: list[dict[str, Any]] = [
+    sections: list[SectionProgress] = [
         {
             "section": number,
             "title": item.title,
@@ -31,18 +32,17 @@ def progress(items: Iterable[Item]) -> dict[str, Any]:
     return {"done": done, "total": max(1, len(sections)), "words": words, "sections": sections}
 
 
-def pace(written: int, wanted: int | None, seconds: float) -> dict[str, Any]:
-    """How fast a job that has written so many words in so many seconds is, and when the rest may be there.
+def pace(written: int, target: int | None, seconds: float) -> dict[str, Any]:
+    """The pace of a job that has written so many words in so many seconds, and when the rest may be there.
 
-    Tokens are estimated: four for three words. There is no telling the time when nobody said how long the text is
-    to be, or little is written of it.
+    Tokens are estimated: four for three words. `eta_seconds` is None when the text has no `target` length in words,
+    or when too little is written to tell.
     """
     speed = written / seconds if seconds > 0 else 0.0
-    known = wanted is not None and written >= _TELLING_WORDS and speed > 0
-    return {
-        "tokens_per_second": round(speed * 4 / 3, 1),
-        "eta_seconds": round(max(0, wanted - written) / speed) if known and wanted is not None else None,
-    }
+    eta = None
+    if target is not None and written >= _TELLING_WORDS and speed > 0:
+        eta = round(max(0, target - written) / speed)
+    return {"tokens_per_second": round(speed * 4 / 3, 1), "eta_seconds": eta}
 
 
 def waiting(noted: Mapping[str, Any] | None, now: float) -> dict[str, Any]:

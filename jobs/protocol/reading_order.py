@@ -25,7 +25,8 @@ class ReadingOrder:
         self._source: dict[int, int] = {}
         self._waiting: dict[int, list[str]] = {}
         self._whole: set[int] = set()
-        self._now, self._told = 0, False
+        self._section = 0
+        self._is_begun = False
         self._awaited = {
             item["penstock"]["section"]: item["id"] for item in snapshot["output"] if item["type"] == "message"
         }
@@ -54,7 +55,7 @@ class ReadingOrder:
         if section is None:
             return
         if self._source.setdefault(section, index) != index:  # the first word of a later run
-            if section == self._now and self._told:
+            if section == self._section and self._is_begun:
                 raise Restarted
             self._source[section] = index
             self._waiting.pop(section, None)
@@ -63,8 +64,10 @@ class ReadingOrder:
     def _readable(self) -> str:
         text = ""
         while True:
-            fresh = "".join(self._waiting.pop(self._now, []))
-            text, self._told = text + fresh, self._told or bool(fresh)
-            if self._now not in self._whole:
+            fresh = "".join(self._waiting.pop(self._section, []))
+            text += fresh
+            self._is_begun = self._is_begun or bool(fresh)
+            if self._section not in self._whole:
                 return text
-            self._now, self._told = self._now + 1, False
+            self._section += 1
+            self._is_begun = False

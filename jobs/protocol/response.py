@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.job import Job, Status
-from jobs.protocol import events
+from jobs.protocol import events, wire
 from jobs.requests.job_request import UNCHANGED_FIELDS, JobRequest
 from jobs.requests.prompts import RenderedPrompt
 
 # OpenAI's closed list of codes has one for whatever is not the caller's fault.
 SERVER_ERROR = "server_error"
 # Why another attempt was needed.
-_LOST, _SENT_HOME = "the worker was lost", "the worker was stopped"
+_LOST = "the worker was lost"
+_STOPPED = "the worker was stopped"
 # Fields that have to be there: without a value until the end or for ever, and as the request had them.
 _EMPTY = ("completed_at", "error", "incomplete_details", "usage", "max_tool_calls")
 _AS_REQUESTED = ("model", "background", "store", "metadata", "service_tier", *UNCHANGED_FIELDS)
@@ -54,7 +55,7 @@ def initial(job_id: str, created_at: float, request: JobRequest) -> dict[str, An
     }
 
 
-def _prompt(prompt: RenderedPrompt) -> dict[str, Any]:
+def _prompt(prompt: RenderedPrompt) -> wire.PromptUsed:
     # The clients' type for a variable is text.
     variables = {name: str(value) for name, value in prompt.variables.items()}
     return {"id": prompt.id, "version": prompt.version, "variables": variables}
@@ -73,8 +74,8 @@ def started(base: Mapping[str, Any], job: Job, seconds: float) -> dict[str, Any]
     needed.
     """
     before = base["penstock"].get("attempts", [])
-    lost = sum(one["reason"] == _LOST for one in before)
-    reason = None if job.attempt == 1 else _LOST if job.rescues > lost else _SENT_HOME
+    losses = sum(attempt["reason"] == _LOST for attempt in before)
+    reason = None if job.attempt == 1 else _LOST if job.rescues > losses else _STOPPED
     attempts = [*before, {"attempt": job.attempt, "started": seconds, "reason": reason}]
     penstock = {**base["penstock"], "attempt": job.attempt, "attempts": attempts}
     return {**base, "status": Status.IN_PROGRESS, "output": [], "penstock": penstock}
@@ -122,7 +123,7 @@ def in_range(counts: Mapping[str, int]) -> dict[str, int]:
     return {name: max(0, min(count, _HIGHEST_COUNT)) for name, count in counts.items()}
 
 
-def usage(counts: Mapping[str, int]) -> dict[str, Any]:
+def usage(counts: Mapping[str, int]) -> wire.Usage:
     """Token counts in the shape of the wire."""
     read = in_range(counts)
     return {

@@ -33,7 +33,8 @@ class TranscriptWriter:
 def read(transcript: bytes, after: int = -1) -> Iterator[list[bytes]]:
     """The frames numbered above `after`, in pages of about 256 KiB, without unpacking the whole at once."""
     unpacker = zlib.decompressobj()
-    packed, rest = transcript, b""
+    packed = transcript
+    rest = b""
     while packed:
         rest += unpacker.decompress(packed, _PAGE)
         packed = unpacker.unconsumed_tail

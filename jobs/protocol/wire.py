@@ -14,6 +14,7 @@ from jobs.job import Status
 from jobs.requests.parameters import Reasoning, TextOptions
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
+PartType = Literal["output_text", "refusal", "reasoning_text", "summary_text"]
 
 
 class OutputText(TypedDict):

@@ -212,8 +212,8 @@ def read_prompt(path: Path) -> Prompt:
     try:
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
-        found = {**tomllib.loads(content.decode()), "digest": digest, "path": path}
-        prompt = Prompt.model_validate(found, extra="forbid")
+        values = {**tomllib.loads(content.decode()), "digest": digest, "path": path}
+        prompt = Prompt.model_validate(values, extra="forbid")
         Draft202012Validator.check_schema(prompt.inputs)
         return prompt
     except SchemaError as error:

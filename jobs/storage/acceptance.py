@@ -87,22 +87,22 @@ def earlier_job(connection: Connection, sending: Sending) -> str | None:
         return None
     if JobRequest.from_json(row.request).background:
         return str(row.id)
-    wanted = row.cancel_requested_at is None
+    usable = row.cancel_requested_at is None
     if sending.waiter:
-        wanted = add_waiter(connection, sending.waiter, row.id)
-    if wanted:
+        usable = add_waiter(connection, sending.waiter, row.id)
+    if usable:
         return str(row.id)
     connection.execute(update(jobs).where(jobs.c.id == row.id).values(idempotency_key=None))
     return None
 
 
-_Earlier = Row[*tuple[Any, ...]]
-_EARLIER = select(jobs.c.id, jobs.c.request, jobs.c.body_hash, jobs.c.cancel_requested_at, jobs.c.ended_at)
+_Row = Row[*tuple[Any, ...]]
+_SELECT_EARLIER = select(jobs.c.id, jobs.c.request, jobs.c.body_hash, jobs.c.cancel_requested_at, jobs.c.ended_at)
 
 
-def _of_key(connection: Connection, sending: Sending) -> _Earlier | None:
+def _of_key(connection: Connection, sending: Sending) -> _Row | None:
     mine = and_(jobs.c.owner == sending.owner, jobs.c.idempotency_key == sending.idempotency_key)
-    row = connection.execute(_EARLIER.where(mine)).one_or_none()
+    row = connection.execute(_SELECT_EARLIER.where(mine)).one_or_none()
     if row is not None and row.body_hash not in ("", sending.body_hash):
         raise InvalidRequest(
             "This Idempotency-Key was used with another body: use a new key for a new request.",
@@ -112,7 +112,7 @@ def _of_key(connection: Connection, sending: Sending) -> _Earlier | None:
     return row
 
 
-def _of_body(connection: Connection, sending: Sending) -> _Earlier | None:
+def _of_body(connection: Connection, sending: Sending) -> _Row | None:
     """The newest job with a body that is sent again, which no other client's retry was answered with."""
     if not sending.client_retry:
         return None
@@ -125,7 +125,7 @@ def _of_body(connection: Connection, sending: Sending) -> _Earlier | None:
     )
     # Two retries at once cannot both have it: PostgreSQL's second one waits for the lock, and then looks again.
     row = connection.execute(
-        _EARLIER.where(same).order_by(jobs.c.created_at.desc()).limit(1).with_for_update()
+        _SELECT_EARLIER.where(same).order_by(jobs.c.created_at.desc()).limit(1).with_for_update()
     ).one_or_none()
     if row is None or not (sending.waiter or row.ended_at or JobRequest.from_json(row.request).background):
         return None  # nobody would cancel it when this connection is left

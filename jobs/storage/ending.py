@@ -1,6 +1,6 @@
-"""The end of a job: one transaction for whoever ends it, a worker or the web.
+"""The end of a job: one transaction for workers and the web.
 
-What has to happen at an end is added here.
+Everything that has to happen at an end is added here.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 
 from jobs.errors import BadSetting
@@ -54,12 +54,20 @@ def upgrade(settings: Settings) -> None:
         if current is not None:
             _back_up(settings.database, current)
         with engine.begin() as connection:
+            _allow_long_statements(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except Exception as error:
         raise _unreachable(settings, error) from error
     finally:
         engine.dispose()
+
+
+def _allow_long_statements(connection: Connection) -> None:
+    """A migration of a large table takes longer than any statement of a request may."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
 def _newest() -> str | None:

@@ -48,7 +48,7 @@ jobs = sa.Table(
     sa.Column("started_at", sa.Float),
     sa.Column("first_token_at", sa.Float),
     sa.Column("ended_at", sa.Float),
-    # How far it is, for those who look at many: JSON, a little behind the log. At the end, how much it has become.
+    # Progress for lists: JSON, a little behind the log. `words` and `tokens` are set at the end.
     sa.Column("progress", sa.Text),
     sa.Column("words", sa.Integer),
     sa.Column("tokens", sa.Integer),
@@ -104,7 +104,7 @@ workers = sa.Table(
     sa.Column("counter", sa.Integer, nullable=False, default=0),
     sa.Column("dead", sa.Integer, nullable=False, default=0),
     sa.Column("started_at", sa.Float, nullable=False),
-    # For people only: nobody is judged by it.
+    # For people only: LeaseMonitor judges by the counter.
     sa.Column("beaten_at", sa.Float),
 )
 

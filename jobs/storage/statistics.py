@@ -65,9 +65,9 @@ class Statistics:
         counts = (func.count().filter(waits), func.min(jobs.c.created_at).filter(waits), func.count().filter(runs))
         counted = select(jobs.c.tier, *counts).where(or_(waits, runs)).group_by(jobs.c.tier)
         with self._database.read() as connection:
-            found = {tier: (depth, oldest, now) for tier, depth, oldest, now in connection.execute(counted)}
+            by_tier = {tier: (depth, oldest, now) for tier, depth, oldest, now in connection.execute(counted)}
             since = {row.tier: row.since for row in connection.execute(select(paused))}
-        return [Queue(name, *found.get(tier, (0, None, 0)), since.get(tier)) for tier, name in enumerate(QUEUES)]
+        return [Queue(name, *by_tier.get(tier, (0, None, 0)), since.get(tier)) for tier, name in enumerate(QUEUES)]
 
     def pause(self, name: str) -> None:
         """Let no job of this queue be begun; those that run go on. Again is no error. Raises InvalidRequest."""
@@ -93,16 +93,16 @@ class Statistics:
         """The hour up to the minute of `now` (Unix s), minute by minute."""
         begin = (now // 60 - _MINUTES + 1) * 60
         accepted, ended = (((column - begin) // 60).label("minute") for column in (jobs.c.created_at, jobs.c.ended_at))
-        begun = select(accepted, func.count()).where(jobs.c.created_at >= begin)
-        over = select(ended, jobs.c.status, func.count(), func.sum(jobs.c.tokens)).where(jobs.c.ended_at >= begin)
-        found = Counter[tuple[int, str]]()
+        accepted_jobs = select(accepted, func.count()).where(jobs.c.created_at >= begin)
+        ended_jobs = select(ended, jobs.c.status, func.count(), func.sum(jobs.c.tokens)).where(jobs.c.ended_at >= begin)
+        totals = Counter[tuple[int, str]]()
         with self._database.read() as connection:
-            for minute, count in connection.execute(begun.group_by("minute")):
-                found[minute, "accepted"] = count
-            for minute, status, count, tokens in connection.execute(over.group_by("minute", jobs.c.status)):
-                found[minute, status if status in Minute._fields else "other"] += count
-                found[minute, "tokens"] += tokens or 0
-        counted = [[found[number, name] for name in Minute._fields[1:]] for number in range(_MINUTES)]
+            for minute, count in connection.execute(accepted_jobs.group_by("minute")):
+                totals[minute, "accepted"] = count
+            for minute, status, count, tokens in connection.execute(ended_jobs.group_by("minute", jobs.c.status)):
+                totals[minute, status if status in Minute._fields else "other"] += count
+                totals[minute, "tokens"] += tokens or 0
+        counted = [[totals[number, name] for name in Minute._fields[1:]] for number in range(_MINUTES)]
         return [Minute(begin + 60 * number, *counts) for number, counts in enumerate(counted)]
 
     def failures(self, since: float) -> dict[str, int]:

@@ -98,7 +98,7 @@ class Store:
                 if (before := earlier_job(connection, sending)) is None:
                     insert_job(connection, sending, row, finished)
         except IntegrityError:
-            # A commit of which nobody heard, or the same key at the same moment.
+            # A commit whose answer was lost, or the same key at the same moment.
             mine = select(jobs.c.id).where(jobs.c.id == row["id"])
             with self._database.read() as connection:
                 before = connection.execute(mine).scalar_one_or_none()

@@ -41,7 +41,7 @@ def add_waiter(connection: Connection, waiter: str, job_id: str) -> bool:
     wanted = and_(jobs.c.id == job_id, jobs.c.cancel_requested_at.is_(None))
     if not connection.execute(update(jobs).where(wanted).values(id=jobs.c.id)).rowcount:
         return False
-    connection.execute(delete(waiters).where(waiters.c.id == waiter))  # a commit that nobody heard of
+    connection.execute(delete(waiters).where(waiters.c.id == waiter))  # left by a commit whose answer was lost
     connection.execute(insert(waiters).values(id=waiter, job_id=job_id, counter=0))
     return True
 
@@ -71,7 +71,7 @@ class WaiterRegistry:
     def leave(self, waiter: str, counter: int | None = None) -> Unwanted | None:
         """A waiter has its answer, or is gone; `counter` is the one that a dead waiter was judged by.
 
-        Returns the job if nobody waits for it any more; None if others do, or nobody heard of the waiter.
+        Returns the job if nobody waits for it any more; None if others do, or there is no such waiter.
         """
         seen = true() if counter is None else waiters.c.counter == counter
         gone = delete(waiters).where(waiters.c.id == waiter, seen).returning(waiters.c.job_id)

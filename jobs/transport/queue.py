@@ -44,7 +44,7 @@ class Queue:
                 "socket_timeout": socket_seconds,
                 "socket_connect_timeout": min(5, socket_seconds),
                 "socket_keepalive": True,
-                # Twice this long nobody notices that a link is dead: no message is heard meanwhile.
+                # A dead link is noticed after twice this time; no message arrives meanwhile.
                 "health_check_interval": 5,
                 "global_keyprefix": "penstock:celery:",
             },

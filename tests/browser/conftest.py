@@ -33,7 +33,8 @@ def client(site: Stack) -> Iterator[openai.OpenAI]:
         yield client
 
 
-@pytest.fixture(scope="module")
+# One for all files: nothing of a page is left when its context is closed.
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     program = find_browser()
     if program is None:

@@ -15,7 +15,7 @@ import pytest
 
 from jobs.protocol import events
 from tests.support.assertions import assert_in_order, assert_one_end, follow, text_in
-from tests.support.stack import WORKER_SECONDS, Stack, Viewer, running_stack, wait_for
+from tests.support.stack import START_SECONDS, Stack, Viewer, running_stack, wait_for
 from tests.support.wire import blocks, create, event_source, fetch, open_event_source, raw_stream, request
 
 # Twice what is promised: the machine has other things to do.
@@ -141,7 +141,7 @@ def test_a_worker_that_begins_without_redis_works_as_soon_as_it_is_there(stack: 
     stack.lose(stack.workers[-1])
     with dead_redis(stack):
         worker = stack.launch_worker()
-        wait_for(lambda: b"Trying again" in worker.log.read_bytes(), WORKER_SECONDS)
+        wait_for(lambda: b"Trying again" in worker.log.read_bytes(), START_SECONDS)
     job = create(stack.url, input="too early [[demo tokens=200 rate=200]]")["id"]
     assert stack.runner(job) is worker
     assert_undisturbed(stack, client, "too early", [Viewer(client, job)])

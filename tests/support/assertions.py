@@ -25,26 +25,26 @@ def follow(client: openai.OpenAI, job_id: str, **options: Any) -> list[Any]:
     return list(client.responses.retrieve(job_id, stream=True, **options))
 
 
-def text_in(found: Sequence[Any]) -> str:
+def text_in(stream: Sequence[Any]) -> str:
     """All text of answers that these events carry, that of runs which were replaced too."""
-    return "".join(event.delta for event in found if event.type == events.TEXT_DELTA)
+    return "".join(event.delta for event in stream if event.type == events.TEXT_DELTA)
 
 
-def types_in(found: Sequence[Any]) -> list[str]:
+def types_in(stream: Sequence[Any]) -> list[str]:
     """The types of these events, a run of deltas as one."""
-    types = [event.type for event in found]
+    types = [event.type for event in stream]
     return [kind for kind, before in zip(types, [None, *types], strict=False) if kind != before]
 
 
-def assert_in_order(found: Sequence[Any], attempts: int = 1) -> None:
+def assert_in_order(stream: Sequence[Any], attempts: int = 1) -> None:
     """Every event once, numbered by one within each of so many attempts, and one end."""
-    starts = [number for number, event in enumerate(found) if event.type == events.IN_PROGRESS]
+    starts = [number for number, event in enumerate(stream) if event.type == events.IN_PROGRESS]
     assert len(starts) == attempts
-    numbers = [event.sequence_number for event in found]
-    for begin, end in itertools.pairwise([0, *starts[1:], len(found)]):
+    numbers = [event.sequence_number for event in stream]
+    for begin, end in itertools.pairwise([0, *starts[1:], len(stream)]):
         assert numbers[begin:end] == list(range(numbers[begin], numbers[begin] + end - begin))
     assert numbers == sorted(set(numbers))
-    assert [event.type in events.TERMINAL for event in found] == [False] * (len(found) - 1) + [True]
+    assert [event.type in events.TERMINAL for event in stream] == [False] * (len(stream) - 1) + [True]
 
 
 def row_of(database: Database, job_id: str) -> Any:
@@ -58,23 +58,23 @@ def assert_one_end(database: Database, job_id: str, seen: Sequence[Any] = ()) ->
     row = row_of(database, job_id)
     stored: dict[str, Any] = json.loads(row.response)
     frames = [frame for page in read(Store(database).transcript(job_id) or b"") for frame in page]
-    told = list(events.events_of(frames))
-    last = told[-1]
+    logged = list(events.events_of(frames))
+    last = logged[-1]
 
-    assert [event["type"] in events.TERMINAL for event in told] == [False] * (len(told) - 1) + [True]
+    assert [event["type"] in events.TERMINAL for event in logged] == [False] * (len(logged) - 1) + [True]
     assert last["type"] == KIND.get(row.status, events.INCOMPLETE)
-    assert stored == last["response"] == fold(told)
+    assert stored == last["response"] == fold(logged)
     assert stored["status"] == row.status
     digest = hashlib.sha256(text_of(stored).encode()).hexdigest()
     assert row.sha256 == stored["penstock"]["sha256"] == digest
-    numbers = [event["sequence_number"] for event in told]
+    numbers = [event["sequence_number"] for event in logged]
     assert numbers == sorted(set(numbers))
     if seen:
-        known = {event["sequence_number"]: event for event in told}
+        known = {event["sequence_number"]: event for event in logged}
         for event in seen:
             assert event.type == known[event.sequence_number]["type"]
             assert getattr(event, "delta", None) == known[event.sequence_number].get("delta")
         first = numbers.index(seen[0].sequence_number)
-        told_numbers = [event.sequence_number for event in seen]
-        assert told_numbers == numbers[first:], f"seen {told_numbers}, stored {numbers}"
+        seen_numbers = [event.sequence_number for event in seen]
+        assert seen_numbers == numbers[first:], f"seen {seen_numbers}, stored {numbers}"
     return stored

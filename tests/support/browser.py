@@ -27,6 +27,6 @@ def find_browser() -> str | None:
 def running_browser(program: str) -> Iterator[Browser]:
     """That browser, without a window."""
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=program, args=_FLAGS)
-        yield found
-        found.close()
+        browser = playwright.chromium.launch(executable_path=program, args=_FLAGS)
+        yield browser
+        browser.close()

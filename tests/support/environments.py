@@ -37,9 +37,9 @@ class Parts:
 
     def __getitem__(self, name: str) -> dict[str, Any]:
         """What one part saw; fails with the traceback of one that came to no end."""
-        found = self._parts[name]
-        assert isinstance(found, dict), found
-        return found
+        part = self._parts[name]
+        assert isinstance(part, dict), part
+        return part
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,14 @@ def _take(*step: str) -> None:
 
 def _made(name: str, pins: Path, install: Callable[[Path, Path], None]) -> Path:
     """The directory of an environment, installed if it does not hold what `pins` asks for."""
-    directory, wanted = HOME / name, hashlib.sha256(pins.read_bytes()).hexdigest()
+    directory = HOME / name
+    digest = hashlib.sha256(pins.read_bytes()).hexdigest()
     stamp = directory / "pins.sha256"
     HOME.mkdir(parents=True, exist_ok=True)
     with (HOME / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (stamp.exists() and stamp.read_text() == wanted):
+        if not (stamp.exists() and stamp.read_text() == digest):
             shutil.rmtree(directory, ignore_errors=True)
             install(directory, pins)
-            stamp.write_text(wanted)  # last: what is half installed is installed again
+            stamp.write_text(digest)  # last: what is half installed is installed again
     return directory

@@ -35,8 +35,8 @@ def sqlite(directory: Path) -> Database:
 
 def accepted(**body: Any) -> JobRequest:
     """What a job keeps of a request for this body."""
-    asked = creation.parse(json.dumps({"input": "hello", "background": True, **body}).encode())
-    return JobRequest.from_create(asked, Prompts(None), default_model="demo", allowed=[])
+    create = creation.parse(json.dumps({"input": "hello", "background": True, **body}).encode())
+    return JobRequest.from_create(create, Prompts(None), default_model="demo", allowed=[])
 
 
 class JobFactory:

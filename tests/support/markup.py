@@ -37,32 +37,34 @@ class Markup(HTMLParser):
             self.faults.append("no doctype")
         self.feed(page)
         self.close()
-        self.faults += [f"<{one.tag}> is not closed" for one in self._open]
+        self.faults += [f"<{element.tag}> is not closed" for element in self._open]
         self._check_names()
 
     def all(self, tag: str, **attributes: str) -> list[Element]:
         """The elements of a tag that have these attributes."""
         wanted = attributes.items()
-        return [one for one in self.elements if one.tag == tag and wanted <= one.attributes.items()]
+        return [element for element in self.elements if element.tag == tag and wanted <= element.attributes.items()]
 
     def fields(self, index: int) -> dict[str, str]:
         """The values of the controls in the form of this number."""
         form = self.all("form")[index]
-        inside = [one for one in self.elements if form in one.parents and "name" in one.attributes]
-        return {one.attributes["name"]: self._value(one) for one in inside if one.tag != "button"}
+        inside = [element for element in self.elements if form in element.parents and "name" in element.attributes]
+        return {element.attributes["name"]: self._value(element) for element in inside if element.tag != "button"}
 
     def _value(self, control: Element) -> str:
         if control.tag == "textarea":
             return control.text.removeprefix("\n")
         if control.tag == "select":
-            options = [one for one in self.all("option") if control in one.parents]
-            return next((one for one in options if "selected" in one.attributes), options[0]).attributes["value"]
+            options = [element for element in self.all("option") if control in element.parents]
+            return next((element for element in options if "selected" in element.attributes), options[0]).attributes[
+                "value"
+            ]
         return control.attributes.get("value", "")
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = Counter(name for name, _value in attrs)
         self.faults += [f"<{tag}> has {name} twice" for name, count in names.items() if count > 1]
-        above = {one.tag for one in self._open}
+        above = {element.tag for element in self._open}
         if tag in APART & above:
             self.faults.append(f"<{tag}> in <{tag}>")
         if tag in BLOCKS and above & {"p", "button", "h1", "h2"}:
@@ -91,20 +93,22 @@ class Markup(HTMLParser):
             element.text += data
 
     def _check_names(self) -> None:
-        ids = Counter(one.attributes["id"] for one in self.elements if "id" in one.attributes)
+        ids = Counter(element.attributes["id"] for element in self.elements if "id" in element.attributes)
         self.faults += [f"the id {name} is there {count} times" for name, count in ids.items() if count > 1]
-        labelled = {one.attributes["for"] for one in self.all("label") if "for" in one.attributes}
-        for one in self.elements:
-            about = one.attributes
+        labelled = {element.attributes["for"] for element in self.all("label") if "for" in element.attributes}
+        for element in self.elements:
+            about = element.attributes
             for name in ("for", "aria-labelledby", "aria-describedby", "list"):
                 self.faults += [
                     f"{name} names {id_}, which is not there" for id_ in about.get(name, "").split() if not ids[id_]
                 ]
-            if one.tag in CONTROLS and about.get("type") != "hidden":
-                in_label = any(parent.tag == "label" and parent.text.strip() for parent in one.parents)
+            if element.tag in CONTROLS and about.get("type") != "hidden":
+                in_label = any(parent.tag == "label" and parent.text.strip() for parent in element.parents)
                 if not (in_label or about.get("id") in labelled or about.get("aria-label")):
-                    self.faults.append(f"<{one.tag} name={about.get('name')}> has no label")
-            if one.tag in ("a", "button") and not (one.text.strip() or about.get("aria-label") or "hidden" in about):
-                self.faults.append(f"<{one.tag}> says nothing: {about}")
-            if one.tag == "img" and "alt" not in about:
+                    self.faults.append(f"<{element.tag} name={about.get('name')}> has no label")
+            if element.tag in ("a", "button") and not (
+                element.text.strip() or about.get("aria-label") or "hidden" in about
+            ):
+                self.faults.append(f"<{element.tag}> says nothing: {about}")
+            if element.tag == "img" and "alt" not in about:
                 self.faults.append("<img> without alt")

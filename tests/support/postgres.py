@@ -21,8 +21,8 @@ SYSTEM_USER = "postgres"
 def find_programs() -> Path | None:
     """The directory of the newest server's programs, None when the machine has no server."""
     places = [*Path("/usr/lib/postgresql").glob("*/bin"), *map(Path, os.environ.get("PATH", "").split(os.pathsep))]
-    found = [place for place in places if (place / "initdb").exists() and (place / "postgres").exists()]
-    return max(found, key=str, default=None)
+    installations = [place for place in places if (place / "initdb").exists() and (place / "postgres").exists()]
+    return max(installations, key=str, default=None)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class Soak:
 
     def __init__(self, stack: Stack, seed: int) -> None:
         self.stack, self.seed = stack, seed
-        self.tasks: list[SoakJob] = []
+        self.jobs: list[SoakJob] = []
         self.counts: Counter[str] = Counter()
         self._numbers = itertools.count()
         self._over = threading.Event()
@@ -132,17 +132,19 @@ class Soak:
         chance = random.Random(f"{self.seed} client {slot}")
         with ThreadPoolExecutor(VIEWERS) as viewers:
             while not self._over.is_set():
-                task = SoakJob.draw(next(self._numbers), chance)
-                self._create(task, chance)
-                watching = [viewers.submit(self._watch, task, random.Random(chance.random())) for _ in range(VIEWERS)]
-                task.views = [view.result() for view in watching]
-                self.tasks.append(task)
+                soak_job = SoakJob.draw(next(self._numbers), chance)
+                self._create(soak_job, chance)
+                watching = [
+                    viewers.submit(self._watch, soak_job, random.Random(chance.random())) for _ in range(VIEWERS)
+                ]
+                soak_job.views = [view.result() for view in watching]
+                self.jobs.append(soak_job)
 
-    def _create(self, task: SoakJob, chance: random.Random) -> None:
+    def _create(self, soak_job: SoakJob, chance: random.Random) -> None:
         """Ask until there is an answer; the key makes all of it one job."""
-        body = json.dumps(task.body).encode()
-        key = {"Idempotency-Key": f"{self.seed} {task.text.partition(' ')[0]}"}
-        while not task.id:
+        body = json.dumps(soak_job.body).encode()
+        key = {"Idempotency-Key": f"{self.seed} {soak_job.text.partition(' ')[0]}"}
+        while not soak_job.id:
             url = chance.choice(self.stack.urls)
             try:
                 status, job = fetch(url, "/v1/responses", method="POST", headers=key, body=body)
@@ -151,23 +153,23 @@ class Soak:
                 time.sleep(0.05)
                 continue
             assert status == 200, job
-            task.id = job["id"]
+            soak_job.id = job["id"]
 
-    def _watch(self, task: SoakJob, chance: random.Random) -> list[bytes]:
+    def _watch(self, soak_job: SoakJob, chance: random.Random) -> list[bytes]:
         """All frames that one viewer gets, who leaves at random and comes back at its cursor, until the end."""
         seen: list[bytes] = []
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not (seen and events.is_terminal(seen[-1])):
-            assert time.monotonic() < deadline, f"{task.id} does not end"
+            assert time.monotonic() < deadline, f"{soak_job.id} does not end"
             stays = chance.choice([chance.randint(1, 60), 1 << 30])
             cursor = f"&starting_after={events.number_of(seen[-1])}" if seen else ""
-            path = f"/v1/responses/{task.id}?stream=true{cursor}"
+            path = f"/v1/responses/{soak_job.id}?stream=true{cursor}"
             try:
                 with request(chance.choice(self.stack.urls), path) as answer:
                     for block in itertools.islice(blocks(answer), stays):
                         if not block.startswith(b":"):
                             seen.append(block)
-                            task.note(block, self.stack.model)
+                            soak_job.note(block, self.stack.model)
             except (OSError, HTTPException):
                 time.sleep(0.05)
             self.counts["connections of viewers"] += 1
@@ -179,14 +181,14 @@ class Soak:
         """All jobs are there, once, and each is whole; no worker has ended but those that were killed."""
         for worker in self.stack.workers:
             assert worker.exit_code in (None, -signal.SIGKILL), worker.exit_reason
-        assert len(Store(self.stack.database).page("local", limit=10**6)) == len(self.tasks)
-        for task in self.tasks:
-            attempts, restarts = task.check(self.stack.database, self.stack.model)
+        assert len(Store(self.stack.database).page("local", limit=10**6)) == len(self.jobs)
+        for soak_job in self.jobs:
+            attempts, restarts = soak_job.check(self.stack.database, self.stack.model)
             self.counts["jobs"] += 1
-            self.counts["reports among them"] += task.is_report
+            self.counts["reports among them"] += soak_job.is_report
             self.counts["attempts"] += attempts
             self.counts["viewers who saw a restart"] += restarts
-            self.counts["frames seen"] += sum(map(len, task.views))
+            self.counts["frames seen"] += sum(map(len, soak_job.views))
 
     def check_leftovers(self) -> None:
         """Nothing is left of all that: no key for ever, no connection, process, thread or descriptor."""
@@ -205,12 +207,12 @@ class Soak:
 
 def _processes(data: Path) -> list[psutil.Process]:
     """All web and worker processes of the Penstock with this data directory, orphans too."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             if process.environ().get("PENSTOCK_DATA") == str(data):
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 def _is_alone(process: psutil.Process) -> bool:

@@ -19,7 +19,7 @@ from tests.support.stack import DemoModel
 
 SECTIONS = 3
 PROMPT_NAME = "soak"
-# The topic is the task's own words, so that the model's ledger tells whose section it was asked for.
+# The topic is the job's own words, so that the model's ledger tells whose section it was asked for.
 PROMPT = f"""
 id = "{PROMPT_NAME}"
 version = "1"
@@ -49,7 +49,7 @@ _WORDS = ("water", "wheel", "stream", "gate", "stone", "mill", "river", "spring"
 
 @dataclass
 class SoakJob:
-    """One job of the soak, and what its viewers have seen of it. `text` is like no other task's."""
+    """One job of the soak, and what its viewers have seen of it. `text` is like no other job's."""
 
     text: str
     is_report: bool
@@ -57,11 +57,11 @@ class SoakJob:
     id: str = ""
     views: list[list[bytes]] = field(default_factory=list)
     # The prompts of finished items, and how often the model had been asked for each when a viewer saw it finished.
-    asked_at_done: list[tuple[str, int]] = field(default_factory=list)
+    requests_at_done: list[tuple[str, int]] = field(default_factory=list)
 
     @classmethod
     def draw(cls, number: int, chance: random.Random) -> SoakJob:
-        """A new task."""
+        """A new job."""
         text = f"{number} {' '.join(chance.choices(_WORDS, k=chance.randint(8, 40)))}"
         think = chance.choice(["", " think=20"])
         return cls(text, chance.random() < 0.2, f"[[demo echo rate={chance.randint(30, 80)}{think}]]")
@@ -79,11 +79,11 @@ class SoakJob:
             return
         item = events.event_of(frame)["item"]
         if item["status"] == "completed":
-            asked = self.asked(model)
-            prompt = self._prompt_of(item["penstock"]["section"], asked)
-            self.asked_at_done.append((prompt, asked[prompt]))
+            requests = self.requests(model)
+            prompt = self._prompt_of(item["penstock"]["section"], requests)
+            self.requests_at_done.append((prompt, requests[prompt]))
 
-    def asked(self, model: DemoModel) -> dict[str, int]:
+    def requests(self, model: DemoModel) -> dict[str, int]:
         """By prompt, how often the model has been asked for a part of this job."""
         if self.is_report:
             stats = model.all_stats()
@@ -91,11 +91,11 @@ class SoakJob:
         with urlopen(f"{model.url.removesuffix('/v1')}/stats?key={quote(self.text)}", timeout=30) as answer:
             return {self.text: json.load(answer)["requests"]}
 
-    def _prompt_of(self, section: int, asked: dict[str, int]) -> str:
+    def _prompt_of(self, section: int, requests: dict[str, int]) -> str:
         """What the model was asked for this section."""
         begin = {0: "Plan", SECTIONS + 1: "Summarise"}.get(section, f"Section {section} of") if self.is_report else ""
-        (found,) = [prompt for prompt in asked if prompt.startswith(begin)]
-        return found
+        (match,) = [prompt for prompt in requests if prompt.startswith(begin)]
+        return match
 
     def check(self, database: Database, model: DemoModel) -> tuple[int, int]:
         """All who tell of this job tell the same, and it is what the model says.
@@ -103,17 +103,17 @@ class SoakJob:
         Returns how many attempts it took, and how many viewers saw a restart because log and worker were lost.
         """
         final = assert_one_end(database, self.id)
-        attempt, asked = row_of(database, self.id).attempt, self.asked(model)
+        attempt, requests = row_of(database, self.id).attempt, self.requests(model)
         assert final["status"] == "completed"
         messages = [item for item in final["output"] if item["type"] == "message"]
         assert len(messages) == (SECTIONS + 1 if self.is_report else 1)
         for item in messages:
             text = item["content"][0]["text"].rstrip()
-            prompt = self._prompt_of(item["penstock"]["section"], asked)
+            prompt = self._prompt_of(item["penstock"]["section"], requests)
             assert text.endswith(prompt) if self.is_report else text == prompt
-        assert all(1 <= count <= attempt for count in asked.values())
-        assert {prompt for prompt, _ in self.asked_at_done} == set(asked)
-        assert all(asked[prompt] == count for prompt, count in self.asked_at_done), f"{self.id} was bought again"
+        assert all(1 <= count <= attempt for count in requests.values())
+        assert {prompt for prompt, _ in self.requests_at_done} == set(requests)
+        assert all(requests[prompt] == count for prompt, count in self.requests_at_done), f"{self.id} was bought again"
         kept = [frame for page in read(Store(database).transcript(self.id) or b"") for frame in page]
         return attempt, sum(_saw_restart(view, kept) for view in self.views)
 

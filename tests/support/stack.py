@@ -33,17 +33,17 @@ from tests.support.up import clean_environment
 
 T = TypeVar("T")
 
-# From a worker's start until it takes jobs, on a machine that has much else to do.
-WORKER_SECONDS = 60
+# From a process's start until it answers, on a machine that has much else to do.
+START_SECONDS = 60
 
 
 def wait_for(look: Callable[[], T | None], seconds: float = 20) -> T:
     """The first true value that `look` gives; fails when there is none within `seconds`."""
     deadline = time.monotonic() + seconds
-    while not (found := look()):
+    while not (value := look()):
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.02)
-    return found
+    return value
 
 
 class DemoModel:
@@ -124,7 +124,7 @@ class Stack:
     def await_worker(self, worker: Process) -> None:
         """Wait until a worker is ready or has been killed; fails with the end of its log when it does not come up."""
         try:
-            wait_for(lambda: b" ready." in worker.log.read_bytes() or not worker.is_running, WORKER_SECONDS)
+            wait_for(lambda: b" ready." in worker.log.read_bytes() or not worker.is_running, START_SECONDS)
             assert worker.exit_code in (None, -signal.SIGKILL)
         except AssertionError as error:
             raise AssertionError(worker.exit_reason) from error
@@ -166,7 +166,7 @@ class Stack:
         argv = [*WEB, f"fd://{listener.fd}"]
         web = Process(argv, self.directory / f"web{number}.log", self._environment(), (listener.fd,))
         self.webs.append(web)
-        with urlopen(f"{listener.url}/healthz", timeout=30):
+        with urlopen(f"{listener.url}/healthz", timeout=START_SECONDS):
             return web
 
     @property

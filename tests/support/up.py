@@ -26,10 +26,10 @@ COMMAND = (sys.executable, "-m", "cli.main")
 def eventually(look: Callable[[], T], seconds: float = 20) -> T:
     """The first true value that `look` gives; fails when there is none within `seconds`."""
     deadline = time.monotonic() + seconds
-    while not (found := look()):
+    while not (value := look()):
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.02)
-    return found
+    return value
 
 
 def clean_environment(**changes: str) -> dict[str, str]:

@@ -32,6 +32,8 @@ FORMER_NAMES = re.compile(
     r"|Attempts|Verdict|Liveness|Observer|Pulse|Curve|look_again|Door|mourn|last_words|witness|obstruction|house|desk"
     r"|ENOUGH|wall\.clean|Site\(|Frame\(|Thought\(|Recording\(|Stop\((?!Exception|Iteration)|request\.accept|mark\.alone)\b"
 )
+LINK = re.compile(r"\]\((?!\w+:)([^)#]+)")
+FILE = re.compile(r"`((?:jobs|worker|web|cli|tests|bench|ops|docs|demo_model|examples)/[\w./-]*)`")
 PLAIN_TEXTS = frozenset({"demo_model/texts"})
 NOT_OURS = frozenset({"build", "dist", "__pycache__"})
 
@@ -144,6 +146,15 @@ def test_no_former_name_is_left() -> None:
         for match in FORMER_NAMES.finditer(line)
     ]
     assert not left, left
+
+
+def test_papers_name_files_that_there_are() -> None:
+    papers = [path for path in everything() if path.suffix == ".md" and str(path.parent) not in PLAIN_TEXTS]
+    named = [(path, ROOT / path.parent / link) for path in papers for link in LINK.findall(text(path))]
+    named += [(path, ROOT / place) for path in papers for place in FILE.findall(text(path)) if "NAME" not in place]
+    lost = [f"{path}: {place}" for path, place in named if not place.exists()]
+    assert len(named) > 50
+    assert not lost, lost
 
 
 def test_operations_hold_no_python() -> None:

@@ -12,6 +12,7 @@ import orjson
 from jobs.protocol import events, response
 from jobs.protocol.fold import Item
 from jobs.protocol.progress import progress
+from jobs.protocol.wire import ItemStatus, PartType
 from jobs.storage.attempts import Claim, Note
 from worker.publishing import part_events
 from worker.publishing.frame_buffer import FrameBuffer
@@ -86,7 +87,7 @@ class EventWriter:
             self.buffer.add(events.ITEM_ADDED, {"output_index": index, "item": item.to_wire()})
             return self.buffer.fold.items[index]
 
-    def open_part(self, item: Item, kind: str, started: float | None = None) -> None:
+    def open_part(self, item: Item, kind: PartType, started: float | None = None) -> None:
         """Add a part of type `output_text`, `refusal`, `reasoning_text` or `summary_text`.
 
         Text goes to the newest part. `started` is for an item that has waited until now.
@@ -107,7 +108,7 @@ class EventWriter:
             for event in part_events.done(item):
                 self.buffer.add(*event)
 
-    def close_item(self, item: Item, status: str, ended: float | None = None) -> None:
+    def close_item(self, item: Item, status: ItemStatus, ended: float | None = None) -> None:
         """End an item as `completed` or `incomplete`, with the part that is still open."""
         with self.buffer.lock:
             if item.parts and not item.parts[-1].done:
@@ -127,7 +128,7 @@ class EventWriter:
             self.buffer.number_text()
             return "".join(part.text for part in item.parts if part_type in (None, part.type))
 
-    def ending(self, item: Item, status: str, ended: float | None) -> dict[str, Any]:
+    def ending(self, item: Item, status: ItemStatus, ended: float | None) -> dict[str, Any]:
         """The item as events carry it once it has ended so, with all text written into it so far."""
         with self.buffer.lock:
             self.buffer.number_text()

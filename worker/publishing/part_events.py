@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from jobs.protocol import events
 from jobs.protocol.fold import Item, Part
+from jobs.protocol.wire import PartType
 
 Fields = Mapping[str, Any]
 
@@ -36,7 +37,7 @@ _NAMES = {
 }
 
 
-def added(item: Item, part_type: str, started: float | None) -> tuple[str, Fields]:
+def added(item: Item, part_type: PartType, started: float | None) -> tuple[str, Fields]:
     """The event that adds the item's next part; `started` is told by an item that has waited until now."""
     start = {"penstock": {"started": started}} if item.started is None and started is not None else {}
     part = Part(part_type).to_wire()

@@ -101,7 +101,7 @@ def _state(claim: Claim, frames: list[bytes], log: EventLog) -> Log:
     # Redis may have come back from an older state: then viewers have seen more than it has.
     noted: dict[str, Any] = (claim.job.progress or {}).get("log") or {"tail": -1, "server": ""}
     is_older = tail < max(noted["tail"], log.last_added(claim.job.id))
-    is_another_server = bool(noted["server"]) and noted["server"] != log.server_id()
+    is_another_server = len({noted["server"], log.server_id()} - {""}) > 1
     is_complete = tail == claim.first - 1  # a drained attempt says in the row how far it came
     return Log.SHORT if (is_older or is_another_server) and not is_complete else Log.WHOLE
 
@@ -140,11 +140,11 @@ def restore(writer: EventWriter, checkpoint: Checkpoint) -> None:
         writer.close_item(item, "completed", wire["penstock"].get("ended"))
 
 
-def _parts(wire: Mapping[str, Any]) -> list[Mapping[str, str]]:
+def _parts(wire: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [*wire.get("summary", ()), *wire["content"]]
 
 
-def _begins(item: Item, parts: Sequence[Mapping[str, str]]) -> bool:
+def _begins(item: Item, parts: Sequence[Mapping[str, Any]]) -> bool:
     """Whether an item holds nothing but what these parts begin with."""
     return len(item.parts) <= len(parts) and all(
         part.type == whole["type"]

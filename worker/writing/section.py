@@ -10,12 +10,13 @@ from typing import Any
 
 from jobs.protocol.fold import Item, runs
 from jobs.protocol.ids import item_id
+from jobs.protocol.wire import ItemStatus, PartType
 from worker.model.chunks import Kind
 from worker.publishing.event_writer import EventWriter
 
 _REASON_LENGTH = 200
 _WAS_REASONING = "The text was reasoning, not the answer."
-_SHAPES = {
+_SHAPES: Mapping[Kind, tuple[str, str, PartType]] = {
     Kind.PLAN: ("reasoning", "rs", "summary_text"),
     Kind.REASONING: ("reasoning", "rs", "reasoning_text"),
     Kind.TEXT: ("message", "msg", "output_text"),
@@ -32,7 +33,9 @@ class Section:
         `answer` is the kind of piece that it is there for: TEXT, or PLAN for one that holds just a plan.
         """
         self._writer = writer
-        self.number, self.title, self._answer = number, title, answer
+        self.number = number
+        self.title = title
+        self._answer = answer
         kinds = {"reasoning": answer if answer is Kind.PLAN else Kind.REASONING, "message": Kind.TEXT}
         items = writer.items(number)
         self._open = {kinds[item.type]: item for item in items if item.status == "in_progress"}
@@ -144,7 +147,7 @@ class Section:
         self._close("incomplete", self._writer.elapsed())
         self._run += 1
 
-    def _close(self, status: str, ended: float) -> None:
+    def _close(self, status: ItemStatus, ended: float) -> None:
         for item in sorted(self._open.values(), key=lambda item: item.index):
             self._writer.close_item(item, status, ended)
         self._open = {}

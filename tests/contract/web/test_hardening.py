@@ -85,6 +85,7 @@ def test_an_oversized_chunked_body_is_413(penstock: Stack) -> None:
     answer = connection.getresponse()
     assert answer.status == 413
     assert json.loads(answer.read())["error"]["type"] == "invalid_request_error"
+    connection.close()
 
 
 def test_http_1_1_without_a_host_is_400(penstock: Stack) -> None:

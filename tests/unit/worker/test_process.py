@@ -35,7 +35,7 @@ def worker(tmp_path: Path, model: DemoModel) -> Iterator[LocalWorker]:
         worker = LocalWorker(tmp_path, server, model, concurrency=ROOM)
         yield worker
         worker.context.running.drain(0)
-        worker.context.running.wait_until_idle(10)
+        wait_for(lambda: not len(worker.context.running))
         worker.close()
 
 

@@ -55,7 +55,13 @@ def _words_of_object(body: dict[str, Any]) -> str:
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
     # OpenRouter's own message says only that a provider failed.
     texts = [*texts[:1], _words(raw)] if raw else texts[:1]
-    return " ".join(texts) if texts or not body else json.dumps(body, ensure_ascii=False, default=str)
+    if not texts:
+        return json.dumps(body, ensure_ascii=False, default=str) if body else ""
+    # The field at fault, which the message may leave out.
+    place = body.get("loc")
+    param = ".".join(map(str, place)).removeprefix("body.") if isinstance(place, list) else body.get("param")
+    words = " ".join(texts)
+    return f"{param}: {words}" if isinstance(param, str) and param not in ("", "body") and param not in words else words
 
 
 def status_in(body: Any) -> int | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from worker.writing.outline.outline import Outline, PlannedSection
@@ -19,12 +21,15 @@ _BRIEF_KEYS = frozenset(
     + ["text", "instructions", "keypoints", "points", "bullets", "subsections", "subtopics"]
     + ["简介", "概述", "描述", "内容", "摘要", "要点", "说明"]
 )
+# Titles if nothing else is one: `{"section": "The moon"}`, but not `{"section": 1}`.
+_PART_KEYS = frozenset(["section", "chapter", "part"])
 _SOURCE_KEYS = frozenset(["sources", "source", "references", "资料", "来源"])
 _OTHER_KEYS = _BRIEF_KEYS | _SOURCE_KEYS | {"number", "id"}
 _SECTION_KEYS = ("sections", "chapters", "outline", "parts", "章节", "大纲", "提纲", "目录", "各节")
 _ORDER = re.compile(
     r"\W*(section|chapter|part|item|sec|ch|s|第)?[\W_]*([0-9]+|[一二三四五六七八九十]+)\W*[章节部分]*\W*", re.I
 )
+_SCHEMA_TYPES = ("string", "array", "object", "integer")
 _MAX_DEPTH = 5
 
 
@@ -50,11 +55,21 @@ def _outline_of_object(value: Mapping[str, Any], depth: int) -> Outline | None:
     for inner in _candidates(value):
         if outline := _of_sections(title, inner):
             return outline
-    for inner in value.values():
+    for inner in map(_unquoted, value.values()):
         if isinstance(inner, Mapping | list) and (outline := _outline(inner, depth + 1)):
             return outline if outline.title else outline.model_copy(update={"title": title})
     counted = {key: inner for key, inner in value.items() if _ORDER.fullmatch(key)}
-    return _of_sections(title, counted) if title and counted else _of_sections("", value if not title else {})
+    # Keys are titles only of objects: `{"status": "error", "message": "no"}` is no outline.
+    keyed = value if not title and all(isinstance(inner, Mapping) for inner in value.values()) else {}
+    return _of_sections(title, counted or keyed)
+
+
+def _unquoted(value: Any) -> Any:
+    """The JSON within a string, as the arguments of a tool call are."""
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        with suppress(ValueError, RecursionError):
+            return json.loads(value, strict=False)
+    return value
 
 
 def _of_sections(title: str, value: Any) -> Outline | None:
@@ -96,6 +111,8 @@ def _with_key(key: str, value: Any) -> Any:
     if _ORDER.fullmatch(key):
         return value
     if isinstance(value, Mapping):
+        if value.get("type") in _SCHEMA_TYPES:  # the schema itself, given back
+            return None
         return value if _text_under(value, _TITLE_KEYS, suffix="title") else {"title": key, **value}
     return {"title": key, "brief": value}
 
@@ -105,7 +122,7 @@ def _section(entry: Any) -> PlannedSection | None:
         return PlannedSection(title=entry)
     if not isinstance(entry, Mapping):
         return None
-    title = _text_under(entry, _TITLE_KEYS, suffix="title")
+    title = _text_under(entry, _TITLE_KEYS, suffix="title") or _text_under(entry, _PART_KEYS)
     brief = _text_under(entry, _BRIEF_KEYS)
     if not title:
         title, key_brief = _title_without_key(entry)
@@ -124,8 +141,13 @@ def _title_without_key(entry: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _text_under(value: Mapping[str, Any], keys: frozenset[str], suffix: str = "\0") -> str:
-    """The text under the first of the keys that has any; a key may end in `suffix` instead, as `section_title` does."""
-    return next((words for key, inner in value.items() if _matches(key, keys, suffix) and (words := _words(inner))), "")
+    """The text under the first of the keys that has any; a key may end in `suffix` instead, as `section_title` does.
+
+    Lists and objects are texts only as a brief.
+    """
+    kinds = (str, list, Mapping) if keys is _BRIEF_KEYS else (str,)
+    texts = (_words(inner) for key, inner in value.items() if _matches(key, keys, suffix) and isinstance(inner, kinds))
+    return next((text for text in texts if text and not text.isdigit()), "")
 
 
 def _matches(key: str, keys: frozenset[str], suffix: str) -> bool:

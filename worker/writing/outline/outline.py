@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -11,6 +12,11 @@ from pydantic import AfterValidator, BaseModel
 from worker.writing.outline.titles import clean_title, distinct, one_line, without_marks, without_positions
 
 MAX_SECTIONS = 12
+
+# What a title says of itself: "Report outline: Tides".
+_KIND = re.compile(
+    r"(?:(?:report|outline|title|plan)\s*){1,2}[:：]\s*|(?:报告|提纲|大纲|标题|题目){1,2}[:：]\s*", re.IGNORECASE
+)
 
 Title = Annotated[str, AfterValidator(one_line)]
 
@@ -38,8 +44,8 @@ class Outline(BaseModel, frozen=True):
         sections = sections[:limit] if len(sections) > 1 else [*self.sections[:limit]]
         titles = without_positions([without_marks(one_line(section.title)) for section in sections])
         names = distinct([clean_title(title) for title in titles], [reserved] if reserved else [])
-        kept = (section.model_copy(update={"title": name}) for section, name in zip(sections, names, strict=True))
-        return Outline(title=clean_title(self.title), sections=tuple(kept))
+        renamed = (section.model_copy(update={"title": name}) for section, name in zip(sections, names, strict=True))
+        return Outline(title=clean_title(_KIND.sub("", without_marks(self.title), count=1)), sections=tuple(renamed))
 
     def lines(self) -> str:
         """The outline as people read it."""

@@ -9,16 +9,19 @@ from enum import IntEnum
 
 from worker.writing.outline.json_outline import source_numbers
 from worker.writing.outline.outline import Outline, PlannedSection
-from worker.writing.outline.titles import clean_title, title_key
+from worker.writing.outline.titles import clean_title, title_key, without_number
 
 _HEADING = re.compile(r" {0,3}(?P<mark>#{1,6})\s*(?P<text>.*)")
 _NUMBERED = re.compile(
     r"\s*(?:[-*+•]\s+)?(?:\*\*|__)?(?:"
-    r"[0-9０-９]{1,2}(?:[.)）、．:：]|\s*[–—-]\s)|[(（][0-9一二三四五六七八九十]{1,3}[)）]|[一二三四五六七八九十]{1,3}[、．.：:]"
+    r"[0-9０-９]{1,2}(?:[.](?![0-9])|[)）、．:：]|\s*[–—-]\s)|[(（][0-9一二三四五六七八九十]{1,3}[)）]|[一二三四五六七八九十]{1,3}[、．.：:]"
     r"|[IVX]{1,5}[.)]\s|第\s*[0-9一二三四五六七八九十]+\s*[章节節部]|[①-⑳]"
     r"|(?:section|chapter|part)\s+(?:[0-9]{1,2}|[ivx]+)\b)",
     re.IGNORECASE,
 )
+_DIGITS = re.compile(r"[0-9０-９]+|[①-⑳]")
+_CHINESE = re.compile(r"[一二三四五六七八九十]+")
+_LATIN = re.compile(r"(?<![a-z])[ivx]+", re.IGNORECASE)
 _BOLD = re.compile(r"\s*(\*\*|__)[^*_].*")
 _BULLET = re.compile(r"\s*[-*+•–]\s+(?P<text>.*)")
 _MARK = re.compile(r"\s*(?:[-*+•–]\s+|[0-9]{1,2}[.)]\s+)")
@@ -28,9 +31,13 @@ _TITLE = re.compile(
     r"\W*(?:(?:report|working)\s+)?(?:title|标题|题目|报告标题|topic)\W*?[:：][\s*_]*(?P<text>.+)", re.IGNORECASE
 )
 # `- title: The moon`, as YAML has it; the other fields stand on lines of their own.
-_FIELD = re.compile(r"\s*(?:[-*+•]\s+)?[\"'*_]*(?P<name>[A-Za-z_]+|标题|简介|概述|资料)[\"'*_]*\s*[:：]\s*(?P<text>.*)")
+_FIELD = re.compile(
+    r"\s*(?:[-*+•]\s+)?[\"'*_]*(?P<name>[A-Za-z_]+|标题|简介|概述|内容|要点|说明|资料)[\"'*_]*\s*[:：]\s*(?P<text>.*)"
+)
 _TITLE_FIELDS = frozenset(["title", "name", "section", "heading", "chapter", "标题"])
-_BRIEF_FIELDS = frozenset(["brief", "description", "summary", "content", "about", "简介", "概述"])
+_BRIEF_FIELDS = frozenset(
+    ["brief", "description", "summary", "content", "about", "简介", "概述", "内容", "要点", "说明"]
+)
 _SOURCE_FIELDS = frozenset(["sources", "source", "资料"])
 _MARKED = re.compile(r"(?P<mark>\*\*|__)(?P<title>.+?)(?P=mark)\s*[:：–—-]*\s*(?P<brief>.*)")
 _DASH = re.compile(r"(?P<title>.{2,}?)(?:\s+[–—-]\s+|——)(?P<brief>.+)")
@@ -52,7 +59,8 @@ class _Line:
     rank: _Rank
     depth: int
     text: str
-    numbered: bool
+    # What a number looks like, "1." or "（一）": its digits all alike. Empty without one.
+    number: str
 
 
 def outline_in_text(text: str) -> Outline | None:
@@ -68,23 +76,29 @@ def outline_in_text(text: str) -> Outline | None:
     title = title or _title_before(lines[: starts[0]])
     ends = [*starts[1:], len(lines)]
     sections = [_section(lines[start], lines[start + 1 : end]) for start, end in zip(starts, ends, strict=True)]
-    kept = tuple(section for section in sections if title_key(section.title))
-    return Outline(title=title, sections=kept) if len(kept) > 1 else None
+    titled = tuple(section for section in sections if title_key(section.title))
+    return Outline(title=title, sections=titled) if len(titled) > 1 else None
 
 
 def _line(line: str) -> _Line:
     if row := _ROW.fullmatch(line):
-        return _Line(_Rank.NUMBERED, 0, f"{row['number']}. **{row['title']}** {row['brief']}", numbered=True)
+        return _Line(_Rank.NUMBERED, 0, f"{row['number']}. **{row['title']}** {row['brief']}", "|")
     depth = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip())
     if heading := _HEADING.fullmatch(line):
-        return _Line(_Rank.HEADING, len(heading["mark"]), heading["text"], bool(_NUMBERED.match(heading["text"])))
-    if _NUMBERED.match(line):
-        return _Line(_Rank.NUMBERED, depth, _without_bullet(line), numbered=True)
+        return _Line(_Rank.HEADING, len(heading["mark"]), heading["text"], _number_style(heading["text"]))
+    if style := _number_style(line):
+        return _Line(_Rank.NUMBERED, depth, _without_bullet(line), style)
     if _BOLD.fullmatch(line):
-        return _Line(_Rank.BOLD, depth, line.strip(), numbered=False)
+        return _Line(_Rank.BOLD, depth, line.strip(), "")
     if bullet := _BULLET.fullmatch(line):
-        return _Line(_Rank.BULLET, depth, bullet["text"], numbered=False)
-    return _Line(_Rank.TEXT, depth, line.strip(), numbered=False)
+        return _Line(_Rank.BULLET, depth, bullet["text"], "")
+    return _Line(_Rank.TEXT, depth, line.strip(), "")
+
+
+def _number_style(line: str) -> str:
+    number = _NUMBERED.match(line)
+    shape = re.sub(r"[\s*_+•-]", "", number[0]) if number else ""
+    return _LATIN.sub("I", _CHINESE.sub("一", _DIGITS.sub("1", shape)))
 
 
 def _without_bullet(line: str) -> str:
@@ -96,7 +110,7 @@ def _without_title(lines: Sequence[_Line]) -> tuple[str, list[_Line]]:
     """The title on a line that says so, and the lines behind; a field of a list is a section's."""
     for number, line in enumerate(lines[:8]):
         if line.rank is not _Rank.BULLET and (title := _TITLE.fullmatch(line.text)):
-            return clean_title(title["text"]), [*lines[number + 1 :]]
+            return clean_title(title["text"].rstrip("*_ ")), [*lines[number + 1 :]]
         if line.rank is _Rank.BULLET:
             break
     return "", [*lines]
@@ -108,18 +122,22 @@ def _section_starts(lines: Sequence[_Line]) -> list[int]:
         depths = sorted({line.depth for line in lines if line.rank is rank})
         for depth in depths:
             starts = [number for number, line in enumerate(lines) if (line.rank, line.depth) == (rank, depth)]
-            counted = [number for number in starts if lines[number].numbered]
-            if len(counted) > 1:  # what stands before the first number is the title or an introduction
-                starts = [number for number in starts if number >= counted[0]]
+            # What stands before the first number is the title or an introduction; another style counts parts of them.
+            style = next((lines[number].number for number in starts if lines[number].number), "")
+            counted = [number for number in starts if lines[number].number == style]
+            if style and len(counted) > 1:
+                begun = [number for number in starts if number >= counted[0]]
+                starts = counted if rank is _Rank.NUMBERED else begun
             if len(starts) > 1:
                 return starts
     return []
 
 
 def _title_before(lines: Sequence[_Line]) -> str:
-    """The newest heading or bold line before the first section."""
-    titles = [line.text for line in lines if line.rank in (_Rank.HEADING, _Rank.BOLD)]
-    return clean_title(titles[0]) if titles else ""
+    """The first heading or bold line before the first section, or the item that the sections stand below."""
+    titles = [line for line in lines if line.rank in (_Rank.HEADING, _Rank.BOLD)]
+    titles = titles or [line for line in lines if line.rank in (_Rank.NUMBERED, _Rank.BULLET)]
+    return clean_title(titles[0].text) if titles else ""
 
 
 def _section(first: _Line, others: Sequence[_Line]) -> PlannedSection:
@@ -132,8 +150,7 @@ def _section(first: _Line, others: Sequence[_Line]) -> PlannedSection:
 
 
 def _title_and_brief(text: str) -> tuple[str, str]:
-    number = re.match(r"[0-9]{1,2}(?:\.[0-9]+)*[.)、]\s*", text)
-    bare = text[number.end() :] if number else text
+    bare = without_number(text)
     for pattern in (_MARKED, _DASH, _COLON):
         if (parts := pattern.fullmatch(bare)) and title_key(parts["title"]):
             return parts["title"], parts["brief"]

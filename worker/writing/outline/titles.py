@@ -25,6 +25,10 @@ _NUMBER = re.compile(
 # Numbers only where they count the sections: "1 Causes" or "C. elegans" alone may be a title.
 _POSITION = re.compile(r"([0-9]{1,2}(?:\.[0-9]+)*|[IVX]{1,5}|[A-Z])(?:[.)、：:]\s*|\s+)(?=\S)")
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV", "XV")
+# An item of a list or a quotation is part of a text, even if it reads like the title.
+_ITEM = re.compile(r"\s*(?:[-*+•]\s|>)")
+# The tags of a heading, its anchor, and the escape of the dot behind its number.
+_AROUND_HEADING = re.compile(r"</?h[1-6][^<>]{0,80}>|\s*\{#[^{}]{0,80}\}\s*$|\\(?=[.)])", re.IGNORECASE)
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _LINK = re.compile(r"!?\[([^\[\]]+)\]\([^()\s]*\)")
 _PAIRS = ("**", "__", "*", "_", "`", '"', "'", "“”", "‘’", "「」", "«»", "【】")
@@ -38,7 +42,7 @@ def one_line(title: str) -> str:
 def clean_title(title: str) -> str:
     """A title without marks of headings and bold, without quotes around it and without a number before it."""
     text = one_line(title)
-    while (bare := _without_number(without_marks(text))) != text:
+    while (bare := without_number(without_marks(text))) != text:
         text = bare
     return text
 
@@ -46,7 +50,10 @@ def clean_title(title: str) -> str:
 def repeats_title(line: str, title: str) -> bool:
     """Whether a line is nothing but this title, however it is marked and numbered."""
     key = title_key(title)
-    return bool(key) and key in (title_key(line), title_key(_POSITION.sub("", without_marks(one_line(line)), count=1)))
+    if not key or _ITEM.match(line):
+        return False
+    words = _AROUND_HEADING.sub("", line)
+    return key in (title_key(words), title_key(_POSITION.sub("", without_marks(one_line(words)), count=1)))
 
 
 def title_key(title: str) -> str:
@@ -91,7 +98,8 @@ def without_marks(text: str) -> str:
     return text.rstrip(" :：") or text
 
 
-def _without_number(text: str) -> str:
+def without_number(text: str) -> str:
+    """A title without the number before it, unless it is nothing else."""
     number = _NUMBER.match(text)
     rest = text[number.end() :] if number else text
     return rest if re.search(r"\w", rest) else text

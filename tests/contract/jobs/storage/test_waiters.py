@@ -141,8 +141,8 @@ def test_a_body_that_is_sent_again_is_known_before_it_is_validated(job_factory: 
         job_factory.store.earlier(OWNER, hash_of(body + b" "), idempotency_key=key, client_retry=0)
 
 
-def test_an_accept_of_which_nobody_heard_is_not_made_twice(job_factory: JobFactory) -> None:
-    """The connection broke in the COMMIT: the same rows once more."""
+def test_an_accept_whose_answer_was_lost_is_not_made_twice(job_factory: JobFactory) -> None:
+    """The connection broke in the COMMIT."""
     request = replace(accepted(background=False), metadata={"a": "b"})
     waiter = new_waiter_id()
     job = again(job_factory, request, waiter, client_retry=1)

@@ -195,3 +195,11 @@ def test_a_deleted_jobs_log_is_not_put_back(log: EventLog, job: str, redis_clien
     assert log.rebuild(job, 1, [[(0, b"x")]]).status is AppendStatus.LOST
     assert log.append([batch(job, -1, 10)]) == [AppendResult(AppendStatus.LOST, -1)]
     assert not redis_client.exists(f"{channel(job)}:log", f"{channel(job)}:fence")
+
+
+def test_a_log_tells_what_has_been_in_it_and_its_server_who_it_is(log: EventLog, job: str, redis_client: Any) -> None:
+    assert log.last_added(job) == 9
+    redis_client.xdel(f"{channel(job)}:log", "9-1")
+    assert (log.tails([job]), log.last_added(job)) == ([8], 9)
+    assert log.last_added(new_job_id()) == -1
+    assert log.server_id() == log.server_id()

@@ -25,9 +25,9 @@ PRICES = '{"demo": {"input": 2, "output": 5, "currency": "EUR"}}'
 
 
 @pytest.fixture(scope="module")
-def lru_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock without a worker: what is queued stays there. Every test has an owner of its own."""
-    with running_stack(tmp_path_factory.mktemp("shelf") / "data", workers=0, PENSTOCK_AUTH="keys") as running:
+    with running_stack(tmp_path_factory.mktemp("jobs") / "data", workers=0, PENSTOCK_AUTH="keys") as running:
         yield running
 
 
@@ -66,8 +66,8 @@ class Person:
 
 
 @pytest.fixture
-def person(lru_cache: Stack) -> Iterator[Person]:
-    one = Person(lru_cache)
+def person(stack: Stack) -> Iterator[Person]:
+    one = Person(stack)
     with one.browser:
         yield one
 
@@ -236,8 +236,8 @@ def test_a_thousand_jobs_do_not_hold_up_the_others(person: Person) -> None:
     assert person.store.ids(person.owner) == job_ids[1000:][::-1]
 
 
-def test_invariant_8_owner_only_holds_for_lists_and_acts(person: Person, lru_cache: Stack) -> None:
-    stranger = Person(lru_cache)
+def test_invariant_8_owner_only_holds_for_lists_and_acts(person: Person, stack: Stack) -> None:
+    stranger = Person(stack)
     theirs = stranger.queue("theirs")
     assert theirs not in person.browser.get("/jobs").text
     for act in ("cancel", "retry", "delete"):

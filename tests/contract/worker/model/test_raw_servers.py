@@ -295,10 +295,10 @@ def reports(scripted: Scripted, penstock: Stack) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_a_section_of_a_report_ends_as_its_answer_did(
-    penstock: Stack, talk: openai.OpenAI, scripted: Scripted, reports: dict[str, str], name: str
+    penstock: Stack, client: openai.OpenAI, scripted: Scripted, reports: dict[str, str], name: str
 ) -> None:
     _, words, requests = SECTIONS[name]
-    response = assert_one_end(penstock.database, reports[name], follow(talk, reports[name]))
+    response = assert_one_end(penstock.database, reports[name], follow(client, reports[name]))
     assert scripted.requests[f"Write section 2, & “{name}”"] == requests
     text = text_of(response)
     assert text.startswith("# Report\n\n## First\n\nOne.\n\n")
@@ -312,7 +312,7 @@ def test_a_section_of_a_report_ends_as_its_answer_did(
         assert "Summary" not in text
 
 
-def test_a_refused_section_is_a_part_of_its_own(penstock: Stack, talk: openai.OpenAI, scripted: Scripted) -> None:
+def test_a_refused_section_is_a_part_of_its_own(penstock: Stack, client: openai.OpenAI, scripted: Scripted) -> None:
     name = "refused section"
     titles: list[dict[str, Any]] = [{"title": title, "brief": "brief", "sources": []} for title in ("First", "Second")]
     scripted.replies |= {
@@ -323,7 +323,7 @@ def test_a_refused_section_is_a_part_of_its_own(penstock: Stack, talk: openai.Op
     }
     prompt = {"id": "report", "variables": {"topic": name}}
     job = create(penstock.url, prompt=prompt)["id"]
-    response = assert_one_end(penstock.database, job, follow(talk, job))
+    response = assert_one_end(penstock.database, job, follow(client, job))
     parts = [part for item in response["output"] if item["type"] == "message" for part in item["content"]]
     assert [part["refusal"] for part in parts if part["type"] == "refusal"] == ["I cannot."]
     assert "## Second" in text_of(response)

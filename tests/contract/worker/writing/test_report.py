@@ -181,6 +181,12 @@ def test_invariant_5_finished_items_stay_when_the_worker_dies_among_sections(pla
     assert numbers == list(range(8))
 
 
+def noted(planned: Stack, job_id: str) -> Any:
+    """The progress in a job's row, once it has the sections of its outline."""
+    progress = json.loads(row_of(planned.database, job_id).progress or "{}")
+    return progress if progress.get("total") == 4 else None
+
+
 @pytest.mark.parametrize("planned", ["rate=40 tokens=2000"], indirect=True)
 def test_a_section_has_started_when_its_text_comes(planned: Stack) -> None:
     """Two are written at once: the third waits, though everybody has seen that it is to come."""
@@ -190,17 +196,17 @@ def test_a_section_has_started_when_its_text_comes(planned: Stack) -> None:
     def begun() -> Any:
         found: Any = client.responses.retrieve(job.id)
         sections = found.penstock.get("progress", {}).get("sections", [])
-        return sections if len([one for one in sections if one["started"] is not None]) == 2 else None
+        return sections if len([one for one in sections if one["status"] == "in_progress"]) == 2 else None
 
     first, second, third, summary = wait_for(begun)
     for written in (first, second):
         assert (written["status"], written["ended"]) == ("in_progress", None)
+        assert written["started"] is not None
     for waiting in (third, summary):
         assert (waiting["status"], waiting["started"], waiting["ended"]) == ("queued", None, None)
     # How far a running job is, and its pace, stand in its row after two seconds.
-    noted = wait_for(lambda: row_of(planned.database, job.id).progress)
-    far = json.loads(noted)
-    assert (far["done"], far["total"]) == (0, 4)
+    far = wait_for(lambda: noted(planned, job.id))
+    assert far["done"] == 0
     rate_histogram: Any = wait_for(lambda: fetch(planned.url, f"/v1/responses/{job.id}")[1]["penstock"].get("curve"))
     assert sum(rate_histogram["characters"]) >= sum(far["curve"]["characters"]) > 0
     client.responses.cancel(job.id)

@@ -24,11 +24,17 @@ OUTLINE = json.dumps(
 TOKENS = 7 + 3  # what raw_server's USAGE says of one answer
 
 
+Answers = str | Reply | list[str | Reply]
+
+
 @dataclass
 class Script:
-    """What the model server answers, and how often it was asked, by `outline`, the number of a section, `summary`."""
+    """What the model server answers, and what it was asked, by `outline`, the number of a section, `summary`.
 
-    answers: dict[str, str | Reply] = field(default_factory=dict)
+    Of a list of answers each is given once, the last one again and again.
+    """
+
+    answers: dict[str, Answers] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
 
     def reply(self, body: dict[str, Any]) -> Reply:
@@ -38,6 +44,8 @@ class Script:
         self.requests.append(step)
         default = {"outline": OUTLINE, "summary": "It ebbs."}.get(step, f"Words of section {step}.")
         scripted = self.answers.get(step, default)
+        if isinstance(scripted, list):
+            scripted = scripted[min(self.requests.count(step), len(scripted)) - 1]
         return scripted if isinstance(scripted, Reply) else by_characters(scripted)
 
 
@@ -93,7 +101,7 @@ class Report:
         return self.stored["status"], self.stored["incomplete_details"]["reason"]
 
 
-def report(reporting: Stack, script: Script, **answers: str | Reply) -> Report:
+def report(reporting: Stack, script: Script, **answers: Answers) -> Report:
     """Have a report written in which the model answers so, and hold every record of it against the others."""
     script.answers = {name.removeprefix("section_"): said for name, said in answers.items()}
     script.requests = []
@@ -165,6 +173,27 @@ def test_footnotes_and_links_lead_to_those_of_their_section(reporting: Stack, sc
         for number in (1, 2):
             (target,) = re.findall(rf'<li id="(text-fn:[^"]+)" class="footnote-item"><p>Note {number}\.', html)
             assert html.count(f'href="#{target}"') == 1
+
+
+@pytest.mark.parametrize("cut", [2, 14, 25, 33, 40, 60, 80])
+def test_a_section_that_is_begun_again_goes_on_unseen(reporting: Stack, script: Script, cut: int) -> None:
+    """The same words come out of the filter for the same words of the model, wherever they broke off."""
+    text = "```markdown\n## The moon\n\nSee[^1] [it][a] `[^1]`.\n\n[^1]: Note.\n\n[a]: http://a.example\n```"
+    broken = stream_of(*(chunk(character) for character in text[:cut]))
+    written = report(reporting, script, section_1=[broken, by_characters(text)])
+    assert script.requests.count("1") == 2
+    assert written.stored["status"] == "completed"
+    added = [event.item for event in written.seen if event.type == events.ITEM_ADDED]
+    assert len(added) == 4
+    assert "See[^1-1] [it][1-a] `[^1]`.\n\n[^1-1]: Note.\n\n[1-a]: http://a.example\n\n" in written.text
+
+
+def test_text_that_was_reasoning_takes_its_heading_along(reporting: Stack, script: Script) -> None:
+    written = report(reporting, script, section_2="I think.\n\nSo I do.</think>\n\n## The coast\n\nSand.")
+    assert written.stored["status"] == "completed"
+    assert written.headings == HEADINGS
+    assert "## The coast\n\nSand.\n\n" in written.text
+    assert "I think" not in written.text
 
 
 @pytest.mark.parametrize("language", ["", "py"])

@@ -14,7 +14,7 @@ from markdown_it.parser_block import ParserBlock
 
 from tests.support.allowed_html import words_of
 from tests.support.markdown_texts import ADDRESSES, BOLD, EXPECTED, FORMULAS, HOSTILE
-from web.markdown.blocks import BlockSplitter, GrowingText, render
+from web.markdown.blocks import BlockSplitter, GrowingText, render, render_parts
 from web.markdown.renderer import Document
 
 LIMIT = 8_000  # a longer block is cut
@@ -107,6 +107,17 @@ def test_a_block_is_finished_when_the_next_begins() -> None:
     named, footnotes = blocks.finish()
     assert words_of(named) == "[1]\n"
     assert words_of(footnotes).split() == ["j", "↩︎"]
+
+
+def test_parts_that_grow_at_once_keep_their_notes_apart() -> None:
+    document = Document()
+    texts = {number: GrowingText(document.part(number)) for number in (1, 2)}
+    html = {number: "".join(texts[number].feed(f"[^1]: note {number}\n\na[^1]\n\n")) for number in (1, 2)}
+    for number in (2, 1):
+        whole = html[number] + "".join(texts[number].finish())
+        assert whole == render_parts([(number, f"[^1]: note {number}\n\na[^1]\n\n")])[0]
+        assert f'href="#text-fn:{number}-1"' in whole
+        assert f'<li id="text-fn:{number}-1" class="footnote-item"><p>note {number} ' in whole
 
 
 LONG = {

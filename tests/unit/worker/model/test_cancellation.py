@@ -132,3 +132,29 @@ def test_patience(chunks: list[bool], seconds: float, words: str | None) -> None
         else:
             with pytest.raises(ModelError, match=words):
                 call.check()
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_signs_of_life_are_worth_more_patience_but_not_without_end(text: bool) -> None:
+    with Cancellation().call(Timeouts(first=0.2, gap=0.2, total=100, alive=0.6)) as call:
+        if text:
+            call.progress(text=True)
+        begun = time.monotonic()
+        while not call.is_shut:
+            assert call.heard(b": keep-alive") == b": keep-alive"
+            time.sleep(0.02)
+            call.check_silence(time.monotonic())
+        assert 0.55 < time.monotonic() - begun < 5
+        with pytest.raises(ModelError, match="only kept the connection alive for 0.6 s"):
+            call.check()
+
+
+def test_a_call_whose_answer_has_ended_is_shut_soon_and_without_a_fault() -> None:
+    with Cancellation().call(PATIENCE) as call:
+        call.progress(text=True)
+        call.answer_ended()
+        call.check_silence(time.monotonic() + 1)
+        assert not call.is_shut
+        call.check_silence(time.monotonic() + 4)
+        assert call.is_shut
+        call.check()

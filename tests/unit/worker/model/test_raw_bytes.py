@@ -496,6 +496,24 @@ def test_an_error_that_names_a_feature_inside_a_200_is_learnt_from_too() -> None
     assert ["stream_options" in body for body in server.bodies] == [True, False]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are bad"}]},
+        {"error": {"message": "Unknown parameter", "param": "stream_options", "type": "invalid_request_error"}},
+        {"object": "error", "message": "stream_options is unknown", "code": 400},
+        [{"error": {"code": 400, "message": "Invalid name 'stream_options'", "status": "INVALID_ARGUMENT"}}],
+        "stream_options: no such field",
+    ],
+    ids=["fastapi", "param", "vllm", "gemini", "text"],
+)
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_a_refusal_is_understood_wherever_the_field_is_named(body: Any, status: int) -> None:
+    with raw_server(http(status, body), answer()) as server:
+        assert ask(server).text == "Yes."
+    assert ["stream_options" in asked for asked in server.bodies] == [True, False]
+
+
 def test_a_server_that_refuses_to_stream_is_asked_for_the_whole() -> None:
     with raw_server(http(400, {"error": {"message": "streaming is not supported"}}), whole("stop")) as server:
         models = Models(Settings.load(openai_base_url=server.url))

@@ -58,7 +58,7 @@ def logged(log: EventLog, claim: Claim) -> list[bytes]:
 
 def test_every_attempt_tells_of_those_before_it_and_why_it_was_needed(job_factory: JobFactory) -> None:
     writer = begun(job_factory.writer(job_factory.claim()))
-    told = [events_of(writer)[2]["response"]["penstock"]["attempts"]]
+    attempts = [events_of(writer)[2]["response"]["penstock"]["attempts"]]
     for drained in (False, True, False):
         if drained:
             assert job_factory.attempts.give_back(writer.claim, writer.buffer.freeze())
@@ -66,12 +66,12 @@ def test_every_attempt_tells_of_those_before_it_and_why_it_was_needed(job_factor
             job_factory.requeue(writer.claim.job.id)
         writer = begun(job_factory.writer(job_factory.claim(writer.claim.job), frames_of(writer)))
         snapshot = writer.buffer.snapshot()["penstock"]
-        told.append(snapshot["attempts"])
+        attempts.append(snapshot["attempts"])
         assert snapshot["attempt"] == writer.claim.attempt
-        assert told[-1][:-1] == told[-2]
+        assert attempts[-1][:-1] == attempts[-2]
     reasons = [None, "the worker was lost", "the worker was stopped", "the worker was lost"]
-    assert [(one["attempt"], one["reason"]) for one in told[-1]] == list(enumerate(reasons, 1))
-    assert [one["started"] for one in told[-1]] == sorted(one["started"] for one in told[-1])
+    assert [(attempt["attempt"], attempt["reason"]) for attempt in attempts[-1]] == list(enumerate(reasons, 1))
+    assert [attempt["started"] for attempt in attempts[-1]] == sorted(attempt["started"] for attempt in attempts[-1])
     # With the log they are lost: what is left is why there is another.
     alone = begun(job_factory.writer(job_factory.rescue(writer.claim)))
     (only,) = alone.buffer.snapshot()["penstock"]["attempts"]
@@ -133,10 +133,11 @@ def test_numbers_are_reserved_in_the_row_before_they_are_used(job_factory: JobFa
 
 
 def test_without_a_reservation_text_waits(job_factory: JobFactory) -> None:
-    claim, asked = job_factory.claim(), set[bool]()
+    claim = job_factory.claim()
+    needs = set[bool]()
 
     def refuse(seq_mark: int, index_mark: int, *, needed: bool) -> bool:
-        asked.add(needed)
+        needs.add(needed)
         return False
 
     writer = begun(EventWriter(FrameBuffer(claim, [], reserve=refuse, wake=lambda: None)))
@@ -144,7 +145,7 @@ def test_without_a_reservation_text_waits(job_factory: JobFactory) -> None:
         write(writer, "x")
         if writer.buffer.batch():
             sent(writer)
-    assert asked == {False, True}
+    assert needs == {False, True}
     assert max(numbers(writer)) == claim.job.seq_mark - 1
     assert writer.buffer.has_work
 
@@ -157,8 +158,8 @@ def test_items_have_indexes_of_their_own(job_factory: JobFactory) -> None:
     lost = job_factory.rescue(writer.claim)
     assert list(begun(job_factory.writer(lost)).buffer.fold.items) == [lost.first_index]
     assert lost.first_index >= 7
-    told = job_factory.writer(job_factory.rescue(lost), frames_of(writer))
-    assert list(begun(told).buffer.fold.items) == list(range(8))
+    third = job_factory.writer(job_factory.rescue(lost), frames_of(writer))
+    assert list(begun(third).buffer.fold.items) == list(range(8))
 
 
 @pytest.mark.parametrize("mark", ["beyond the log", "behind the log"])

@@ -35,15 +35,15 @@ def test_no_two_sections_take_an_index_that_the_row_has_not_reserved(job_factory
 
 def test_while_the_database_is_away_not_every_token_waits_for_it(job_factory: JobFactory) -> None:
     claim = job_factory.claim()
-    asked: list[bool] = []
+    needs: list[bool] = []
 
     def refuse(seq_mark: int, index_mark: int, *, needed: bool) -> bool:  # noqa: ARG001
-        asked.append(needed)
+        needs.append(needed)
         return False
 
     marks = Marks(claim, 0, refuse)
     for number in range(claim.job.seq_mark - BLOCK // 2 - 100, claim.job.seq_mark - BLOCK // 2 + 100):
         marks.keep_ahead_of(number)
-    assert asked == [False]
+    assert needs == [False]
     marks.keep_ahead_of(claim.job.seq_mark - 1)
-    assert asked == [False, True]
+    assert needs == [False, True]

@@ -12,6 +12,7 @@ import pytest
 import redis
 from sqlalchemy.exc import OperationalError
 
+from jobs.protocol.fold import text_of
 from jobs.transport.event_log import ENDED_MS, EventLog, channel
 from tests.support.job_factory import JobFactory, frames_of
 from tests.support.redis_server import RedisServer
@@ -186,3 +187,10 @@ def test_a_job_that_cannot_be_put_back_slows_no_flush_of_another(setup: Publishe
     pauses = [after - before for before, after in zip(calls, calls[1:], strict=False)]
     assert time.monotonic() - started < 20 * max(pauses)
     assert max(pauses) > 0.2
+
+
+def test_a_text_that_no_frame_can_hold_costs_the_character_and_nothing_else(setup: PublisherSetup) -> None:
+    writer, section = setup.begin()
+    section.write(Kind.TEXT, "half a pair: \ud83d, and more")
+    setup.settle(writer)
+    assert text_of(writer.buffer.snapshot()) == "half a pair: ?, and more"

@@ -50,14 +50,14 @@ def test_invariant_5_finished_items_stay_wherever_the_log_broke_off(job_factory:
     second.begin()
     resume.restore(second, checkpoint)
 
-    told = events_of(second)
-    output = fold(told)["output"]
+    written = events_of(second)
+    output = fold(written)["output"]
     same = ("type", "status", "content", "penstock")
     assert [[item[name] for name in same] for item in output] == [
         [item[name] for name in same] for item in checkpoint.items
     ]
     for kind in (events.ITEM_ADDED, events.PART_ADDED, events.PART_DONE, events.ITEM_DONE):
-        assert [event["type"] for event in told].count(kind) == 2
+        assert [event["type"] for event in written].count(kind) == 2
     # What an earlier viewer may have seen of items that the log does not know was under their old ids.
     known = {event["item"]["id"] for event in events_of(first)[:left] if event["type"] == events.ITEM_ADDED}
     assert {item["id"] for item in output} & {item["id"] for item in checkpoint.items} == known
@@ -99,11 +99,13 @@ def half_written(job_factory: JobFactory, text: str) -> EventWriter:
 
 def one_run_of(writer: EventWriter) -> str:
     """The section's text: the output has one run of it, and of each item its text is what its deltas add up to."""
-    told = events_of(writer)
-    (item,) = fold(told)["output"]
+    written = events_of(writer)
+    (item,) = fold(written)["output"]
     assert item["status"] == "completed"
-    for done in (event for event in told if event["type"] == events.TEXT_DONE):
-        deltas = (event for event in told if event["type"] == events.TEXT_DELTA and event["item_id"] == done["item_id"])
+    for done in (event for event in written if event["type"] == events.TEXT_DONE):
+        deltas = (
+            event for event in written if event["type"] == events.TEXT_DELTA and event["item_id"] == done["item_id"]
+        )
         assert "".join(event["delta"] for event in deltas) == done["text"]
     text: str = item["content"][0]["text"]
     return text
@@ -149,9 +151,9 @@ def test_a_log_that_viewers_have_seen_more_of_is_not_gone_on_with(
     if checkpointed:
         section.finish(lambda items: job_factory.attempts.checkpoint(first.claim, Checkpoint(0, items, None)))
     claim = job_factory.rescue(first.claim)
-    found = resume.read_log(claim, log, Cancellation())
-    assert found == FoundLog(Log.SHORT, frames_of(first)[:cut])
-    buffer = FrameBuffer(claim, found.frames, reserve=lambda *_, **__: True, wake=lambda: None)
+    found_log = resume.read_log(claim, log, Cancellation())
+    assert found_log == FoundLog(Log.SHORT, frames_of(first)[:cut])
+    buffer = FrameBuffer(claim, found_log.frames, reserve=lambda *_, **__: True, wake=lambda: None)
     second = EventWriter(buffer, log_is_short=True)
     second.begin()
     if checkpointed:
@@ -161,10 +163,10 @@ def test_a_log_that_viewers_have_seen_more_of_is_not_gone_on_with(
         again.write(Kind.TEXT, "some words")
         again.finish(lambda _items: None)
     assert one_run_of(second) == "some words"
-    told = events_of(second)
-    old, new = (event["item"] for event in told if event["type"] == events.ITEM_ADDED)
+    written = events_of(second)
+    old, new = (event["item"] for event in written if event["type"] == events.ITEM_ADDED)
     assert new["penstock"]["replaces"] == old["id"]
-    deltas = [event for event in told if event["type"] == events.TEXT_DELTA]
+    deltas = [event for event in written if event["type"] == events.TEXT_DELTA]
     assert [event["item_id"] for event in deltas] == [old["id"], new["id"]]
 
 

@@ -17,21 +17,21 @@ from worker.model.chunks import Kind
 from worker.publishing.event_writer import EventWriter
 from worker.writing.section import Section
 
-Said = Sequence[tuple[Kind, str]]
+Answer = Sequence[tuple[Kind, str]]
 Items = Sequence[Mapping[str, Any]]
 
 
-def pieces(reasoning: str, text: str, cuts: Sequence[int]) -> Said:
+def pieces(reasoning: str, text: str, cuts: Sequence[int]) -> Answer:
     """An answer in pieces, each of its texts cut at these places."""
-    said: list[tuple[Kind, str]] = []
+    answer: list[tuple[Kind, str]] = []
     for kind, whole in ((Kind.REASONING, reasoning), (Kind.TEXT, text)):
         borders = sorted({0, len(whole), *(place for place in cuts if place < len(whole))})
-        said += [(kind, whole[begin:end]) for begin, end in zip(borders, borders[1:], strict=False)]
-    return said
+        answer += [(kind, whole[begin:end]) for begin, end in zip(borders, borders[1:], strict=False)]
+    return answer
 
 
-def say(section: Section, said: Said, writer: EventWriter) -> None:
-    for number, (kind, text) in enumerate(said):
+def say(section: Section, answer: Answer, writer: EventWriter) -> None:
+    for number, (kind, text) in enumerate(answer):
         section.write(kind, text)
         if number % 2:
             writer.buffer.batch()  # numbers what is there, as the publisher does at any moment
@@ -52,7 +52,7 @@ def text_by_type(items: Items) -> dict[str, str]:
     return {item["type"]: "".join(part["text"] for part in item["content"]) for item in items}
 
 
-def told(writer: EventWriter, kind: str) -> Items:
+def items_in(writer: EventWriter, kind: str) -> Items:
     return [event["item"] for event in events_of(writer) if event["type"] == kind]
 
 
@@ -82,7 +82,7 @@ def test_what_is_said_last_is_what_is_kept(
     if after[1] or (not before[1] and (after[0] or not before[0])):
         assert fold(events_of(writer))["output"] == [item for item in items if item["content"][0]["text"]]
     goes_on = after[0] == before[0] and after[1].startswith(before[1]) if before[1] else after[0].startswith(before[0])
-    added, done = told(writer, events.ITEM_ADDED), told(writer, events.ITEM_DONE)
+    added, done = items_in(writer, events.ITEM_ADDED), items_in(writer, events.ITEM_DONE)
     assert all(item["status"] == "completed" for item in done) == goes_on
     assert len({item["id"] for item in added}) == len(added) == len(done)
     assert not goes_on or not any("replaces" in item["penstock"] for item in added)
@@ -98,7 +98,7 @@ def test_a_mismatch_at_any_place_begins_a_new_item(job_factory: JobFactory, plac
     for letter in other:
         section.write(Kind.TEXT, letter)
     finished(section)
-    old, new = told(writer, events.ITEM_DONE)
+    old, new = items_in(writer, events.ITEM_DONE)
     assert (old["status"], old["content"][0]["text"]) == ("incomplete", "abcdef")
     assert (new["status"], new["content"][0]["text"]) == ("completed", other)
     assert new["penstock"]["replaces"] == old["id"]
@@ -119,7 +119,7 @@ def test_a_new_attempt_says_why_it_replaces_what_it_found(job_factory: JobFactor
     second = job_factory.writer(job_factory.claim(first.claim.job), frames_of(first))
     second.begin()
     Section(second, 0).write(Kind.TEXT, "two")
-    old, new = told(second, events.ITEM_ADDED)
+    old, new = items_in(second, events.ITEM_ADDED)
     assert new["penstock"]["replaces"] == old["id"]
     assert new["penstock"]["reason"] == ("the worker was stopped" if drained else "the worker was lost")
 
@@ -129,12 +129,12 @@ def test_a_section_that_waits_has_not_started(job_factory: JobFactory) -> None:
     section = Section(writer, 3, title="Rain")
     section.open()
     section.open()
-    (added,) = told(writer, events.ITEM_ADDED)
+    (added,) = items_in(writer, events.ITEM_ADDED)
     assert added["penstock"] == {"section": 3, "title": "Rain"}
     section.write(Kind.REASONING, "hm")
     section.write(Kind.TEXT, "wet")
     finished(section)
-    done = told(writer, events.ITEM_DONE)
+    done = items_in(writer, events.ITEM_DONE)
     assert [set(item["penstock"]) for item in done] == [{"section", "title", "started", "ended"}] * 2
     assert fold(events_of(writer))["output"] == sorted(done, key=lambda item: item["type"])
 
@@ -159,7 +159,7 @@ def test_runs_replace_each_other_in_turn(job_factory: JobFactory) -> None:
         section.restart()
         say(section, pieces(f"think {text}", text, []), writer)
     finished(section)
-    added = told(writer, events.ITEM_ADDED)
+    added = items_in(writer, events.ITEM_ADDED)
     assert [item["penstock"].get("replaces") for item in added] == [None, None, *(item["id"] for item in added[:4])]
     assert text_by_type(fold(events_of(writer))["output"]) == {"reasoning": "think three", "message": "three"}
 
@@ -170,12 +170,12 @@ def test_nothing_is_said_to_be_finished_before_it_is_a_checkpoint(job_factory: J
     say(section, pieces("why", "because", []), writer)
 
     def checkpoint(items: Items) -> None:
-        assert told(writer, events.ITEM_DONE) == []
+        assert items_in(writer, events.ITEM_DONE) == []
         job_factory.attempts.checkpoint(writer.claim, Checkpoint(0, items, None))
 
     section.finish(checkpoint)
-    (kept,) = job_factory.rescue(writer.claim).checkpoints
-    assert list(kept.items) == told(writer, events.ITEM_DONE)
+    (committed,) = job_factory.rescue(writer.claim).checkpoints
+    assert list(committed.items) == items_in(writer, events.ITEM_DONE)
     kinds = [event["type"] for event in events_of(writer)]
     assert kinds.index(events.REASONING_DONE) < kinds.index(events.TEXT_DELTA)  # the thought is over by then
 
@@ -198,7 +198,7 @@ def test_a_refusal_is_a_part_of_the_message_that_goes_on_unseen_when_it_is_repea
     assert [part.get("text") or part["refusal"] for part in message["content"]] == ["Well. ", "I cannot."]
     assert [part["type"] for part in message["content"]] == ["output_text", "refusal"]
     assert thought["content"][0]["text"] == "hm"
-    assert len(told(writer, events.ITEM_ADDED)) == 2
+    assert len(items_in(writer, events.ITEM_ADDED)) == 2
     assert fold(events_of(writer))["output"] == [dict(thought), dict(message)]
 
 
@@ -212,7 +212,7 @@ def test_an_answer_that_was_reasoning_is_written_again_as_such(job_factory: JobF
     say(section, [(Kind.REASONING, " and so"), (Kind.TEXT, "# One\n\n"), (Kind.TEXT, "Yes.")], writer)
     thought, message = finished(section)
     assert (thought["content"][0]["text"], message["content"][0]["text"]) == (f"{before}so and so", "# One\n\nYes.")
-    ends = told(writer, events.ITEM_DONE)
+    ends = items_in(writer, events.ITEM_DONE)
     assert [item["status"] for item in ends] == ["incomplete"] * (2 if before else 1) + ["completed"] * 2
     assert {item["id"] for item in ends[:-2]} >= {thought["penstock"]["replaces"], message["penstock"]["replaces"]}
     output = fold(events_of(writer))["output"]

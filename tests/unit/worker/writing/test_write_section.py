@@ -42,11 +42,11 @@ def test_who_wrote_what_is_finished_is_known_to_a_later_attempt(
     job_factory: JobFactory, context: WorkerContext
 ) -> None:
     first = attempt_at(job_factory.claim(), job_factory, context)
-    asked = []
+    models = []
     for words in ("gone", ""):
-        asked.append(first.model)
+        models.append(first.model)
         first.models[first.model] = words
-    assert [*asked, first.model] == ["demo", "b", "c"]
+    assert [*models, first.model] == ["demo", "b", "c"]
     first.models["c"] = None
     first.checkpoint(1, None, [{"type": "message", "id": "msg_1", "content": []}])
     second = attempt_at(job_factory.rescue(first.claim), job_factory, context)

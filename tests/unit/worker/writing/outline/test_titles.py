@@ -34,12 +34,26 @@ def test_what_belongs_to_a_title_stays(title: str) -> None:
     assert clean_title(title) == title
 
 
-@pytest.mark.parametrize("line", ["1 Causes", "II. Causes", "1.2 causes", "# CAUSES", "**A. Causes**"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1 Causes",
+        "II. Causes",
+        "1.2 causes",
+        "# CAUSES",
+        "**A. Causes**",
+        "<h2>Causes</h2>",
+        "## Causes {#causes}",
+        "2\\. Causes",
+    ],
+)
 def test_a_line_that_only_repeats_a_title(line: str) -> None:
     assert repeats_title(line, "Causes")
 
 
-@pytest.mark.parametrize("line", ["Causes are many.", "Effects", "", "---", "**Causes** and effects"])
+@pytest.mark.parametrize(
+    "line", ["Causes are many.", "- Causes", "* Causes", "> Causes", "Effects", "", "---", "**Causes** and effects"]
+)
 def test_a_line_that_says_more(line: str) -> None:
     assert not repeats_title(line, "Causes")
 
