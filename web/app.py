@@ -16,6 +16,8 @@ from web.api import openapi
 from web.api.health import Health
 from web.api.responses import Responses
 from web.context import WebContext
+from web.http.request import Request
+from web.http.security_headers import add_security_headers
 from web.pages.bulk import BulkActions
 from web.pages.home import HomePage, choice_label
 from web.pages.job import JobPages
@@ -23,9 +25,7 @@ from web.pages.jobs import JobsPage
 from web.pages.layout import Layout
 from web.pages.signin import SignIn
 from web.pages.system import SystemPage
-from web.request import Request
 from web.routes import ROUTES, Access
-from web.security_headers import add_security_headers
 
 _ACCESS = {route.endpoint: route.access for route in ROUTES} | {"static": Access.ANYONE}
 

@@ -15,8 +15,8 @@ from flask.sessions import SecureCookieSessionInterface
 
 from jobs.errors import BadSetting
 from jobs.settings import LOOPBACK, Settings
-from jobs.storage.api_keys import ApiKey, ApiKeys
-from jobs.storage.sessions import LIFETIME_SECONDS, Sessions
+from jobs.storage.access.api_keys import ApiKey, ApiKeys
+from jobs.storage.access.sessions import LIFETIME_SECONDS, Sessions
 from web.errors import NoAccess
 
 LOCAL_OWNER = "local"

@@ -8,19 +8,19 @@ from redis.retry import Retry
 
 from jobs.requests.prompts import Prompts
 from jobs.settings import Settings
-from jobs.storage.api_keys import ApiKeys
+from jobs.storage.access.api_keys import ApiKeys
+from jobs.storage.access.sessions import Sessions
 from jobs.storage.database import Database
-from jobs.storage.sessions import Sessions
 from jobs.storage.store import Store
 from jobs.storage.waiters import WaiterRegistry
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
+from web.http.open_streams import OpenStreams
 from web.live.live_pages import LivePages
 from web.live.lru_cache import LruCache
 from web.live.rendered_item import RenderedItem, weight
 from web.model_choice import ModelChoice
 from web.model_health import model_servers
-from web.open_streams import OpenStreams
 from web.relay.follow import Relay
 from web.relay.subscriber import Subscriber
 from web.waiters import Waiters

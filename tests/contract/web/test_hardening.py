@@ -15,7 +15,7 @@ import pytest
 
 from jobs.errors import BadSetting
 from jobs.settings import Settings
-from jobs.storage.api_keys import ApiKeys
+from jobs.storage.access.api_keys import ApiKeys
 from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create
 from web.app import create_app

@@ -8,7 +8,7 @@ import time
 
 from sqlalchemy import delete, insert, select
 
-from jobs.storage.api_keys import ApiKey
+from jobs.storage.access.api_keys import ApiKey
 from jobs.storage.database import Database
 from jobs.storage.schema import keys, sessions
 
