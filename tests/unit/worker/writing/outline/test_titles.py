@@ -36,7 +36,16 @@ def test_what_belongs_to_a_title_stays(title: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["1 Causes", "II. Causes", "1.2 causes", "# CAUSES", "<h2>Causes</h2>", "## Causes {#causes}", "2\\. Causes"],
+    [
+        "1 Causes",
+        "II. Causes",
+        "1.2 causes",
+        "# CAUSES",
+        "**A. Causes**",
+        "<h2>Causes</h2>",
+        "## Causes {#causes}",
+        "2\\. Causes",
+    ],
 )
 def test_a_line_that_only_repeats_a_title(line: str) -> None:
     assert repeats_title(line, "Causes")
