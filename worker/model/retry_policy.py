@@ -36,7 +36,8 @@ class RetryPolicy:
         if fault.cause and fault.retry_after != 0 and not self._has_fallback:
             left = self._bounds[fault.cause] - (time.monotonic() - self._since)
             if left > 0:
-                return min(pause, left) if (fault.retry_after or 0.0) <= left else None
+                # Rounded up: a server that asks for just the whole bound is waited for.
+                return min(pause, left) if (fault.retry_after or 0.0) <= left + 1 else None
         if self._quick_tries <= 0:
             return None
         self._quick_tries -= 1
