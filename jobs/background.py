@@ -8,6 +8,8 @@ import time
 import traceback
 from collections.abc import Callable
 
+_LOGGED_FRAMES = 12
+
 _log = logging.getLogger(__name__)
 
 
@@ -26,6 +28,7 @@ def repeat(name: str, step: Callable[[], object], *, pause: float = 1.0) -> None
 
 
 def log_error(what: str, error: Exception) -> None:
-    """Log an error by its type and its place in the code; its message may quote a prompt."""
-    way = " > ".join(f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__))
+    """Log an error by its type and the last of its places in the code; its message may quote a prompt."""
+    frames = traceback.extract_tb(error.__traceback__)[-_LOGGED_FRAMES:]  # a recursion has a thousand
+    way = " > ".join(f"{frame.filename}:{frame.lineno}" for frame in frames)
     _log.warning("%s: %s at %s", what, type(error).__name__, way)  # invariant 10

@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     auth: Literal["off", "keys"] = "off"
     operators: Names = ()
     secret: str = Field("", repr=False)
+    # How many proxies stand in front: only so many of their headers are believed.
+    trusted_proxies: int = Field(0, ge=0, le=8)
     secure_cookies: bool = False
 
     openai_api_key: str = Field("", validation_alias=AliasChoices("OPENAI_API_KEY", "openai_api_key"), repr=False)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import BadRequest
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from jobs.settings import Settings
 from web import auth, errors
@@ -13,6 +16,8 @@ from web.api import openapi
 from web.api.health import Health
 from web.api.responses import Responses
 from web.context import WebContext
+from web.http.request import Request
+from web.http.security_headers import add_security_headers
 from web.pages.bulk import BulkActions
 from web.pages.home import HomePage, choice_label
 from web.pages.job import JobPages
@@ -22,12 +27,6 @@ from web.pages.signin import SignIn
 from web.pages.system import SystemPage
 from web.routes import ROUTES, Access
 
-# Model output is only ever set as text or as sanitized HTML; the policy holds where that fails.
-_POLICY = (  # invariant 9
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types penstock"
-)
 _ACCESS = {route.endpoint: route.access for route in ROUTES} | {"static": Access.ANYONE}
 
 
@@ -36,29 +35,49 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.load()
     context = WebContext(settings)
     app = Flask(__name__)
+    app.request_class = Request
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     errors.register(app)
     auth.set_up_cookies(app, settings)
     _add_routes(app, context)
 
+    if settings.trusted_proxies:
+        app.wsgi_app = _behind_proxies(app, settings.trusted_proxies)  # type: ignore[method-assign]
+
     @app.before_request
     def check() -> None:
+        if "Host" not in request.headers and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+            raise BadRequest("An HTTP/1.1 request needs a Host header.")
         access = _ACCESS.get(request.endpoint or "", Access.OWNER)
         if access is Access.ANYONE:
             return
         auth.check_origin(request, settings)
         if access is Access.OWNER:
-            g.owner = auth.owner_of(request, settings, context.keys)
+            g.credential = auth.credential_of(request, settings, context.keys, context.sessions)
+            g.owner = g.credential.owner
 
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers["x-request-id"] = f"req_{secrets.token_hex(12)}"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "same-origin"
-        response.headers.setdefault("Content-Security-Policy", _POLICY)
-        return response
+        if response.is_streamed and settings.auth == "keys" and "credential" in g:
+            _end_with_credential(context, response)
+        return add_security_headers(response, over_tls=settings.secure_cookies)
 
     return app
+
+
+def _behind_proxies(app: Flask, count: int) -> ProxyFix:
+    """The application as the outermost of so many proxies is asked for it: client, scheme, host and path prefix."""
+    return ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count)
+
+
+def _end_with_credential(context: WebContext, response: Response) -> None:
+    """Let the stream end when its key is revoked, or its session is over."""
+    connection = request.environ.get("gunicorn.socket")
+    credential = g.credential
+    if connection is not None:
+        permission = partial(auth.key_of, credential, context.keys, context.sessions)
+        response.call_on_close(context.open_streams.add(connection, credential.name, permission))
 
 
 def _add_routes(app: Flask, context: WebContext) -> None:

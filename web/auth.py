@@ -5,55 +5,104 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import flask
 from flask import Flask, Request, session
+from flask.sessions import SecureCookieSessionInterface
 
 from jobs.errors import BadSetting
 from jobs.settings import LOOPBACK, Settings
-from jobs.storage.api_keys import ApiKeys
+from jobs.storage.access.api_keys import ApiKey, ApiKeys
+from jobs.storage.access.sessions import LIFETIME_SECONDS, Sessions
 from web.errors import NoAccess
 
 LOCAL_OWNER = "local"
-# What the signed cookie holds: the id of the key that was pasted, so that revoking the key ends the session.
-KEY_ID = "key"
+# What the signed cookie holds: the token of a session in the database.
+SESSION_TOKEN = "session"  # noqa: S105  (a name)
 _SECRET_BYTES = 32
+_MIN_SECRET_CHARACTERS = 32
+# Headers that only a proxy sets, spelled as WSGI hands them over; with X-Forwarded-*.
+_PROXY_HEADERS = ("Forwarded", "Via", "X-Real-Ip")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a request has shown: whose it is, and the key or the session that says so; none where sign-in is off."""
+
+    owner: str
+    secret: str = ""
+    token: str = ""
+
+    @property
+    def name(self) -> str:
+        """One name for each key or session."""
+        return f"{self.secret}:{self.token}"
 
 
 def check_origin(request: Request, settings: Settings) -> None:
-    """Refuse what another web page sends. Raises NoAccess.
+    """Refuse what another web page sends, and without sign-in what comes from elsewhere. Raises NoAccess.
 
-    Without sign-in, being reached as this machine is all the protection there is: a foreign `Host` means that
-    a name was made to point here, a foreign `Origin` that somebody else's page sent the request.
+    Without sign-in, being reached as this machine is all the protection there is: a foreign `Host` means that a name
+    was made to point here, a proxy's header that somebody has opened this server to others.
     """
-    if settings.auth == "off" and _hostname(f"//{request.host}") not in LOOPBACK:
+    if settings.auth == "off":
+        _check_local(request)
+    origin = request.headers.get("Origin")
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if request.method != "GET" and site not in ("same-origin", "none"):  # a link to here is welcome
+        raise NoAccess(403, "foreign_origin", "Requests of other web pages are refused.")
+    if origin is not None and _location(origin) != request.host:
+        raise NoAccess(
+            403,
+            "foreign_origin",
+            f"Requests of other web pages are refused: this one comes from '{origin[:100]}', and the server was "
+            f"reached as '{request.host[:100]}'. If both are this server behind a proxy, let the proxy pass the name "
+            "on (nginx: proxy_set_header Host $http_host;), or X-Forwarded-Host with PENSTOCK_TRUSTED_PROXIES=1.",
+        )
+
+
+def _check_local(request: Request) -> None:
+    names = (name for name, _ in request.headers)
+    header = next((name for name in names if name in _PROXY_HEADERS or name.startswith("X-Forwarded-")), None)
+    if header is not None:
+        raise NoAccess(
+            403,
+            "proxied_without_sign_in",
+            f"This request came through a proxy ('{header}'), and sign-in is off: anybody could read and write here. "
+            "Set PENSTOCK_AUTH=keys and make a key with `penstock keys create NAME`.",
+        )
+    if _hostname(f"//{request.host}") not in LOOPBACK:
         raise NoAccess(
             403,
             "foreign_host",
-            f"This server answers at http://127.0.0.1 and http://localhost only, not as '{request.host}'; "
+            f"This server answers at http://127.0.0.1 and http://localhost only, not as '{request.host[:100]}'; "
             "set PENSTOCK_AUTH=keys to serve other names.",
         )
-    origin = request.headers.get("Origin")
-    context = request.headers.get("Sec-Fetch-Site", "none")
-    foreign = request.method != "GET" and context not in ("same-origin", "none")  # a link to here is welcome
-    if foreign or (origin is not None and urlsplit(origin).netloc != request.host):
-        raise NoAccess(403, "foreign_origin", "Requests of other web pages are refused.")
 
 
-def owner_of(request: Request, settings: Settings, keys: ApiKeys) -> str:
-    """Whose jobs this request may see: by the key that it brings, else by the browser's cookie. Raises NoAccess."""
+def credential_of(request: Request, settings: Settings, keys: ApiKeys, sessions: Sessions) -> Credential:
+    """Whose jobs this request may see: by the key that it brings, else by the browser's session. Raises NoAccess."""
     if settings.auth == "off":
-        return LOCAL_OWNER
+        return Credential(LOCAL_OWNER)
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        key = keys.find(secret.strip())
-        owner = key.owner if key else None
+        credential = Credential("", secret=secret.strip())
     else:
-        owner = signed_in(keys)
-    if owner is None:
+        credential = Credential("", token=str(session.get(SESSION_TOKEN, "")))
+    key = key_of(credential, keys, sessions)
+    if key is None:
         raise NoAccess(401, "invalid_api_key", "Send a valid key: 'Authorization: Bearer sk-penstock-...'.")
-    return owner
+    return Credential(key.owner, credential.secret, credential.token)
+
+
+def key_of(credential: Credential, keys: ApiKeys, sessions: Sessions) -> ApiKey | None:
+    """The key behind a credential, as it is now; None when it is revoked, or the session over."""
+    if credential.secret:
+        return keys.find(credential.secret)
+    return sessions.key_of(credential.token) if credential.token else None
 
 
 def is_operator(settings: Settings, owner: str) -> bool:
@@ -68,23 +117,40 @@ def _hostname(url: str) -> str | None:
         return None
 
 
-def signed_in(keys: ApiKeys) -> str | None:
-    """Whose browser this is; None for one that has not signed in, or whose key was revoked since."""
-    key_id = session.get(KEY_ID)
-    return keys.owner_of(key_id) if key_id else None
+def _location(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
+class _SessionCookie(SecureCookieSessionInterface):
+    """The session's cookie, for the path below which the proxy shows this site."""
+
+    def get_cookie_path(self, app: Flask) -> str:
+        """The prefix `__Host-` wants the root."""
+        return "/" if app.config["SESSION_COOKIE_SECURE"] else flask.request.script_root or "/"
 
 
 def set_up_cookies(app: Flask, settings: Settings) -> None:
     """Sign the application's cookies with the secret of the data directory, made at the first start.
 
-    Web processes on several machines share it by PENSTOCK_SECRET. Raises BadSetting when it cannot be kept.
+    Web processes on several machines share it by PENSTOCK_SECRET. Raises BadSetting when it is short or cannot be kept.
     """
+    if settings.secret and len(settings.secret) < _MIN_SECRET_CHARACTERS:
+        raise BadSetting(
+            f"PENSTOCK_SECRET has {len(settings.secret)} characters; it needs {_MIN_SECRET_CHARACTERS} or more. "
+            "`openssl rand -hex 32` makes one."
+        )
     app.secret_key = settings.secret or _secret_in(settings.data / "secret")
+    app.session_interface = _SessionCookie()
     app.config.update(
-        SESSION_COOKIE_NAME="penstock",
+        # A browser takes a cookie of this prefix from this very host alone, and only over TLS.
+        SESSION_COOKIE_NAME="__Host-penstock" if settings.secure_cookies else "penstock",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.secure_cookies,
+        PERMANENT_SESSION_LIFETIME=LIFETIME_SECONDS,
     )
 
 

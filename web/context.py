@@ -8,12 +8,14 @@ from redis.retry import Retry
 
 from jobs.requests.prompts import Prompts
 from jobs.settings import Settings
-from jobs.storage.api_keys import ApiKeys
+from jobs.storage.access.api_keys import ApiKeys
+from jobs.storage.access.sessions import Sessions
 from jobs.storage.database import Database
 from jobs.storage.store import Store
 from jobs.storage.waiters import WaiterRegistry
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
+from web.http.open_streams import OpenStreams
 from web.live.live_pages import LivePages
 from web.live.lru_cache import LruCache
 from web.live.rendered_item import RenderedItem, weight
@@ -45,6 +47,9 @@ class WebContext:
         self.database = Database(settings.database)
         self.store = Store(self.database)
         self.keys = ApiKeys(self.database)
+        self.sessions = Sessions(self.database)
+        self.open_streams = OpenStreams()
+        self.open_streams.start()
         # Of bounded size: when all viewers have to look at their logs at once, each would open a connection for good.
         pool = redis.BlockingConnectionPool.from_url(
             url,

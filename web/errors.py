@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Flask, Response, jsonify, redirect, request
+from flask import Flask, Response, jsonify, redirect, request, url_for
+from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
@@ -50,13 +51,23 @@ def register(app: Flask) -> None:
         # A browser is led to where it can sign in; a program is told.
         is_browser = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
         if error.status == 401 and is_browser and not request.path.startswith("/v1/"):
-            return redirect("/signin", 303)
+            return redirect(url_for("signin.form"), 303)
         kind = "authentication_error" if error.status == 401 else "permission_error"
         return envelope(error.status, error.message, kind=kind, code=error.code)
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
         return envelope(error.code or 500, error.description or error.name)
+
+    _register_failures(app)
+
+
+def _register_failures(app: Flask) -> None:
+    """What is not an answer of ours: a body that breaks off, a database that is away, an error of our own."""
+
+    @app.errorhandler(ParseException)
+    def broken_body(error: ParseException) -> Response:
+        return envelope(400, f"The request's body is broken off or malformed ({type(error).__name__}).")
 
     @app.errorhandler(SQLAlchemyError)
     def database(error: SQLAlchemyError) -> Response:

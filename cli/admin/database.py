@@ -8,7 +8,7 @@ import click
 
 from cli.exit_codes import DONE, FAILED, NOT_FOUND, CommandError
 from cli.launch.data_directory import load_settings, make_private
-from jobs.storage.api_keys import ApiKeys
+from jobs.storage.access.api_keys import ApiKeys
 from jobs.storage.audit import audit
 from jobs.storage.database import Database
 from jobs.storage.migrate import revisions, upgrade

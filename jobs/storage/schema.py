@@ -116,6 +116,14 @@ paused = sa.Table(
     sa.Column("since", sa.Float, nullable=False),
 )
 
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("key_id", sa.String(64), sa.ForeignKey("keys.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+
 keys = sa.Table(
     "keys",
     metadata,

@@ -12,6 +12,7 @@ from flask import Response
 from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
 from jobs.protocol import events
+from web.api.numbers import parse_number
 from web.context import WebContext
 from web.snapshot import snapshot
 
@@ -98,6 +99,4 @@ def _paging(arguments: Mapping[str, str]) -> tuple[int, bool]:
     order, limit = arguments.get("order", "desc"), arguments.get("limit", "20")
     if order not in ("asc", "desc"):
         raise InvalidRequest("'order' must be asc or desc.", param="order")
-    if not (limit.isascii() and limit.isdigit()) or not 1 <= int(limit[:9]) <= _MAX_LIMIT:
-        raise InvalidRequest(f"'limit' must be a number from 1 to {_MAX_LIMIT}.", param="limit")
-    return int(limit), order == "desc"
+    return parse_number(limit, "limit", low=1, high=_MAX_LIMIT), order == "desc"

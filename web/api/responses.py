@@ -18,12 +18,12 @@ from web.actions.delete import delete
 from web.actions.retry import retry
 from web.actions.submit import submit
 from web.api import render
+from web.api.numbers import parse_number
 from web.context import WebContext
 from web.relay import sse
 from web.relay.disconnect import on_disconnect
 
 _CANCEL_SECONDS = 2.0
-_MAX_DIGITS = 15
 _MAX_KEY = 255
 
 
@@ -135,7 +135,7 @@ def _awaited(context: WebContext, job: Job, stream: Iterator[bytes]) -> Iterator
 def _event_source(context: WebContext, job: Job) -> Response:
     """A browser's stream from the last id it saw; 204, which ends it for good, when nothing is left."""
     last_id = request.headers.get("Last-Event-ID")
-    after = _number(last_id, "Last-Event-ID") if last_id else _cursor("starting_after")
+    after = parse_number(last_id, "Last-Event-ID") if last_id else _cursor("starting_after")
     frames = context.relay.follow(job, after)
     if not job.status.is_terminal:
         return sse.event_source(frames)
@@ -170,10 +170,4 @@ def _cursor(name: str) -> int:
     values = request.args.getlist(name)
     if len(values) > 1:
         raise InvalidRequest(f"'{name}' is given twice.", param=name)
-    return _number(values[0], name) if values else -1
-
-
-def _number(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
-        raise InvalidRequest(f"'{name}' must be a sequence number: 0, 1, 2, ...", param=name)
-    return int(text)
+    return parse_number(values[0], name) if values else -1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from flask import flash, g, redirect, render_template, request
+from flask import flash, g, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from jobs.errors import InvalidRequest, JobNotFound
@@ -53,7 +53,7 @@ class BulkActions:
         if eligible_ids and not confirmed_ids and (action == "delete" or len(eligible_ids) > 1):
             return self._ask(action, eligible_ids, ids)
         self._report(action, self._apply(action, eligible_ids))
-        return redirect(place_here(form.get("back", ""), "/jobs"), 303)
+        return redirect(place_here(form.get("back", ""), url_for("jobs.show")), 303)
 
     def _selection(self, form: MultiDict[str, str], row_id: str) -> list[str]:
         """The jobs that a form means: that of one row, all that its filter finds, or the ticked."""
@@ -83,7 +83,7 @@ class BulkActions:
             running=sum(not status.is_terminal for status in statuses.values()),
             completed=sum(status is Status.COMPLETED for status in statuses.values()),
             titles=[title(self._context.store.get(g.owner, job_id)) for job_id in eligible_ids[:_SHOWN_TITLES]],
-            back=place_here(request.form.get("back", ""), "/jobs"),
+            back=place_here(request.form.get("back", ""), url_for("jobs.show")),
         )
 
     def _apply(self, action: str, ids: Sequence[str]) -> int:

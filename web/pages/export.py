@@ -27,7 +27,9 @@ def html_file(title: str, rendered_items: Sequence[RenderedItem]) -> Response:
     )
     answer = Response(file, mimetype="text/html")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    answer.headers["Content-Security-Policy"] = f"default-src 'none'; style-src 'sha256-{digest}'"
+    answer.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
     return answer
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from flask import g, redirect, render_template, request
+from flask import g, redirect, render_template, request, url_for
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
@@ -51,7 +51,7 @@ class HomePage:
             job = submit(context, g.owner, generation.parse(_body(form)))
         except InvalidRequest as error:
             return self._page(form, error), 400
-        return redirect(f"/jobs/{job.id}", 303)
+        return redirect(url_for("job.show", job_id=job.id), 303)
 
     def _page(self, values: Mapping[str, str], error: InvalidRequest | None = None) -> str:
         context = self._context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, g, redirect, render_template, request
+from flask import Response, g, redirect, render_template, request, url_for
 
 from jobs.errors import JobNotFound
 from jobs.protocol import events
@@ -55,7 +55,7 @@ class JobPages:
     def cancel(self, job_id: str) -> Any:
         """The buttons that end a job, at once or with whole sentences."""
         job = cancel(self._context, g.owner, job_id, graceful="graceful" in request.form)
-        return redirect(f"/jobs/{job.id}", 303)
+        return redirect(url_for("job.show", job_id=job.id), 303)
 
     def progress(self, job_id: str) -> str:
         """The parts of that page that change with the sections: outline and timeline."""
@@ -63,9 +63,10 @@ class JobPages:
 
     def retry(self, job_id: str) -> Any:
         """The button that queues an ended job anew: to the new job's page."""
-        return redirect(f"/jobs/{retry(self._context, g.owner, job_id).id}", 303)
+        new_job = retry(self._context, g.owner, job_id)
+        return redirect(url_for("job.show", job_id=new_job.id), 303)
 
     def delete(self, job_id: str) -> Any:
         """The button that removes a job: to the others."""
         delete(self._context, g.owner, job_id)
-        return redirect("/jobs", 303)
+        return redirect(url_for("jobs.show"), 303)

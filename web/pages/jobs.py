@@ -6,10 +6,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import orjson
-from flask import g, redirect, render_template, request
+from flask import g, redirect, render_template, request, url_for
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
@@ -40,8 +39,8 @@ class Filter:
     def address(self, **changes: str) -> str:
         """The page of these jobs; `changes` are other fields."""
         fields = {"status": self.status or "", "prompt": self.prompt or "", "q": self.words, **changes}
-        query = urlencode({name: value for name, value in fields.items() if value})
-        return f"/jobs?{query}" if query else "/jobs"
+        query: dict[str, Any] = {name: value for name, value in fields.items() if value}
+        return url_for("jobs.show", **query)
 
 
 class JobsPage:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flask import Flask, redirect, request, session
+from flask import Flask, redirect, request, session, url_for
 
 from jobs.errors import InvalidRequest
-from web.auth import KEY_ID
+from web.auth import SESSION_TOKEN
 from web.context import WebContext
 from web.pages import dates
 from web.pages.i18n import COOKIE, LANGUAGES, _, language, script_words
@@ -35,12 +35,14 @@ class Layout:
         settings = self._context.settings
         return {
             "demo": settings.demo,
-            "signed_in": KEY_ID in session,
-            "is_open": settings.auth == "off" or KEY_ID in session,
+            "signed_in": SESSION_TOKEN in session,
+            "is_open": settings.auth == "off" or SESSION_TOKEN in session,
             "language": language(),
             "languages": LANGUAGES,
             "script_words": script_words(),
-            "here": request.full_path.rstrip("?") if request.method == "GET" else "/",
+            "here": request.script_root + request.full_path.rstrip("?")
+            if request.method == "GET"
+            else url_for("home.show"),
         }
 
     def choose(self) -> Any:
@@ -48,10 +50,22 @@ class Layout:
         choice = request.form.get("language", "")
         if choice not in LANGUAGES:
             raise InvalidRequest(f"'language' must be one of {', '.join(LANGUAGES)}.", param="language")
-        answer = redirect(place_here(request.form.get("next", "")), 303)
-        secure = self._context.settings.secure_cookies
-        answer.set_cookie(COOKIE, choice, max_age=_YEAR_SECONDS, httponly=True, secure=secure, samesite="Lax")
+        answer = redirect(place_here(request.form.get("next", ""), url_for("home.show")), 303)
+        answer.set_cookie(
+            COOKIE,
+            choice,
+            max_age=_YEAR_SECONDS,
+            path=request.script_root or "/",
+            secure=self._context.settings.secure_cookies,
+            httponly=True,
+            samesite="Lax",
+        )
         return answer
+
+
+def _address() -> str:
+    """The address of this page, to come back to; the first page's behind a form that was sent."""
+    return request.script_root + request.full_path.rstrip("?") if request.method == "GET" else url_for("home.show")
 
 
 def place_here(address: str, otherwise: str = "/") -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import redirect, render_template, request, session
+from flask import redirect, render_template, request, session, url_for
 
-from web.auth import KEY_ID
+from web.auth import SESSION_TOKEN
 from web.context import WebContext
 from web.pages.i18n import _
 
@@ -26,10 +26,12 @@ class SignIn:
         key = self._context.keys.find(request.form.get("key", "").strip())
         if key is None:
             return render_template("signin.html", problem=_("That key is not valid, or it was revoked.")), 401
-        session[KEY_ID], session.permanent = key.id, True
-        return redirect("/", 303)
+        session[SESSION_TOKEN] = self._context.sessions.begin(key.id)
+        session.permanent = True
+        return redirect(url_for("home.show"), 303)
 
     def leave(self) -> Any:
-        """Forget the key."""
+        """End the session, also for whoever has a copy of its cookie."""
+        self._context.sessions.end(str(session.get(SESSION_TOKEN, "")))
         session.clear()
-        return redirect("/signin", 303)
+        return redirect(url_for("signin.form"), 303)

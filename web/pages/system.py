@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import redis
-from flask import flash, g, redirect, render_template, request
+from flask import flash, g, redirect, render_template, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.errors import InvalidRequest
@@ -71,7 +71,7 @@ class SystemPage:
         else:
             self._statistics.resume(queue)
             flash(_("The queue {name} goes on.", name=queue))
-        return redirect("/system", 303)
+        return redirect(url_for("system.show"), 303)
 
     def _figures(self) -> dict[str, Any]:
         now = time.time()

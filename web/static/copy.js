@@ -1,6 +1,6 @@
 // The buttons that copy: each block of code, one section, the whole text.
 
-import { _ } from "./page.js";
+import { _, root } from "./page.js";
 
 const CODE = "pre:not([tabindex])";
 const SAID_MS = 1500;
@@ -25,7 +25,7 @@ export function removeCopies(root) {
 
 // The Markdown of a job, or of one of its sections, as the model wrote it.
 async function written(id, section) {
-  const { output } = await (await fetch(`/v1/responses/${id}`)).json();
+  const { output } = await (await fetch(`${root}/v1/responses/${id}`)).json();
   const wanted = output.filter((item) => item.type === "message" && (!section || `${item.penstock.section}` === section));
   return wanted.flatMap((item) => item.content.map((part) => part.text)).join("");
 }

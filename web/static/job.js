@@ -1,6 +1,6 @@
 // The page of a job: puts the server's HTML where it belongs while the text is written.
 
-import { _, html } from "./page.js";
+import { _, html, root } from "./page.js";
 import { addCopies, copyOnClick, removeCopies } from "./copy.js";
 import { Live } from "./live.js";
 import { Reading } from "./reading.js";
@@ -118,7 +118,7 @@ async function parsed(address) {
 
 // Outline and timeline, as the server draws them.
 async function refresh() {
-  const fresh = await parsed(`/jobs/${id}/progress`);
+  const fresh = await parsed(`${root}/jobs/${id}/progress`);
   if (fresh && !ended) reading.keep(() => replace(fresh, ["sections", "timeline"]));
 }
 
@@ -150,7 +150,7 @@ async function end(status) {
   if (ended) return;
   ended = true;
   stream.end("ended");
-  const fresh = await parsed(`/jobs/${id}`);
+  const fresh = await parsed(`${root}/jobs/${id}`);
   if (!fresh) {
     connection("reconnecting", 3);
     return setTimeout(() => ((ended = false), end(status)), 3000);

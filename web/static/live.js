@@ -1,5 +1,7 @@
 // A job's stream for as long as its page is looked at. Whatever happens to it, it goes on where it was.
 
+import { root } from "./page.js";
+
 const HIDDEN_MS = 5_000; // a tab that is only passed by keeps its stream
 const ASK_MS = 20_000;
 const DEAD_MS = 20_000; // the server says something every 8 s
@@ -39,7 +41,7 @@ export class Live {
     this.#close();
     if (this.#over) return;
     this.#heard = Date.now();
-    const source = (this.#source = new EventSource(`/jobs/${this.id}/live?after=${this.cursor}`));
+    const source = (this.#source = new EventSource(`${root}/jobs/${this.id}/live?after=${this.cursor}`));
     source.onopen = () => this.on.connection("live");
     source.onerror = () => this.#lost(source.readyState === EventSource.CLOSED);
     for (const kind of ["block", "tail", "state"]) {
@@ -95,7 +97,7 @@ export class Live {
   // What a stream does not tell: that it was refused because the job has ended, or is gone.
   async #ask() {
     this.#asked = Date.now();
-    const answer = await fetch(`/v1/responses/${this.id}`).catch(() => null);
+    const answer = await fetch(`${root}/v1/responses/${this.id}`).catch(() => null);
     if (this.#over || !answer) return;
     if (answer.ok) this.on.status((await answer.json()).status);
     else if (answer.status < 500) this.end("gone");

@@ -1,5 +1,7 @@
 // What every page needs: texts in its language, the one door for HTML, local times, and to be kept up to date.
 
+// The path below which a proxy shows this site; empty when it has a name of its own.
+export const root = document.documentElement.dataset.root;
 const words = JSON.parse(document.documentElement.dataset.words || "{}");
 const language = document.documentElement.lang;
 // Made when they are needed: the first of their kind takes the browser some 50 ms.

@@ -1,6 +1,6 @@
 // The status and the pace of a job; the title and the icon of the tab, which show the status too.
 
-import { _ } from "./page.js";
+import { _, root } from "./page.js";
 
 const part = (name) => document.getElementById(name);
 const title = document.title;
@@ -23,7 +23,7 @@ export function show(status) {
   if (pill.textContent !== STATUS[status]) pill.textContent = STATUS[status];
   if (compact) return;
   document.title = `${SIGNS[status] ?? "…"} ${title}`;
-  document.querySelector("link[rel=icon]").href = `/static/icon-${status}.svg`;
+  document.querySelector("link[rel=icon]").href = `${root}/static/icon-${status}.svg`;
 }
 
 // The pace, as the server has drawn it: as wide as it has points.

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from jobs.storage.api_keys import ApiKeys
+from jobs.storage.access.api_keys import ApiKeys
 from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create, fetch, request
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 from jobs.job import TRANSITIONS, Status
 from jobs.protocol import response
 from jobs.storage.attempts import BLOCK, Checkpoint, Claim, Finish, Note, Replaced
+from jobs.storage.workers import WorkerRegistry
 from tests.support.assertions import assert_one_end, row_of
 from tests.support.job_factory import OWNER, JobFactory
 from worker.model.chunks import Kind
@@ -229,3 +231,14 @@ def test_an_end_is_stored_whatever_numbers_and_codes_a_server_sent(job_factory: 
         error = {"code": code, "message": f"{code} of a pair"}
         assert job_factory.finish(claim, Status.FAILED, error=error) is Finish.DONE
         assert_one_end(job_factory.database, claim.job.id)
+
+
+def test_a_worker_that_was_declared_dead_claims_nothing(job_factory: JobFactory) -> None:
+    registry = WorkerRegistry(job_factory.database)
+    worker = secrets.token_hex(8)
+    registry.register(worker)
+    job = job_factory.accept()
+    registry.declare_dead(worker)
+    assert job_factory.attempts.claim_one(job.id, worker) is None
+    registry.register(worker)
+    assert job_factory.attempts.claim_one(job.id, worker) is not None

@@ -16,6 +16,7 @@ from jobs.protocol.fold import fold
 from jobs.protocol.ids import new_job_id
 from jobs.protocol.transcript import read
 from jobs.storage.attempts import Checkpoint, Finish, Held, Replaced
+from jobs.storage.ending import end_unstarted
 from tests.support.assertions import assert_one_end, row_of
 from tests.support.job_factory import OWNER, JobFactory, accepted
 
@@ -181,3 +182,15 @@ def test_the_place_in_the_queue_counts_who_came_before(job_factory: JobFactory) 
     (behind, oldest), (before, _) = (job_factory.store.queue_position(one) for one in (job_factory.accept(), job))
     assert behind > before
     assert oldest <= job.created_at
+
+
+def test_only_a_job_that_never_ran_is_ended_without_a_worker(job_factory: JobFactory) -> None:
+    job = job_factory.accept()
+    job_factory.claim(job)
+    job_factory.requeue(job.id)  # queued again, with a log that only an attempt can end
+    with job_factory.database.write() as connection:
+        assert not end_unstarted(connection, job)
+    assert not job_factory.get(job.id).status.is_terminal
+    fresh = job_factory.accept()
+    with job_factory.database.write() as connection:
+        assert end_unstarted(connection, fresh)

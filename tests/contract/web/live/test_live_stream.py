@@ -14,7 +14,7 @@ import pytest
 
 from jobs.job import Job, Status
 from jobs.protocol import events
-from jobs.storage.api_keys import ApiKeys
+from jobs.storage.access.api_keys import ApiKeys
 from jobs.storage.store import Store
 from tests.support.allowed_html import words_of
 from tests.support.markdown_texts import HOSTILE

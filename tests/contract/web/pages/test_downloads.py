@@ -33,7 +33,8 @@ def test_html_is_one_file_that_loads_and_runs_nothing(penstock: Stack, client: o
     job = client.responses.create(input=ASKED)
     content_type, policy, page = get(penstock, f"/jobs/{job.id}.html")
     assert content_type == "text/html; charset=utf-8"
-    assert re.fullmatch(r"default-src 'none'; style-src 'sha256-[\w+/=]+'", policy)
+    none = "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    assert re.fullmatch(rf"default-src 'none'; style-src 'sha256-[\w+/=]+'{none}", policy)
     assert "<strong>bold</strong>" in page
     assert not re.search(r"<(script|img|link|iframe)\b", page)
     assert "tracker.example" in page  # as a link that somebody may follow

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from jobs.job import Status
-from jobs.storage.api_keys import ApiKeys
+from jobs.storage.access.api_keys import ApiKeys
 from jobs.storage.schema import jobs
 from jobs.storage.store import Store
 from tests.support.job_factory import accepted

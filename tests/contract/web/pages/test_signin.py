@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
-from jobs.storage.api_keys import ApiKeys
+from jobs.storage.access.api_keys import ApiKeys
 from tests.support.stack import Stack, running_stack
 from tests.support.wire import create
 

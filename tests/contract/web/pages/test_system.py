@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from jobs.job import Status
-from jobs.storage.api_keys import ApiKeys
+from jobs.storage.access.api_keys import ApiKeys
 from jobs.storage.schema import jobs, workers
 from jobs.storage.statistics import Statistics
 from jobs.storage.store import Store
