@@ -106,7 +106,8 @@ def by_hand(folder: Path, model_url: str) -> Iterator[System]:
         wait_for(lambda: b" ready." in processes["worker"].log.read_bytes(), 60)
 
         def begin(prompt: str) -> str:
-            headers, body = {"Content-Type": "application/json"}, json.dumps({"prompt": prompt}).encode()
+            headers = {"Content-Type": "application/json"}
+            body = json.dumps({"prompt": prompt}).encode()
             return f"/jobs/{fetch(listener.url, '/jobs', method='POST', headers=headers, body=body)[1]['id']}/stream"
 
         pids = {name: process.pid for name, process in processes.items()}
@@ -148,7 +149,8 @@ def sent_again(system: System) -> float:
     Negative when some of it is never sent.
     """
     stream = system.begin(f"an interrupted one [[demo rate={_RATE} tokens=200]]")
-    seen, events = "", system.view(stream)
+    seen = ""
+    events = system.view(stream)
     while len(seen) < _SEEN:
         last_id, text = next(events)
         seen += text

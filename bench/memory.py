@@ -83,7 +83,8 @@ def recorded(writer: EventWriter, *, taken: bool) -> Write:
 
 def parts(folder: Path) -> None:
     """Print what is held for each token of an answer, by owner: without what the worker keeps, and with it."""
-    job_factory, model = JobFactory(sqlite(folder)), DemoModel(folder)
+    job_factory = JobFactory(sqlite(folder))
+    model = DemoModel(folder)
 
     def writer() -> EventWriter:
         events = job_factory.writer(job_factory.claim())

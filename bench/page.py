@@ -58,7 +58,8 @@ def opened(page: Page, address: str) -> float:
 
 def spent(running: Stack, watch: Callable[[str], None], viewers: int) -> float:
     """Seconds of CPU time that the web process uses while so many watch one job from its beginning to its end."""
-    job, before = _ask(running, f"{viewers} viewers", _WATCHED, rate=200), _seconds(running.webs[-1])
+    job = _ask(running, f"{viewers} viewers", _WATCHED, rate=200)
+    before = _seconds(running.webs[-1])
     with ThreadPoolExecutor(viewers) as threads:
         list(threads.map(watch, [job] * viewers))
     return _seconds(running.webs[-1]) - before

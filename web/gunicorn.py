@@ -23,7 +23,7 @@ keepalive = 5
 
 # Each process builds its own Redis subscriber and database engine: nothing of that survives a fork.
 preload_app = False
-# A control socket in the home directory would be one more door, and two servers would quarrel over it.
+# A control socket in the home directory could be reached by others, and two servers would share it.
 control_socket_disable = True
 
 # stderr gets what somebody should read; the proxy in front logs requests, and ids only belong in logs.

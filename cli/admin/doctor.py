@@ -117,13 +117,15 @@ def _model(settings: Settings) -> Findings:
 
 def _answer(ask: Callable[..., Any]) -> Findings:
     """Have the model say a few words, as a stream, and tell how they came."""
-    began, problem = time.monotonic(), "it does not count its tokens in a stream"
+    began = time.monotonic()
+    problem = "it does not count its tokens in a stream"
     try:
         stream = ask(stream=True, stream_options={"include_usage": True})
     except openai.BadRequestError as error:
         if "stream_options" not in str(error):
             raise
-        problem, stream = "it refuses stream_options", ask(stream=True)
+        problem = "it refuses stream_options"
+        stream = ask(stream=True)
     chunks = [(time.monotonic() - began, chunk.to_dict(warnings=False)) for chunk in stream]
     if chunks:
         yield from _streamed(chunks)

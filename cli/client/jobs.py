@@ -60,7 +60,8 @@ def submit(
     if key and not (key.isascii() and key.isprintable()):
         raise CommandError("--idempotency-key goes into a header: use ASCII characters only")
     create: Callable[..., Response] = partial(server.openai.responses.create, background=True, model=model or omit)
-    shared, shown = _variables(variables), View(**view)
+    shared = _variables(variables)
+    shown = View(**view)
     if table is None:
         reference = {"id": prompt, "variables": shared} if prompt else omit
         words = _input(prompt, text, files) or omit

@@ -39,7 +39,7 @@ def spinner(words: str, *, shown: bool) -> Status:
 
     Nothing may be printed to stdout before it is stopped.
     """
-    # Said, not found out: FORCE_COLOR in the environment would make rich write into a pipe.
+    # Given explicitly: with FORCE_COLOR in the environment rich would write into a pipe.
     return Console(stderr=True, force_terminal=shown and sys.stderr.isatty()).status(words)
 
 

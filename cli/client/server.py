@@ -62,7 +62,8 @@ class Server:
 
     def cancel(self, name: str, *, graceful: bool) -> Job:
         """Cancel the job that a person means, or let it come to the end of its sentences; the job as it is then."""
-        path, body = f"/responses/{self.full_id(name)}/cancel", {"graceful": True} if graceful else None
+        path = f"/responses/{self.full_id(name)}/cancel"
+        body = {"graceful": True} if graceful else None
         return wire(self.openai.post(path, cast_to=_Response, body=body))
 
     def delete(self, full_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The last rung: a Redis in Python, in a process of its own. Nothing that it holds outlives it."""
+"""A Redis in Python, for a machine without a Redis server. What it holds is lost when its process ends."""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ class JobFactory:
     """The jobs of one database. Each job has a worker of its own, named like the job."""
 
     def __init__(self, database: Database) -> None:
-        self.database, self.store, self.attempts = database, Store(database), AttemptStore(database)
+        self.database = database
+        self.store = Store(database)
+        self.attempts = AttemptStore(database)
 
     def accept(self, owner: str = OWNER) -> Job:
         return self.store.accept(owner, accepted())

@@ -84,7 +84,8 @@ class _Link:
 
     def __init__(self, near: socket.socket, far: socket.socket, flowing: threading.Event) -> None:
         self.swallows = False
-        self._ends, self._flowing = (near, far), flowing
+        self._ends = (near, far)
+        self._flowing = flowing
         directions = ((near, far), (far, near))
         self._threads = [threading.Thread(target=self._carry, args=ends, name="proxy link") for ends in directions]
         for thread in self._threads:

@@ -103,7 +103,8 @@ class SoakJob:
         Returns how many attempts it took, and how many viewers saw a restart because log and worker were lost.
         """
         final = assert_one_end(database, self.id)
-        attempt, requests = row_of(database, self.id).attempt, self.requests(model)
+        attempt = row_of(database, self.id).attempt
+        requests = self.requests(model)
         assert final["status"] == "completed"
         messages = [item for item in final["output"] if item["type"] == "message"]
         assert len(messages) == (SECTIONS + 1 if self.is_report else 1)
