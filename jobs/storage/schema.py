@@ -50,6 +50,8 @@ jobs = sa.Table(
     sa.Column("ended_at", sa.Float),
     # How far it is, for those who look at many: JSON, a little behind the log. At the end, how much it has become.
     sa.Column("progress", sa.Text),
+    # What lists call it, made once at its end; empty when nothing names it.
+    sa.Column("title", sa.String(80)),
     sa.Column("words", sa.Integer),
     sa.Column("tokens", sa.Integer),
     # The code of what made it fail, or be incomplete.
