@@ -19,7 +19,7 @@ import psutil
 from cli.launch.listening import listen
 from tests.support.process import Process
 from tests.support.redis_server import RedisServer
-from tests.support.stack import Stack, stack, wait_for
+from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.up import clean_environment
 from tests.support.wire import blocks, create, fetch, request
 
@@ -170,7 +170,7 @@ def measured(system: System, tokens: int) -> dict[str, float]:
 def main(tokens: int = 1000, times: int = 3) -> None:
     """Measure both in turns and print the least of each row; takes some eight minutes."""
     found: dict[str, list[dict[str, float]]] = {"by hand": [], "Penstock": []}
-    with tempfile.TemporaryDirectory() as folder, stack(Path(folder) / "data") as running:
+    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "data") as running:
         theirs = Path(folder) / "by_hand"
         theirs.mkdir()
         with by_hand(theirs, running.model.url) as other:

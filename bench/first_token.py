@@ -14,7 +14,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from jobs.protocol.events import TEXT_DELTA
-from tests.support.stack import stack
+from tests.support.stack import running_stack
 
 _MODEL = "demo+rate=50+first=0+tokens=20"
 _WARM_UP = 5
@@ -60,7 +60,11 @@ def _first(texts: Iterator[str]) -> float:
 
 def main(times: int = 50) -> None:
     """Measure each way `times` times, taking turns, and print medians and 95th percentiles in ms."""
-    with tempfile.TemporaryDirectory() as folder, stack(Path(folder) / "data") as running, running.client() as client:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_stack(Path(folder) / "data") as running,
+        running.client() as client,
+    ):
         ways = {
             "ChatOpenAI.stream(), direct": direct(running.model.url),
             "Penstock, POST with stream=true": penstock(client, page=False),

@@ -16,7 +16,7 @@ import psutil
 
 from jobs.settings import Settings
 from tests.support.job_factory import JobFactory, sqlite
-from tests.support.stack import DemoModel, Stack, stack, wait_for
+from tests.support.stack import DemoModel, Stack, running_stack, wait_for
 from worker.model import call
 from worker.model.chat_model import Models
 from worker.model.chunks import ChunkReader, Kind
@@ -83,10 +83,10 @@ def recorded(writer: EventWriter, *, taken: bool) -> Write:
 
 def parts(folder: Path) -> None:
     """Print what is held for each token of an answer, by owner: without what the worker keeps, and with it."""
-    rows, model = JobFactory(sqlite(folder)), DemoModel(folder)
+    job_factory, model = JobFactory(sqlite(folder)), DemoModel(folder)
 
     def writer() -> EventWriter:
-        events = rows.writer(rows.claim())
+        events = job_factory.writer(job_factory.claim())
         events.begin()
         return events
 
@@ -116,7 +116,7 @@ def resident(running: Stack) -> int:
 def whole_worker(folder: Path, tokens: int) -> dict[str, int]:
     """Bytes that a worker has before, with and after an answer of so many tokens, then after short jobs in turn."""
     question = f"How large is this? [[demo tokens={tokens} stall={tokens} rate=0]]"
-    with stack(folder / "data") as running, running.client() as client:
+    with running_stack(folder / "data") as running, running.client() as client:
         client.responses.create(input="the first is not like the others")
         sizes = {"before": resident(running)}
         job = client.responses.create(input=question, background=True)

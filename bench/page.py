@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import PROGRAMS, find_browser, running_browser
 from tests.support.process import Process
-from tests.support.stack import Stack, stack
+from tests.support.stack import Stack, running_stack
 from tests.support.wire import create, request
 
 _CHARACTERS, _WATCHED = 200_000, 24_000
@@ -114,7 +114,7 @@ def main() -> None:
     program = find_browser()
     if program is None:
         sys.exit(f"no browser on PATH: none of {', '.join(PROGRAMS)}")
-    with tempfile.TemporaryDirectory() as folder, stack(Path(folder) / "data") as running:
+    with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "data") as running:
         with running_browser(program) as browser:
             title, rows = in_browser(browser, running)
         print(title)

@@ -10,7 +10,7 @@ from typing import Any
 
 import openai
 
-from tests.support.stack import DemoModel, stack
+from tests.support.stack import DemoModel, running_stack
 
 _RATE = 50
 _AT_MOST = 1.5
@@ -54,7 +54,7 @@ def main(tokens: int = 400) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "eight.toml").write_text(_PROMPT % tokens, encoding="utf-8")
         paced = f"demo+rate={_RATE}+first=0"
-        with stack(Path(folder) / "data", PENSTOCK_PROMPTS=folder) as running, running.client() as client:
+        with running_stack(Path(folder) / "data", PENSTOCK_PROMPTS=folder) as running, running.client() as client:
             prompt: Any = {"id": "eight", "variables": {"topic": "tides"}}
             whole, report = watch(client, model=paced, prompt=prompt)
             assert report.status == "completed", report.error

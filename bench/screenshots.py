@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from tests.support.browser import PROGRAMS, find_browser, running_browser
-from tests.support.stack import Stack, stack, wait_for
+from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create
 
 FOLDER = Path(__file__).resolve().parents[1] / "screenshots"
@@ -94,7 +94,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        stack(Path(folder) / "data", PENSTOCK_MODEL="demo+rate=0+first=0", PENSTOCK_DEMO="true") as running,
+        running_stack(Path(folder) / "data", PENSTOCK_MODEL="demo+rate=0+first=0", PENSTOCK_DEMO="true") as running,
         running_browser(program) as browser,
     ):
         paths = fill(running)

@@ -17,8 +17,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="whom the kills hit, and when")
     given = parser.parse_args()
     print(f"{JOBS} jobs at a time, {VIEWERS} viewers each, {WORKERS} workers, {WEBS} web processes; seed {given.seed}")
-    with tempfile.TemporaryDirectory() as directory, patient(Path(directory) / "data") as house:
-        soak = Soak(house, given.seed)
+    with tempfile.TemporaryDirectory() as directory, patient(Path(directory) / "data") as stack:
+        soak = Soak(stack, given.seed)
         soak.run(60 * given.minutes)
         soak.check()
         soak.check_leftovers()

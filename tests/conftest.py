@@ -9,33 +9,38 @@ import openai
 import pytest
 
 from tests.support.exclusive import Turns
-from tests.support.stack import Stack, stack
+from tests.support.stack import Stack, running_stack
 
 _turns = Turns()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Slow kinds of tests by flag."""
+    parser.addoption("--attempt-runs", help="how many runs the machine of attempts takes (default: a short choice)")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     """Begin a test when it is its turn. First of all hooks: its time limit counts from then."""
-    with _turns.turn(alone=_is_alone(item), next_alone=_is_alone(nextitem)):
+    with _turns.turn(exclusive=_is_exclusive(item), next_exclusive=_is_exclusive(nextitem)):
         return (yield)
 
 
-def _is_alone(item: pytest.Item | None) -> bool:
-    return item is not None and item.get_closest_marker("alone") is not None
+def _is_exclusive(item: pytest.Item | None) -> bool:
+    return item is not None and item.get_closest_marker("exclusive") is not None
 
 
 @pytest.fixture(scope="session")
 def penstock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running Penstock: one worker, one web process, the scripted model as fast as it can."""
-    with stack(tmp_path_factory.mktemp("penstock") / "data") as running:
+    with running_stack(tmp_path_factory.mktemp("penstock") / "data") as running:
         yield running
 
 
 @pytest.fixture
 def own_stack(tmp_path: Path) -> Iterator[Stack]:
     """A Penstock of the test's own, to be broken."""
-    with stack(tmp_path / "data") as running:
+    with running_stack(tmp_path / "data") as running:
         yield running
 
 

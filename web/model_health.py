@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import httpx2
 
 from jobs.model_server import offered_models
+from jobs.secrets import Secrets
 from jobs.settings import Settings
 
 _FRESH_SECONDS = 30.0
@@ -31,7 +32,8 @@ class ModelServer:
     def __init__(self, name: str, settings: Settings) -> None:
         """`settings` name it as their only one."""
         self.name = name
-        self.url = settings.openai_base_url
+        self._secrets = Secrets(settings)
+        self.url = self._secrets.without_userinfo(settings.openai_base_url)
         self._settings = settings
         self._answer: ServerAnswer | None = None
         self._asked_at = -math.inf
@@ -52,7 +54,8 @@ class ModelServer:
         try:
             models, problem = offered_models(self._settings), ""
         except (httpx2.HTTPError, ValueError) as error:
-            models, problem = [], str(error).partition("\n")[0] or type(error).__name__
+            models = []
+            problem = self._secrets.removed_from(str(error).partition("\n")[0]) or type(error).__name__
         self._answer = ServerAnswer(models, problem, time.monotonic() - started)
         self._answered.set()
 

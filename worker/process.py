@@ -7,11 +7,12 @@ import logging
 import random
 import threading
 import time
+from contextlib import suppress
 
 from celery.signals import worker_shutting_down
 
 from jobs.background import log_error, repeat
-from jobs.transport.queue import GENERATE
+from jobs.transport.queue import GENERATE, QueueAway
 from worker.context import WorkerContext
 from worker.generate import generate
 from worker.supervision.heartbeat import Heartbeat
@@ -38,7 +39,8 @@ class WorkerProcess:
         """The Celery task: there is work, most likely this job. A draining worker sends the message on."""
         self._work()
         if self._draining.is_set():
-            self._context.queue.wake(job_id)
+            with suppress(QueueAway):  # others look for it themselves
+                self._context.queue.wake(job_id)
 
     def start(self) -> None:
         """Begin to live: from here on the process is known to the others."""

@@ -19,6 +19,7 @@ from cli.exit_codes import DONE, FAILED
 from cli.launch.data_directory import load_settings
 from cli.launch.redis_server import answers
 from jobs.model_server import offered_models, resolve_model
+from jobs.secrets import Secrets
 from jobs.settings import Settings, is_local
 from jobs.storage.migrate import revisions
 
@@ -61,7 +62,8 @@ def _examine(model: str | None, url: str | None) -> Findings:
             for mark, words in findings:
                 yield mark, f"{name}: {words}"
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is what it is here to tell
-            yield FAIL, f"{name}: {shorten(str(error) or type(error).__name__, 300)}; {remedy}"
+            problem = Secrets(settings).removed_from(str(error)) or type(error).__name__
+            yield FAIL, f"{name}: {shorten(problem, 300)}; {remedy}"
 
 
 def _data(settings: Settings) -> Findings:
@@ -104,7 +106,10 @@ def _model(settings: Settings) -> Findings:
         models = ["what it does not say"]
         with suppress(httpx2.HTTPStatusError, ValueError):
             models = offered_models(settings)
-    yield OK, f"{server.url} offers {shorten(', '.join(models), 200)}; {name} is chosen"
+    yield (
+        OK,
+        f"{Secrets(settings).without_userinfo(server.url)} offers {shorten(', '.join(models), 200)}; {name} is chosen",
+    )
     http = openai.DefaultHttpxClient(timeout=settings.first_token_seconds, trust_env=not is_local(server.url))
     with openai.OpenAI(base_url=server.url, api_key=server.key, max_retries=0, http_client=http) as client:
         yield from _answer(partial(client.chat.completions.create, model=name, messages=_QUESTION))

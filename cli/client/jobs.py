@@ -148,7 +148,7 @@ def show(server: Server, job_id: str, form: str, output: BinaryIO | None) -> Non
     output.write(content.encode()) if output else print_text(content)
     if job["status"] != "completed":
         click.echo(f"this job is {job['status']}", err=True)
-    elif notice := job["penstock"].get("notice"):
+    elif notice := job.get("penstock", {}).get("notice"):
         click.echo(notice, err=True)
 
 

@@ -100,7 +100,7 @@ def follow(server: Server, job: Job, view: View) -> NoReturn:
         click.echo(f"the job failed: {error['message']}", err=True)
     elif details := seen.get("incomplete_details"):
         click.echo(f"the job ended early: {details['reason']}", err=True)
-    elif notice := seen["penstock"].get("notice"):
+    elif notice := seen.get("penstock", {}).get("notice"):
         click.echo(notice, err=True)
     raise click.exceptions.Exit(_CODES[seen["status"]])
 

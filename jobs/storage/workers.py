@@ -71,8 +71,8 @@ class Counters(Protocol):
         """Read them all. Raises SQLAlchemyError."""
 
 
-class Verdict(NamedTuple):
-    """Somebody is dead, judged by a `counter`: when it has moved by the time that somebody acts, they live."""
+class DeadWorker(NamedTuple):
+    """A worker judged dead at this `counter`: if the counter has moved by the time that somebody acts, it lives."""
 
     id: str
     counter: int
@@ -88,7 +88,7 @@ class LeaseMonitor:
         self._seen: dict[str, tuple[int, float]] = {}
         self._observed_at = clock()
 
-    def dead(self, own: str) -> list[Verdict]:
+    def dead(self, own: str) -> list[DeadWorker]:
         """Who was declared dead, or whose counter has stood still for a lease.
 
         The observation starts again, so that nobody is killed by it, when the database could not be read (the error
@@ -113,7 +113,7 @@ class LeaseMonitor:
         if own in self._seen and now - self._seen[own][1] > self._lease / 2:
             self._seen.clear()
         return [
-            Verdict(name, counter)
+            DeadWorker(name, counter)
             for name, counter, dead in rows
             if dead or now - self._seen.get(name, (counter, now))[1] >= self._lease
         ]

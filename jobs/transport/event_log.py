@@ -140,6 +140,18 @@ class EventLog:
             pipeline.xrevrange(_keys(job_id)[0], count=1)
         return [int(entries[0][0].split(b"-")[0]) if entries else -1 for entries in pipeline.execute()]
 
+    def server_id(self) -> str:
+        """What the Redis server is called until it is started again or replaced; "" if it does not say."""
+        return str(self._redis.info("server").get("run_id", ""))
+
+    def last_added(self, job_id: str) -> int:
+        """The highest number that was ever in a job's log, also if it has been removed; -1 where there is no log."""
+        try:
+            stream = self._redis.xinfo_stream(_keys(job_id)[0])
+        except redis.ResponseError:
+            return -1
+        return int(stream["last-generated-id"].split(b"-")[0])
+
     def delete(self, job_id: str) -> None:
         """Forget a deleted job, and tell those who follow it to look again."""
         self._redis.delete(*_keys(job_id))

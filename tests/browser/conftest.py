@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect
 
 from tests.support.browser import PROGRAMS, find_browser, running_browser
-from tests.support.stack import Stack, stack
+from tests.support.stack import Stack, running_stack
 
 TIMEOUT_MS = 20_000
 # A server that goes away, a form that is refused, a text file, which can name no icon of its own, and what a page asks
@@ -23,12 +23,12 @@ NO_FAULTS = re.compile(
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with stack(tmp_path_factory.mktemp("browser") / "data") as running:
+    with running_stack(tmp_path_factory.mktemp("browser") / "data") as running:
         yield running
 
 
 @pytest.fixture
-def talk(site: Stack) -> Iterator[openai.OpenAI]:
+def client(site: Stack) -> Iterator[openai.OpenAI]:
     with site.client() as client:
         yield client
 

@@ -174,7 +174,7 @@ def _top(of: Locator) -> float:
     return float(of.evaluate("element => element.getBoundingClientRect().top"))
 
 
-def test_a_lost_worker_is_seen_and_the_text_is_right_in_the_end(site: Stack, page: Page, talk: openai.OpenAI) -> None:
+def test_a_lost_worker_is_seen_and_the_text_is_right_in_the_end(site: Stack, page: Page, client: openai.OpenAI) -> None:
     site.start_worker()
     job = started(site, "begun again [[demo rate=60 tokens=5000 seed=random]]")
     open_job(page, site, job)
@@ -183,14 +183,14 @@ def test_a_lost_worker_is_seen_and_the_text_is_right_in_the_end(site: Stack, pag
     expect(page.locator(".replaced summary")).to_have_text("Begun again: the worker was lost")
     expect(page.locator("#facts")).to_contain_text("attempt 2")
     expect_growth(page)
-    talk.responses.cancel(job)
+    client.responses.cancel(job)
     expect(status(page)).to_have_text("cancelled")
     page.get_by_text("Timeline").click()
     expect(page.locator("#timeline")).to_contain_text("the worker was lost")
     expect_whole(page, site, job, "cancelled")
 
 
-def test_a_server_that_goes_away_and_comes_back(site: Stack, page: Page, talk: openai.OpenAI) -> None:
+def test_a_server_that_goes_away_and_comes_back(site: Stack, page: Page, client: openai.OpenAI) -> None:
     job = started(site, "goes on [[demo rate=60 tokens=5000]]")
     open_job(page, site, job)
     expect_growth(page)
@@ -199,7 +199,7 @@ def test_a_server_that_goes_away_and_comes_back(site: Stack, page: Page, talk: o
     site.restart_web()
     expect(connection(page)).to_have_text("live")
     expect_growth(page)
-    talk.responses.cancel(job)
+    client.responses.cancel(job)
     expect_whole(page, site, job, "cancelled")
 
 
@@ -235,7 +235,7 @@ def test_a_hidden_tab_closes_its_stream_and_goes_on_when_shown(site: Stack, page
     expect_whole(page, site, job)
 
 
-def test_a_hidden_tab_hears_of_the_end(site: Stack, page: Page, talk: openai.OpenAI) -> None:
+def test_a_hidden_tab_hears_of_the_end(site: Stack, page: Page, client: openai.OpenAI) -> None:
     page.clock.install()
     job = started(site, "ends unseen [[demo rate=60 tokens=5000]]")
     open_job(page, site, job)
@@ -243,8 +243,8 @@ def test_a_hidden_tab_hears_of_the_end(site: Stack, page: Page, talk: openai.Ope
     page.evaluate(VISIBLE, "hidden")
     page.clock.run_for(7000)
     expect(connection(page)).to_have_text("paused")
-    talk.responses.cancel(job)
-    wait_for(lambda: talk.responses.retrieve(job).status == "cancelled")
+    client.responses.cancel(job)
+    wait_for(lambda: client.responses.retrieve(job).status == "cancelled")
     page.clock.run_for(21_000)
     expect(status(page)).to_have_text("cancelled")
     expect(page).to_have_title(re.compile("^… "))
@@ -272,11 +272,11 @@ def test_forty_tabs(site: Stack, tabs: dict[bool, BrowserContext]) -> None:
         fetch(site.url, f"/v1/responses/{job}/cancel", method="POST")
 
 
-def test_what_is_copied(site: Stack, tabs: dict[bool, BrowserContext], talk: openai.OpenAI) -> None:
+def test_what_is_copied(site: Stack, tabs: dict[bool, BrowserContext], client: openai.OpenAI) -> None:
     tabs[True].grant_permissions(["clipboard-read", "clipboard-write"])
     page = tabs[True].new_page()
     variables = {"topic": "copies", "words": 300, "source": "[[demo rate=0]]"}
-    job = talk.responses.create(prompt={"id": "report", "variables": variables})  # type: ignore[call-overload]
+    job = client.responses.create(prompt={"id": "report", "variables": variables})  # type: ignore[call-overload]
     open_job(page, site, job.id)
 
     def copied(button: Locator) -> str:
@@ -320,11 +320,11 @@ def test_run_again_edit_and_delete(site: Stack, page: Page) -> None:
     assert fetch(site.url, f"/v1/responses/{new}")[0] == 404
 
 
-def test_a_deleted_job_says_so(site: Stack, page: Page, talk: openai.OpenAI) -> None:
+def test_a_deleted_job_says_so(site: Stack, page: Page, client: openai.OpenAI) -> None:
     job = started(site, "vanishes [[demo rate=30 tokens=5000]]")
     open_job(page, site, job)
     expect_growth(page)
-    talk.responses.delete(job)
+    client.responses.delete(job)
     expect(connection(page)).to_have_text("This job is no longer here.")
 
 

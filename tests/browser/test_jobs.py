@@ -23,7 +23,7 @@ def queue(site: Stack, topic: str, knobs: str = STILL) -> str:
     return str(create(site.url, prompt={"id": "story", "variables": {"topic": f"{topic} {knobs}"}})["id"])
 
 
-def test_the_list_lives_and_nothing_jumps_under_the_pointer(site: Stack, talk: openai.OpenAI, page: Page) -> None:
+def test_the_list_lives_and_nothing_jumps_under_the_pointer(site: Stack, client: openai.OpenAI, page: Page) -> None:
     running = queue(site, "a long way", "[[demo rate=20 tokens=3000]]")
     page.goto(f"{site.url}/jobs?q=way")
     expect(row(page, running)).to_contain_text("in progress")
@@ -38,7 +38,7 @@ def test_the_list_lives_and_nothing_jumps_under_the_pointer(site: Stack, talk: o
     expect(shown).to_be_visible()
     expect(row(page, third)).to_have_count(0)
     place = row(page, running).bounding_box()
-    talk.responses.cancel(running)
+    client.responses.cancel(running)
     expect(row(page, running)).to_contain_text("cancelled")  # what it says goes on
     assert row(page, running).bounding_box() == place
     shown.click()

@@ -12,7 +12,7 @@ from tests.support.wire import create
 
 @pytest.mark.parametrize("script", [True, False])
 def test_one_form_at_a_time_is_open(
-    site: Stack, talk: openai.OpenAI, tabs: dict[bool, BrowserContext], script: bool
+    site: Stack, client: openai.OpenAI, tabs: dict[bool, BrowserContext], script: bool
 ) -> None:
     page = tabs[script].new_page()
     page.goto(site.url)
@@ -30,7 +30,7 @@ def test_one_form_at_a_time_is_open(
     form.get_by_label("Temperature").fill("0.5")
     form.get_by_role("button", name="Write").click()
     page.wait_for_url("**/jobs/resp_*")
-    assert talk.responses.retrieve(page.url.rpartition("/")[2]).temperature == 0.5
+    assert client.responses.retrieve(page.url.rpartition("/")[2]).temperature == 0.5
 
 
 def test_prompts_are_chosen_with_keys(site: Stack, page: Page) -> None:

@@ -46,14 +46,14 @@ def expect_longer(page: Page, length: int) -> int:
     return wait_for(lambda: found if (found := len(answer(page).inner_text())) > length else None)
 
 
-def test_a_text_appears_while_it_is_written(site: Stack, talk: openai.OpenAI, page: Page) -> None:
+def test_a_text_appears_while_it_is_written(site: Stack, client: openai.OpenAI, page: Page) -> None:
     page.goto(site.url)
     fill(page, "rivers [[demo rate=60 tokens=150 think=30]]")
     expect(status(page)).to_have_text("in progress")
     expect_longer(page, expect_longer(page, 0))
-    assert talk.responses.retrieve(job_of(page)).status == "in_progress"
+    assert client.responses.retrieve(job_of(page)).status == "in_progress"
     expect(status(page)).to_have_text("completed")
-    final = talk.responses.retrieve(job_of(page))
+    final = client.responses.retrieve(job_of(page))
     assert words(answer(page).inner_text()) == words(final.output_text)
     expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
 
@@ -72,13 +72,13 @@ def test_a_text_appears_while_it_is_written(site: Stack, talk: openai.OpenAI, pa
     expect(page.get_by_role("link", name="rivers")).to_be_visible()
 
 
-def test_cancel_keeps_what_is_written(site: Stack, talk: openai.OpenAI, page: Page) -> None:
+def test_cancel_keeps_what_is_written(site: Stack, client: openai.OpenAI, page: Page) -> None:
     page.goto(site.url)
     fill(page, "forests [[demo rate=30 tokens=5000]]")
     expect_longer(page, 50)
     page.get_by_role("button", name="Cancel").click()
     expect(status(page)).to_have_text("cancelled")
-    final = talk.responses.retrieve(job_of(page))
+    final = client.responses.retrieve(job_of(page))
     assert final.status == "cancelled"
     assert words(answer(page).inner_text()) == words(final.output_text)
     page.reload()
@@ -101,7 +101,7 @@ def test_a_failure_is_said_in_the_models_words(site: Stack, page: Page) -> None:
 
 
 def test_without_javascript_everything_works(
-    site: Stack, talk: openai.OpenAI, tabs: dict[bool, BrowserContext]
+    site: Stack, client: openai.OpenAI, tabs: dict[bool, BrowserContext]
 ) -> None:
     page = tabs[False].new_page()
     page.goto(site.url)
@@ -109,19 +109,19 @@ def test_without_javascript_everything_works(
     mountains = job_of(page)
     expect(page.locator("meta[http-equiv=refresh]")).to_have_count(1)
     expect(status(page)).to_have_text("completed")  # it comes by itself
-    final = talk.responses.retrieve(mountains)
+    final = client.responses.retrieve(mountains)
     assert words(answer(page).inner_text()) == words(final.output_text)
     expect(page.locator("meta[http-equiv=refresh]")).to_have_count(0)
 
     page.goto(site.url)
     fill(page, "lakes [[demo rate=20 tokens=5000]]")
     lakes = job_of(page)
-    wait_for(lambda: talk.responses.retrieve(lakes).output_text)
+    wait_for(lambda: client.responses.retrieve(lakes).output_text)
     page.reload()
     assert words(answer(page).inner_text())
     page.get_by_role("button", name="Cancel").click()
     expect(status(page)).to_have_text("cancelled")
-    assert words(answer(page).inner_text()) == words(talk.responses.retrieve(lakes).output_text)
+    assert words(answer(page).inner_text()) == words(client.responses.retrieve(lakes).output_text)
 
     page.goto(f"{site.url}/?prompt=story")
     form = page.locator("form").filter(has=page.get_by_role("heading", name="Story"))
@@ -132,14 +132,14 @@ def test_without_javascript_everything_works(
     expect(form.locator("[name=topic]")).to_have_value("kept for a second try")
 
 
-def test_a_page_goes_on_when_the_web_process_is_replaced(site: Stack, talk: openai.OpenAI, page: Page) -> None:
+def test_a_page_goes_on_when_the_web_process_is_replaced(site: Stack, client: openai.OpenAI, page: Page) -> None:
     job = create(site.url, input="islands [[demo rate=40 tokens=160]]")["id"]
     page.goto(f"{site.url}/jobs/{job}")
     expect_longer(page, 40)
     site.webs[-1].kill()
     site.restart_web()
     expect(status(page)).to_have_text("completed")
-    assert words(answer(page).inner_text()) == words(talk.responses.retrieve(job).output_text)
+    assert words(answer(page).inner_text()) == words(client.responses.retrieve(job).output_text)
 
 
 # -- hostile text --------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def assert_tame(page: Page) -> None:
 
 @pytest.mark.parametrize("script", [True, False])
 def test_invariant_9_nothing_executes(
-    site: Stack, talk: openai.OpenAI, tabs: dict[bool, BrowserContext], leak: socket.socket, script: bool
+    site: Stack, client: openai.OpenAI, tabs: dict[bool, BrowserContext], leak: socket.socket, script: bool
 ) -> None:
     text = EVIL.format(leak=f"http://127.0.0.1:{leak.getsockname()[1]}/leak")
     page = tabs[script].new_page()
@@ -204,7 +204,7 @@ def test_invariant_9_nothing_executes(
     expect(page.locator("article")).to_contain_text("After.")
     assert_tame(page)
     expect(status(page)).to_have_text("completed")
-    assert talk.responses.retrieve(job).output_text.rstrip() == text
+    assert client.responses.retrieve(job).output_text.rstrip() == text
     for path in (f"/jobs/{job}", f"/jobs/{job}.txt", "/"):
         page.goto(f"{site.url}{path}")
         expect(page.locator("body")).to_contain_text("Before.")

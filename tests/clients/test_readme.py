@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import environments
 from tests.support.environments import Environment
-from tests.support.stack import stack
+from tests.support.stack import running_stack
 from tests.support.up import ROOT
 
 pytestmark = pytest.mark.timeout(300)  # an environment may have to be made first
@@ -42,7 +42,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
     It is at the pace that `start.py` gives it: slow enough for a job to be cancelled.
     """
     directory = tmp_path_factory.mktemp("readme") / "data"
-    with stack(directory, PENSTOCK_MODEL="demo") as started, ThreadPoolExecutor(len(SECTIONS)) as pool:
+    with running_stack(directory, PENSTOCK_MODEL="demo") as started, ThreadPoolExecutor(len(SECTIONS)) as pool:
 
         def run(section: str) -> str:
             program = programs()[section]

@@ -49,7 +49,7 @@ def database(request: pytest.FixtureRequest) -> Database:
 
 
 @pytest.fixture
-def rows(database: Database) -> JobFactory:
+def job_factory(database: Database) -> JobFactory:
     """What the web and the workers do with that database."""
     return JobFactory(database)
 

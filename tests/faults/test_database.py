@@ -20,7 +20,7 @@ from tests.support.assertions import assert_in_order, assert_one_end, row_of
 from tests.support.postgres import find_programs, postgres
 from tests.support.proxy import Proxy
 from tests.support.sqlite_faults import locked
-from tests.support.stack import Stack, Viewer, stack, wait_for
+from tests.support.stack import Stack, Viewer, running_stack, wait_for
 from tests.support.up import ROOT, clean_environment
 from tests.support.wire import create, fetch
 
@@ -28,32 +28,32 @@ LEASE_SECONDS = 2
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Two workers who are soon taken for dead."""
     directory = tmp_path_factory.mktemp("database") / "data"
-    with stack(directory, workers=2, PENSTOCK_LEASE_SECONDS=str(LEASE_SECONDS)) as running:
+    with running_stack(directory, workers=2, PENSTOCK_LEASE_SECONDS=str(LEASE_SECONDS)) as running:
         yield running
 
 
 @pytest.fixture
-def talk(house: Stack) -> Iterator[openai.OpenAI]:
-    with house.client() as client:
+def client(stack: Stack) -> Iterator[openai.OpenAI]:
+    with stack.client() as client:
         yield client
 
 
-def file_of(house: Stack) -> Path:
-    return house.directory / "penstock.db"
+def file_of(stack: Stack) -> Path:
+    return stack.directory / "penstock.db"
 
 
-def assert_bought_once(house: Stack, viewers: dict[str, Viewer]) -> None:
+def assert_bought_once(stack: Stack, viewers: dict[str, Viewer]) -> None:
     """Each job has gone through on its first attempt, as its viewer saw it."""
     for name, viewer in viewers.items():
         found = viewer.ended()
         assert_in_order(found)
-        final = assert_one_end(house.database, found[0].response.id, found)
+        final = assert_one_end(stack.database, found[0].response.id, found)
         assert (final["status"], final["penstock"]["attempt"]) == ("completed", 1)
-        assert row_of(house.database, final["id"]).rescues == 0
-        assert house.model.stats(name)["requests"] == 1
+        assert row_of(stack.database, final["id"]).rescues == 0
+        assert stack.model.stats(name)["requests"] == 1
 
 
 @contextmanager
@@ -76,36 +76,36 @@ def often_locked(database: Path) -> Iterator[None]:
         thread.join()
 
 
-def test_a_database_that_others_hold_is_waited_for(house: Stack, talk: openai.OpenAI) -> None:
+def test_a_database_that_others_hold_is_waited_for(stack: Stack, client: openai.OpenAI) -> None:
     names = [f"patience {number}" for number in range(8)]
-    with often_locked(file_of(house)):
+    with often_locked(file_of(stack)):
         viewers = {
-            name: Viewer(talk, create(house.url, input=f"{name} [[demo tokens=30 rate=30]]")["id"]) for name in names
+            name: Viewer(client, create(stack.url, input=f"{name} [[demo tokens=30 rate=30]]")["id"]) for name in names
         }
-        assert_bought_once(house, viewers)
+        assert_bought_once(stack, viewers)
 
 
-def test_workers_that_cannot_beat_do_not_bury_each_other(house: Stack, talk: openai.OpenAI) -> None:
+def test_workers_that_cannot_beat_do_not_bury_each_other(stack: Stack, client: openai.OpenAI) -> None:
     names = [f"unburied {number}" for number in range(6)]
     viewers = {
-        name: Viewer(talk, create(house.url, input=f"{name} [[demo tokens=300 rate=40]]")["id"]) for name in names
+        name: Viewer(client, create(stack.url, input=f"{name} [[demo tokens=300 rate=40]]")["id"]) for name in names
     }
     for viewer in viewers.values():
         viewer.seen(10)
-    with locked(file_of(house)):
+    with locked(file_of(stack)):
         threading.Event().wait(2 * LEASE_SECONDS)
-    assert_bought_once(house, viewers)
+    assert_bought_once(stack, viewers)
 
 
 # -- no room, no permission ----------------------------------------------------------------------------------------
 
 
 @contextmanager
-def full_disk(house: Stack) -> Iterator[None]:
+def full_disk(stack: Stack) -> Iterator[None]:
     """No file that Penstock's processes write may grow any more."""
-    files = (file_of(house), Path(f"{file_of(house)}-wal"))
+    files = (file_of(stack), Path(f"{file_of(stack)}-wal"))
     largest = max(file.stat().st_size for file in files)
-    parents = [psutil.Process(process.pid) for process in (*house.webs, *house.workers)]
+    parents = [psutil.Process(process.pid) for process in (*stack.webs, *stack.workers)]
     pids = [process.pid for parent in parents for process in (parent, *parent.children(recursive=True))]
 
     def limit(size: int) -> None:
@@ -119,28 +119,28 @@ def full_disk(house: Stack) -> Iterator[None]:
         limit(resource.RLIM_INFINITY)
 
 
-def test_a_full_disk_takes_no_job_by_halves_and_loses_none(house: Stack, talk: openai.OpenAI) -> None:
-    job = create(house.url, input="no room [[demo tokens=9000 rate=4500 seed=1]]")["id"]
-    viewer = Viewer(talk, job)
+def test_a_full_disk_takes_no_job_by_halves_and_loses_none(stack: Stack, client: openai.OpenAI) -> None:
+    job = create(stack.url, input="no room [[demo tokens=9000 rate=4500 seed=1]]")["id"]
+    viewer = Viewer(client, job)
     viewer.seen(10)
-    known = fetch(house.url, "/v1/responses?limit=100")[1]["data"]
+    known = fetch(stack.url, "/v1/responses?limit=100")[1]["data"]
     large = json.dumps({"input": "x" * 1_000_000, "background": True}).encode()
-    with full_disk(house):
-        status, body = fetch(house.url, "/v1/responses", method="POST", body=large)
+    with full_disk(stack):
+        status, body = fetch(stack.url, "/v1/responses", method="POST", body=large)
         assert (status, body["error"]["type"]) == (503, "server_error")
         assert "database" in body["error"]["message"]
-        assert len(fetch(house.url, "/v1/responses?limit=100")[1]["data"]) == len(known)
-        house.model.wait("no room", "finished")
-        worker = house.runner(job)
+        assert len(fetch(stack.url, "/v1/responses?limit=100")[1]["data"]) == len(known)
+        stack.model.wait("no room", "finished")
+        worker = stack.runner(job)
         wait_for(lambda: "the database refuses a write" in worker.log.read_text())
-        assert row_of(house.database, job).status == Status.IN_PROGRESS
-    assert_bought_once(house, {"no room": viewer})
-    assert fetch(house.url, "/v1/responses", method="POST", body=large)[0] == 200
+        assert row_of(stack.database, job).status == Status.IN_PROGRESS
+    assert_bought_once(stack, {"no room": viewer})
+    assert fetch(stack.url, "/v1/responses", method="POST", body=large)[0] == 200
 
 
-def test_a_database_that_may_only_be_read_is_named(house: Stack) -> None:
-    url = f"sqlite:///file:{file_of(house)}?mode=ro&uri=true"
-    environment = clean_environment(PENSTOCK_REDIS_URL=house.settings.redis_url, PENSTOCK_DATABASE_URL=url)
+def test_a_database_that_may_only_be_read_is_named(stack: Stack) -> None:
+    url = f"sqlite:///file:{file_of(stack)}?mode=ro&uri=true"
+    environment = clean_environment(PENSTOCK_REDIS_URL=stack.settings.redis_url, PENSTOCK_DATABASE_URL=url)
     worker = subprocess.run(WORKER, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert worker.returncode == 1
     (line,) = worker.stderr.strip().splitlines()
@@ -158,11 +158,12 @@ def test_a_database_server_that_stalls_and_cuts_costs_nothing(tmp_path: Path) ->
         place = opened.enter_context(postgres(programs)).rpartition("host=")[2]
         proxy = opened.enter_context(Proxy(Path(place) / ".s.PGSQL.5432"))
         url = f"postgresql+psycopg://postgres@{proxy.address}/postgres"
-        remote = opened.enter_context(stack(tmp_path / "data", PENSTOCK_DATABASE_URL=url))
-        talk = opened.enter_context(remote.client())
+        remote = opened.enter_context(running_stack(tmp_path / "data", PENSTOCK_DATABASE_URL=url))
+        client = opened.enter_context(remote.client())
         names = [f"remote {number}" for number in range(6)]
         viewers = {
-            name: Viewer(talk, create(remote.url, input=f"{name} [[demo tokens=120 rate=60]]")["id"]) for name in names
+            name: Viewer(client, create(remote.url, input=f"{name} [[demo tokens=120 rate=60]]")["id"])
+            for name in names
         }
         for count in (10, 60):
             for viewer in viewers.values():

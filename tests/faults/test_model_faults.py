@@ -14,7 +14,7 @@ import pytest
 
 from jobs.protocol import events
 from tests.support.assertions import assert_one_end, follow, text_in, types_in
-from tests.support.stack import Stack, Viewer, stack, wait_for
+from tests.support.stack import Stack, Viewer, running_stack, wait_for
 from tests.support.wire import create, request
 
 MODEL = "demo+rate=0+first=0"
@@ -67,23 +67,23 @@ NEVER_DONE = [name for name, fault in FAULTS.items() if fault.status == "failed"
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock that loses patience soon."""
     directory = tmp_path_factory.mktemp("faulty") / "data"
-    with stack(
+    with running_stack(
         directory, PENSTOCK_GAP_SECONDS="1", PENSTOCK_FIRST_TOKEN_SECONDS="2", PENSTOCK_KEEPALIVE_SECONDS="3"
     ) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def talk(faulty: Stack) -> Iterator[openai.OpenAI]:
+def client(faulty: Stack) -> Iterator[openai.OpenAI]:
     with faulty.client() as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def met(faulty: Stack, talk: openai.OpenAI) -> dict[str, Viewer]:
+def met(faulty: Stack, client: openai.OpenAI) -> dict[str, Viewer]:
     """Each fault, met by a job with a viewer; all at once, because most of each is waiting."""
     return {
-        name: Viewer(talk, create(faulty.url, input=f"{name} [[demo tokens={WHOLE} {fault.script}]]")["id"])
+        name: Viewer(client, create(faulty.url, input=f"{name} [[demo tokens={WHOLE} {fault.script}]]")["id"])
         for name, fault in FAULTS.items()
     }
 
@@ -95,15 +95,15 @@ def reference(client: openai.OpenAI, prompt: str, tokens: int) -> str:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_ends_as_it_should(faulty: Stack, talk: openai.OpenAI, met: dict[str, Viewer], name: str) -> None:
+def test_a_fault_ends_as_it_should(faulty: Stack, client: openai.OpenAI, met: dict[str, Viewer], name: str) -> None:
     fault = FAULTS[name]
     found = met[name].ended()
     final = found[-1].response
     assert final.status == fault.status
     assert faulty.model.stats(name)["requests"] == fault.requests
     assert faulty.model.stats(name)["open"] == 0
-    text = reference(talk, name, fault.kept)
-    assert final.output_text == text_in(found) == text == talk.responses.retrieve(final.id).output_text
+    text = reference(client, name, fault.kept)
+    assert final.output_text == text_in(found) == text == client.responses.retrieve(final.id).output_text
     if fault.status == "failed":
         assert fault.words in final.error.message
         assert final.error.code == ("rate_limit_exceeded" if "429" in fault.script else "server_error")
@@ -134,9 +134,9 @@ def test_the_wait_that_the_server_asks_for_is_kept(faulty: Stack, met: dict[str,
     assert second - first >= 1
 
 
-def test_a_server_without_stream_options_is_asked_so_only_once(faulty: Stack, talk: openai.OpenAI) -> None:
+def test_a_server_without_stream_options_is_asked_so_only_once(faulty: Stack, client: openai.OpenAI) -> None:
     for name, requests in (("first without", 2), ("second without", 1)):
-        job = talk.responses.create(model="demo+rate=0", input=f"{name} [[demo tokens=9 nooptions]]")
+        job = client.responses.create(model="demo+rate=0", input=f"{name} [[demo tokens=9 nooptions]]")
         assert (job.status, job.usage) == ("completed", None)
         assert faulty.model.stats(name)["requests"] == requests
 
@@ -146,7 +146,7 @@ def test_a_server_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
         with (
-            stack(tmp_path / "data", OPENAI_BASE_URL=url, PENSTOCK_RESTART_SECONDS="2") as running,
+            running_stack(tmp_path / "data", OPENAI_BASE_URL=url, PENSTOCK_RESTART_SECONDS="2") as running,
             running.client() as client,
         ):
             job = client.responses.create(input="anybody there?")
@@ -167,10 +167,10 @@ def stream(client: openai.OpenAI, prompt: str) -> tuple[list[Any], Any]:
         return found, helper.get_final_response()
 
 
-def test_a_model_that_repeats_itself_goes_on_unseen(faulty: Stack, talk: openai.OpenAI) -> None:
+def test_a_model_that_repeats_itself_goes_on_unseen(faulty: Stack, client: openai.OpenAI) -> None:
     final: Any
     again: Any
-    found, final = stream(talk, "steady [[demo tokens=60 think=7 drop=20 fails=1]]")
+    found, final = stream(client, "steady [[demo tokens=60 think=7 drop=20 fails=1]]")
     assert faulty.model.stats("steady")["requests"] == 2
     once = ["created", "queued", "in_progress", "output_item.added", "content_part.added"]
     thought = ["reasoning_text.delta", "reasoning_text.done", "content_part.done"]
@@ -178,15 +178,15 @@ def test_a_model_that_repeats_itself_goes_on_unseen(faulty: Stack, talk: openai.
     ends = ["output_item.done", "output_text.done", "content_part.done", "output_item.done", "completed"]
     assert types_in(found) == [f"response.{kind}" for kind in (*once, *thought, *answer, *ends)]
     assert final.output_text == text_in(found)
-    again = talk.responses.create(input="steady [[demo tokens=60 think=7]]")
+    again = client.responses.create(input="steady [[demo tokens=60 think=7]]")
     assert final.output_text == again.output_text
     assert [item.content[0].text for item in final.output] == [item.content[0].text for item in again.output]
 
 
 @pytest.mark.parametrize("think", [0, 7])
-def test_a_model_that_says_something_else_begins_a_new_item(faulty: Stack, talk: openai.OpenAI, think: int) -> None:
+def test_a_model_that_says_something_else_begins_a_new_item(faulty: Stack, client: openai.OpenAI, think: int) -> None:
     name = f"moody {think}"
-    found, final = stream(talk, f"{name} [[demo tokens=260 think={think} seed=random drop=200 fails=1]]")
+    found, final = stream(client, f"{name} [[demo tokens=260 think={think} seed=random drop=200 fails=1]]")
     assert faulty.model.stats(name)["requests"] == 2
     size = 2 if think else 1
     added = [event for event in found if event.type == events.ITEM_ADDED]
@@ -209,7 +209,7 @@ def test_a_model_that_says_something_else_begins_a_new_item(faulty: Stack, talk:
 
 
 def test_text_that_was_downloaded_and_is_written_anew_is_not_passed_off_as_whole(
-    faulty: Stack, talk: openai.OpenAI
+    faulty: Stack, client: openai.OpenAI
 ) -> None:
     steady, moody = (
         create(faulty.url, input=f"to file {seed} [[demo tokens=260 rate=500 seed={seed} drop=200 fails=1]]")["id"]
@@ -220,13 +220,13 @@ def test_text_that_was_downloaded_and_is_written_anew_is_not_passed_off_as_whole
             broken.read()
         text = whole.read().decode()
     for job in (steady, moody):
-        final = follow(talk, job)[-1].response
+        final = follow(client, job)[-1].response
         with request(faulty.url, f"/jobs/{job}.md") as later:
             assert later.read().decode() == final.output_text
-    assert text == talk.responses.retrieve(steady).output_text
+    assert text == client.responses.retrieve(steady).output_text
 
 
-def test_faults_of_some_do_not_disturb_others(faulty: Stack, talk: openai.OpenAI, met: dict[str, Viewer]) -> None:
-    assert talk.responses.create(input="unmoved [[demo tokens=30]]").status == "completed"
+def test_faults_of_some_do_not_disturb_others(faulty: Stack, client: openai.OpenAI, met: dict[str, Viewer]) -> None:
+    assert client.responses.create(input="unmoved [[demo tokens=30]]").status == "completed"
     assert faulty.workers[0].is_running
     assert wait_for(lambda: all(viewer.ended() for viewer in met.values()))

@@ -12,7 +12,7 @@ import openai
 import pytest
 
 from tests.support.assertions import follow
-from tests.support.stack import Stack, stack, wait_for
+from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create, fetch, request
 
 MARKER = "Xanadu4711"
@@ -21,7 +21,7 @@ MARKER = "Xanadu4711"
 @pytest.fixture
 def talkative(tmp_path: Path) -> Iterator[Stack]:
     """A Penstock that logs all it can, still without a worker."""
-    with stack(tmp_path / "data", workers=0, PENSTOCK_LOG_LEVEL="debug") as running:
+    with running_stack(tmp_path / "data", workers=0, PENSTOCK_LOG_LEVEL="debug") as running:
         yield running
 
 

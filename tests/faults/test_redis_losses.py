@@ -15,7 +15,7 @@ import redis
 from jobs.protocol import events
 from jobs.transport.event_log import channel
 from tests.support.assertions import assert_in_order, assert_one_end, follow, text_in
-from tests.support.stack import Stack, Viewer, stack
+from tests.support.stack import Stack, Viewer, running_stack
 from tests.support.wire import create, raw_stream
 
 # Twice what is promised: the machine has other things to do.
@@ -23,14 +23,14 @@ ANSWER_SECONDS = 2 * 3.0
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with stack(tmp_path_factory.mktemp("losses") / "data") as running:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("losses") / "data") as running:
         yield running
 
 
 @pytest.fixture
-def talk(house: Stack) -> Iterator[openai.OpenAI]:
-    with house.client() as client:
+def client(stack: Stack) -> Iterator[openai.OpenAI]:
+    with stack.client() as client:
         yield client
 
 
@@ -62,72 +62,72 @@ DAMAGES: dict[str, Callable[[Keys], object]] = {
 }
 
 
-def test_invariant_2_one_log_one_order_whatever_the_log_has_lost(house: Stack, talk: openai.OpenAI) -> None:
+def test_invariant_2_one_log_one_order_whatever_the_log_has_lost(stack: Stack, client: openai.OpenAI) -> None:
     asked = {
-        lost: create(house.url, input=f"lost {lost} [[demo tokens=200 rate=50 think=5]]")["id"] for lost in DAMAGES
+        lost: create(stack.url, input=f"lost {lost} [[demo tokens=200 rate=50 think=5]]")["id"] for lost in DAMAGES
     }
-    viewers = {lost: [Viewer(talk, job)] for lost, job in asked.items()}
+    viewers = {lost: [Viewer(client, job)] for lost, job in asked.items()}
     for count in (30, 80):
         for lost, job in asked.items():
             viewers[lost][0].seen(count)
-            DAMAGES[lost](Keys(house.redis, job))
+            DAMAGES[lost](Keys(stack.redis, job))
         for seen in viewers.values():
             seen[0].seen(len(seen[0].events) + 5)  # the worker has written again
         for lost, job in asked.items():
-            viewers[lost].append(Viewer(talk, job))
+            viewers[lost].append(Viewer(client, job))
     differing = []
     for lost, job in asked.items():
         told = [[event.to_json() for event in viewer.ended()] for viewer in viewers[lost]]
         assert_in_order(viewers[lost][0].events)
-        final = assert_one_end(house.database, job, viewers[lost][0].events)
+        final = assert_one_end(stack.database, job, viewers[lost][0].events)
         assert (final["status"], final["penstock"]["attempt"]) == ("completed", 1)
-        assert house.model.stats(f"lost {lost}")["requests"] == 1
+        assert stack.model.stats(f"lost {lost}")["requests"] == 1
         differing += [lost] if any(each != told[0] for each in told) else []
     assert differing == []
 
 
 @contextmanager
-def without_its_file(house: Stack) -> Iterator[None]:
+def without_its_file(stack: Stack) -> Iterator[None]:
     """Redis is killed, and started again with nothing."""
-    house.redis_server.kill()
-    shutil.rmtree(house.redis_server.directory / "appendonlydir")
+    stack.redis_server.kill()
+    shutil.rmtree(stack.redis_server.directory / "appendonlydir")
     try:
         yield
     finally:
-        house.redis_server.start()
+        stack.redis_server.start()
 
 
 @contextmanager
-def full(house: Stack) -> Iterator[None]:
+def full(stack: Stack) -> Iterator[None]:
     """Redis has no memory left, and may throw nothing away."""
-    house.redis.config_set("maxmemory", 1)
+    stack.redis.config_set("maxmemory", 1)
     try:
         yield
     finally:
-        house.redis.config_set("maxmemory", 0)
+        stack.redis.config_set("maxmemory", 0)
 
 
 @pytest.mark.parametrize("trouble", [without_its_file, full], ids=["without its file", "full"])
 def test_jobs_run_on_and_are_accepted(
-    house: Stack, talk: openai.OpenAI, trouble: Callable[[Stack], Any], request: pytest.FixtureRequest
+    stack: Stack, client: openai.OpenAI, trouble: Callable[[Stack], Any], request: pytest.FixtureRequest
 ) -> None:
     name = request.node.callspec.id
-    running = create(house.url, input=f"{name} [[demo tokens=200 rate=60]]")["id"]
-    ending = create(house.url, input=f"{name}, ends [[demo tokens=60 rate=60]]")["id"]
-    viewers = [Viewer(talk, running), Viewer(talk, ending)]
+    running = create(stack.url, input=f"{name} [[demo tokens=200 rate=60]]")["id"]
+    ending = create(stack.url, input=f"{name}, ends [[demo tokens=60 rate=60]]")["id"]
+    viewers = [Viewer(client, running), Viewer(client, ending)]
     for viewer in viewers:
         viewer.seen(20)
-    with trouble(house):
+    with trouble(stack):
         began = time.monotonic()
-        waiting = create(house.url, input=f"{name}, waits [[demo tokens=20]]")["id"]
+        waiting = create(stack.url, input=f"{name}, waits [[demo tokens=20]]")["id"]
         assert time.monotonic() - began < ANSWER_SECONDS
-        viewers += [Viewer(talk, waiting), Viewer(talk, running)]
+        viewers += [Viewer(client, waiting), Viewer(client, running)]
         assert viewers[1].ended()[-1].type == events.COMPLETED
-        assert raw_stream(house.url, ending).count(b"\n\n") == len(viewers[1].events)
+        assert raw_stream(stack.url, ending).count(b"\n\n") == len(viewers[1].events)
     for viewer in viewers:
         assert_in_order(viewer.ended())
-        assert_one_end(house.database, viewer.events[0].response.id, viewer.events)
+        assert_one_end(stack.database, viewer.events[0].response.id, viewer.events)
     for kind in ("", ", ends", ", waits"):
-        assert house.model.stats(f"{name}{kind}")["requests"] == 1
-    assert text_in(viewers[0].events) == text_in(viewers[3].events) == text_in(follow(talk, running))
-    assert house.workers[0].is_running
+        assert stack.model.stats(f"{name}{kind}")["requests"] == 1
+    assert text_in(viewers[0].events) == text_in(viewers[3].events) == text_in(follow(client, running))
+    assert stack.workers[0].is_running

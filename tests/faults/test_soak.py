@@ -16,7 +16,7 @@ SECONDS = 120
 _log = logging.getLogger(__name__)
 
 
-@pytest.mark.alone
+@pytest.mark.exclusive
 @pytest.mark.timeout(SECONDS + 280)
 def test_nothing_is_lost_nothing_is_doubled_nothing_is_left_over(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -25,8 +25,8 @@ def test_nothing_is_lost_nothing_is_doubled_nothing_is_left_over(
     caplog.set_level(logging.INFO)
     seed = secrets.randbelow(10**6)
     _log.info("seed %d", seed)
-    with patient(tmp_path / "data") as house:
-        soak = Soak(house, seed)
+    with patient(tmp_path / "data") as stack:
+        soak = Soak(stack, seed)
         soak.run(SECONDS)
         soak.check()
         soak.check_leftovers()

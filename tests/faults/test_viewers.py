@@ -25,7 +25,7 @@ from jobs.transport.event_log import EventLog, channel
 from tests.support.assertions import assert_in_order, assert_one_end
 from tests.support.job_factory import JobFactory, accepted
 from tests.support.process import Process
-from tests.support.stack import Stack, Viewer, stack, wait_for
+from tests.support.stack import Stack, Viewer, running_stack, wait_for
 from tests.support.wire import blocks, create, fetch, raw_stream, request
 
 # Twice what is promised: the machine has other things to do.
@@ -37,14 +37,14 @@ SLOW_READERS = 10
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with stack(tmp_path_factory.mktemp("viewers") / "data") as running:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("viewers") / "data") as running:
         yield running
 
 
 @pytest.fixture
-def talk(house: Stack) -> Iterator[openai.OpenAI]:
-    with house.client() as client:
+def client(stack: Stack) -> Iterator[openai.OpenAI]:
+    with stack.client() as client:
         yield client
 
 
@@ -76,15 +76,15 @@ def lazy_reader(url: str, job: str) -> socket.socket:
 
 
 @pytest.fixture(scope="module")
-def vanished(house: Stack) -> str:
+def vanished(stack: Stack) -> str:
     """A silent job whose hundred viewers have gone without a word."""
-    job: str = create(house.url, input="nobody looks [[demo stall=5]]")["id"]
-    house.model.wait("nobody looks", "stalled")
-    readers = [lazy_reader(house.url, job) for _ in range(100)]
+    job: str = create(stack.url, input="nobody looks [[demo stall=5]]")["id"]
+    stack.model.wait("nobody looks", "stalled")
+    readers = [lazy_reader(stack.url, job) for _ in range(100)]
     for reader in readers:
         assert reader.recv(1)
-    assert connections(house.webs[0])[0] >= 100
-    assert fetch(house.url, f"/v1/responses/{job}")[1]["status"] == "in_progress"  # none of them holds a session
+    assert connections(stack.webs[0])[0] >= 100
+    assert fetch(stack.url, f"/v1/responses/{job}")[1]["status"] == "in_progress"  # none of them holds a session
     for number, reader in enumerate(readers):
         if number % 2:  # a reset instead of an orderly end
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -92,51 +92,51 @@ def vanished(house: Stack) -> str:
     return job
 
 
-def test_whoever_comes_at_any_moment_sees_everything_once(house: Stack, talk: openai.OpenAI, vanished: str) -> None:
+def test_whoever_comes_at_any_moment_sees_everything_once(stack: Stack, client: openai.OpenAI, vanished: str) -> None:
     """Between subscription and log, between log and transcript: jobs so short that every moment is met."""
     chance = random.Random(1)
 
     def watch(number: int) -> None:
-        job = create(house.url, input=f"short {number} [[demo tokens=20 rate=2000]]")["id"]
+        job = create(stack.url, input=f"short {number} [[demo tokens=20 rate=2000]]")["id"]
         time.sleep(chance.uniform(0, 0.06))
-        viewer = Viewer(talk, job)
+        viewer = Viewer(client, job)
         assert_in_order(viewer.ended())
         assert [event.sequence_number for event in viewer.events] == list(range(len(viewer.events)))
-        assert_one_end(house.database, job, viewer.events)
+        assert_one_end(stack.database, job, viewer.events)
 
     with ThreadPoolExecutor(4) as threads:
         assert len(list(threads.map(watch, range(100)))) == 100
 
 
-def test_many_viewers_share_few_connections(house: Stack, vanished: str) -> None:
-    assert connections(house.webs[0])[1] < 50
+def test_many_viewers_share_few_connections(stack: Stack, vanished: str) -> None:
+    assert connections(stack.webs[0])[1] < 50
 
 
-def test_a_slow_reader_costs_memory_for_nobody(house: Stack, vanished: str) -> None:
+def test_a_slow_reader_costs_memory_for_nobody(stack: Stack, vanished: str) -> None:
     """The job is written here, at the speed of Redis: no model is as fast as ten readers are slow."""
-    store, attempts, log = Store(house.database), AttemptStore(house.database), EventLog(house.redis)
+    store, attempts, log = Store(stack.database), AttemptStore(stack.database), EventLog(stack.redis)
     job = store.accept("local", accepted()).id
     claim = attempts.claim_one(job, "here")
     assert claim
-    writer = JobFactory(house.database).writer(claim)
+    writer = JobFactory(stack.database).writer(claim)
     writer.begin()
     item = writer.open_item("message", item_id("msg", job, 0, 0), 0)
     writer.open_part(item, "output_text")
 
-    readers = [lazy_reader(house.url, job) for _ in range(SLOW_READERS)]
+    readers = [lazy_reader(stack.url, job) for _ in range(SLOW_READERS)]
     with ThreadPoolExecutor(1) as threads:
-        fast = threads.submit(raw_stream, house.url, job)
-        before = resident(house.webs[0])
+        fast = threads.submit(raw_stream, stack.url, job)
+        before = resident(stack.webs[0])
         for _ in range(FRAMES):
             writer.write(item, "x" * FRAME_BYTES)
             batch = writer.buffer.batch()
             assert batch
             (answer,) = log.append([batch])
             writer.buffer.acknowledge(answer.tail)
-        readers += [lazy_reader(house.url, job) for _ in range(SLOW_READERS)]  # with all of it before them
+        readers += [lazy_reader(stack.url, job) for _ in range(SLOW_READERS)]  # with all of it before them
         begun = [reader.recv(5 * FRAME_BYTES, socket.MSG_WAITALL) for reader in readers]
-        assert resident(house.webs[0]) - before < SLOW_READERS * FRAMES * FRAME_BYTES * 3 / 4
-        JobFactory(house.database).finish(claim, Status.INCOMPLETE, writer)
+        assert resident(stack.webs[0]) - before < SLOW_READERS * FRAMES * FRAME_BYTES * 3 / 4
+        JobFactory(stack.database).finish(claim, Status.INCOMPLETE, writer)
         told = fast.result()
         slow = threads.map(_rest_of, begun, readers)
         assert all(each == told for each in slow)
@@ -150,21 +150,21 @@ def _rest_of(begun: bytes, reader: socket.socket) -> bytes:
     return b"".join(b"%b\n\n" % block for block in stream.split(b"\n\n")[:-1] if not block.startswith(b":"))
 
 
-def test_viewers_that_vanish_are_freed(house: Stack, talk: openai.OpenAI, vanished: str) -> None:
-    wait_for(lambda: not house.redis.pubsub_numsub(channel(vanished))[0][1], FREED_SECONDS)
-    wait_for(lambda: not connections(house.webs[0])[0], FREED_SECONDS)
-    talk.responses.cancel(vanished)
+def test_viewers_that_vanish_are_freed(stack: Stack, client: openai.OpenAI, vanished: str) -> None:
+    wait_for(lambda: not stack.redis.pubsub_numsub(channel(vanished))[0][1], FREED_SECONDS)
+    wait_for(lambda: not connections(stack.webs[0])[0], FREED_SECONDS)
+    client.responses.cancel(vanished)
 
 
-def test_a_web_process_that_is_sent_home_costs_its_viewers_nothing(house: Stack) -> None:
-    job = create(house.url, input="web leaves [[demo tokens=150 rate=50]]")["id"]
+def test_a_web_process_that_is_sent_home_costs_its_viewers_nothing(stack: Stack) -> None:
+    job = create(stack.url, input="web leaves [[demo tokens=150 rate=50]]")["id"]
 
     def follow_through(_: int) -> bytes:
         seen: list[bytes] = []
         while not (seen and events.is_terminal(seen[-1])):
             after = f"&starting_after={events.number_of(seen[-1])}" if seen else ""
             try:
-                with request(house.url, f"/v1/responses/{job}?stream=true{after}") as answer:
+                with request(stack.url, f"/v1/responses/{job}?stream=true{after}") as answer:
                     seen += [block for block in blocks(answer) if not block.startswith(b":")]
             except OSError:
                 time.sleep(0.1)  # as a client does before it tries again
@@ -172,12 +172,12 @@ def test_a_web_process_that_is_sent_home_costs_its_viewers_nothing(house: Stack)
 
     with ThreadPoolExecutor(20) as threads:
         viewers = [threads.submit(follow_through, number) for number in range(20)]
-        wait_for(lambda: house.redis.pubsub_numsub(channel(job))[0][1])
-        house.model.wait("web leaves", "first_token")
-        house.webs[-1].send(signal.SIGTERM)
-        assert house.webs[-1].wait(LEAVE_SECONDS) == 0
-        house.restart_web()
+        wait_for(lambda: stack.redis.pubsub_numsub(channel(job))[0][1])
+        stack.model.wait("web leaves", "first_token")
+        stack.webs[-1].send(signal.SIGTERM)
+        assert stack.webs[-1].wait(LEAVE_SECONDS) == 0
+        stack.restart_web()
         told = [viewer.result() for viewer in viewers]
-    assert set(told) == {raw_stream(house.url, job)}
-    assert_one_end(house.database, job)
-    assert house.model.stats("web leaves")["requests"] == 1
+    assert set(told) == {raw_stream(stack.url, job)}
+    assert_one_end(stack.database, job)
+    assert stack.model.stats("web leaves")["requests"] == 1

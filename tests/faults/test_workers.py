@@ -21,40 +21,40 @@ from jobs.storage.schema import transcripts
 from jobs.storage.store import Store
 from jobs.transport.queue import Queue
 from tests.support.assertions import assert_in_order, assert_one_end, follow, row_of, text_in
-from tests.support.stack import Stack, Viewer, stack, wait_for
+from tests.support.stack import Stack, Viewer, running_stack, wait_for
 from tests.support.wire import create
 
 MODEL = "demo+rate=0+first=0"
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock that gives a job up when it has lost two workers."""
     directory = tmp_path_factory.mktemp("workers") / "data"
-    with stack(directory, workers=0, PENSTOCK_LEASE_SECONDS="4", PENSTOCK_MAX_ATTEMPTS="1") as running:
+    with running_stack(directory, workers=0, PENSTOCK_LEASE_SECONDS="4", PENSTOCK_MAX_ATTEMPTS="1") as running:
         yield running
 
 
 @pytest.fixture
-def pair(house: Stack) -> Stack:
+def pair(stack: Stack) -> Stack:
     """The same with two living workers."""
-    for _ in range(2 - sum(worker.is_running for worker in house.workers)):
-        house.start_worker()
-    return house
+    for _ in range(2 - sum(worker.is_running for worker in stack.workers)):
+        stack.start_worker()
+    return stack
 
 
 @pytest.fixture
-def talk(house: Stack) -> Iterator[openai.OpenAI]:
-    with house.client() as client:
+def client(stack: Stack) -> Iterator[openai.OpenAI]:
+    with stack.client() as client:
         yield client
 
 
-def accept_silently(house: Stack, text: str) -> Job:
+def accept_silently(stack: Stack, text: str) -> Job:
     """A job whose web process died between storing it and telling anybody."""
     request = JobRequest.from_create(
         CreateRequest(input=text, background=True), Prompts(None), default_model=MODEL, allowed=()
     )
-    return Store(house.database).accept("local", request)
+    return Store(stack.database).accept("local", request)
 
 
 def ended(client: openai.OpenAI, job_id: str) -> Any:
@@ -65,9 +65,9 @@ def ended(client: openai.OpenAI, job_id: str) -> Any:
 # -- deaths --------------------------------------------------------------------------------------------------------
 
 
-def test_a_killed_workers_job_goes_on_before_its_viewers_eyes(pair: Stack, talk: openai.OpenAI) -> None:
+def test_a_killed_workers_job_goes_on_before_its_viewers_eyes(pair: Stack, client: openai.OpenAI) -> None:
     job = create(pair.url, input="killed [[demo tokens=200 rate=150 think=5]]")["id"]
-    viewer = Viewer(talk, job)
+    viewer = Viewer(client, job)
     viewer.seen(40)
     pair.lose(pair.runner(job))
     found = viewer.ended()
@@ -87,17 +87,17 @@ def test_a_killed_workers_job_goes_on_before_its_viewers_eyes(pair: Stack, talk:
     assert len(rate_histogram["characters"]) > 1
     assert [event.output_index for event in found if event.type == events.ITEM_ADDED] == [0, 1]
     assert pair.model.stats("killed")["requests"] == 2
-    again = talk.responses.create(input="killed [[demo tokens=200 think=5]]")
+    again = client.responses.create(input="killed [[demo tokens=200 think=5]]")
     assert text_in(found) == found[-1].response.output_text == again.output_text
-    late = follow(talk, job)
+    late = follow(client, job)
     assert [event.to_json() for event in late] == [event.to_json() for event in found]
 
 
-def test_a_rescued_job_that_says_something_else_begins_a_new_item(pair: Stack, talk: openai.OpenAI) -> None:
+def test_a_rescued_job_that_says_something_else_begins_a_new_item(pair: Stack, client: openai.OpenAI) -> None:
     job = create(pair.url, input="fickle [[demo tokens=260 rate=200 seed=random]]")["id"]
     found: list[Any] = []
     final: Any
-    with talk.responses.stream(response_id=job) as helper:
+    with client.responses.stream(response_id=job) as helper:
         for event in helper:
             found.append(event)
             if len(found) == 150:
@@ -112,19 +112,19 @@ def test_a_rescued_job_that_says_something_else_begins_a_new_item(pair: Stack, t
     assert_one_end(pair.database, job)
 
 
-def test_a_worker_that_nobody_saw_die_is_missed(pair: Stack, talk: openai.OpenAI) -> None:
+def test_a_worker_that_nobody_saw_die_is_missed(pair: Stack, client: openai.OpenAI) -> None:
     job = create(pair.url, input="unseen death [[demo tokens=100 rate=50]]")["id"]
     worker = pair.runner(job)
-    viewer = Viewer(talk, job)
+    viewer = Viewer(client, job)
     viewer.seen(20)
     worker.kill()
     assert_in_order(viewer.ended(), attempts=2)
     assert assert_one_end(pair.database, job)["status"] == "completed"
 
 
-def test_a_job_that_kills_its_workers_is_given_up_with_its_text(pair: Stack, talk: openai.OpenAI) -> None:
+def test_a_job_that_kills_its_workers_is_given_up_with_its_text(pair: Stack, client: openai.OpenAI) -> None:
     job = create(pair.url, input="poison [[demo tokens=400 rate=50]]")["id"]
-    viewer = Viewer(talk, job)
+    viewer = Viewer(client, job)
     for count in (30, 31):
         viewer.seen(count)
         pair.lose(pair.runner(job))
@@ -140,10 +140,10 @@ def test_a_job_that_kills_its_workers_is_given_up_with_its_text(pair: Stack, tal
     assert len(final.output_text) > 30
     assert pair.model.stats("poison")["requests"] == 2
     assert_one_end(pair.database, job, found)
-    assert talk.responses.create(input="life goes on [[demo tokens=3]]").status == "completed"
+    assert client.responses.create(input="life goes on [[demo tokens=3]]").status == "completed"
 
 
-def test_invariant_1_accepted_is_never_lost(pair: Stack, talk: openai.OpenAI) -> None:
+def test_invariant_1_accepted_is_never_lost(pair: Stack, client: openai.OpenAI) -> None:
     never_sent = accept_silently(pair, "never sent [[demo tokens=5]]").id
     asleep = [worker for worker in pair.workers if worker.is_running]
     for worker in asleep:
@@ -163,22 +163,22 @@ def test_invariant_1_accepted_is_never_lost(pair: Stack, talk: openai.OpenAI) ->
     accepted_meanwhile = create(pair.url, input="meanwhile [[demo tokens=5]]")["id"]
 
     for job in (never_sent, sent_and_lost, *running, accepted_meanwhile):
-        assert ended(talk, job).status == "completed"
+        assert ended(client, job).status == "completed"
         assert_one_end(pair.database, job)
 
 
 # -- staleness -----------------------------------------------------------------------------------------------------
 
 
-def everything_about(house: Stack, job_id: str) -> tuple[Any, ...]:
+def everything_about(stack: Stack, job_id: str) -> tuple[Any, ...]:
     """A job's row, transcript and log."""
-    with house.database.read() as connection:
+    with stack.database.read() as connection:
         kept = connection.execute(transcripts.select().where(transcripts.c.job_id == job_id)).all()
     key = f"penstock:{{{job_id}}}"
-    return row_of(house.database, job_id), kept, house.redis.xrange(f"{key}:log"), house.redis.get(f"{key}:fence")
+    return row_of(stack.database, job_id), kept, stack.redis.xrange(f"{key}:log"), stack.redis.get(f"{key}:fence")
 
 
-def test_invariant_4_stale_writes_refused(pair: Stack, talk: openai.OpenAI) -> None:
+def test_invariant_4_stale_writes_refused(pair: Stack, client: openai.OpenAI) -> None:
     next(worker for worker in pair.workers if worker.is_running).kill()
     scripts = {
         "steady": "tokens=100 rate=50",
@@ -186,7 +186,7 @@ def test_invariant_4_stale_writes_refused(pair: Stack, talk: openai.OpenAI) -> N
         "late": "tokens=250 rate=50 seed=random",  # its successor still writes when the sleeper wakes
     }
     asked = {name: create(pair.url, input=f"{name} [[demo {script}]]")["id"] for name, script in scripts.items()}
-    viewers = {name: Viewer(talk, job) for name, job in asked.items()}
+    viewers = {name: Viewer(client, job) for name, job in asked.items()}
     for viewer in viewers.values():
         viewer.seen(6)
     (frozen,) = {pair.runner(job) for job in asked.values()}
@@ -208,16 +208,16 @@ def test_invariant_4_stale_writes_refused(pair: Stack, talk: openai.OpenAI) -> N
         assert pair.model.stats(name)["open"] == 0
     # It is a worker like any other again.
     successor.kill()
-    assert talk.responses.create(input="after the frost [[demo tokens=3]]").status == "completed"
+    assert client.responses.create(input="after the frost [[demo tokens=3]]").status == "completed"
 
 
-def test_invariant_5_finished_items_stay(pair: Stack, talk: openai.OpenAI) -> None:
-    text = talk.responses.create(input="paid for [[demo tokens=200]]").output_text
+def test_invariant_5_finished_items_stay(pair: Stack, client: openai.OpenAI) -> None:
+    text = client.responses.create(input="paid for [[demo tokens=200]]").output_text
     kept_log, lost_log = (
         create(pair.url, input="paid for [[demo tokens=200 rate=50]]", metadata={"log": log})["id"]
         for log in ("kept", "lost")
     )
-    viewers = [Viewer(talk, job) for job in (kept_log, lost_log)]
+    viewers = [Viewer(client, job) for job in (kept_log, lost_log)]
     for viewer in viewers:
         viewer.seen(30)
     workers = {pair.runner(job) for job in (kept_log, lost_log)}
@@ -240,7 +240,7 @@ def test_invariant_5_finished_items_stay(pair: Stack, talk: openai.OpenAI) -> No
         assert final["status"] == "completed"
         assert found[-1].response.output_text == text
         assert [event.item.status for event in found if event.type == events.ITEM_DONE] == ["completed"]
-        assert text_in(follow(talk, job)) == text
+        assert text_in(follow(client, job)) == text
     assert text_in(viewers[0].events) == text
     assert pair.model.stats("paid for")["requests"] == 3  # the reference, and each job once
 
@@ -248,24 +248,24 @@ def test_invariant_5_finished_items_stay(pair: Stack, talk: openai.OpenAI) -> No
 # -- wake-ups and farewells ----------------------------------------------------------------------------------------
 
 
-def test_many_wake_ups_make_one_run(pair: Stack, talk: openai.OpenAI) -> None:
+def test_many_wake_ups_make_one_run(pair: Stack, client: openai.OpenAI) -> None:
     job = accept_silently(pair, "woken often [[demo tokens=100 rate=100]]").id
     queue = Queue(pair.settings)
     for _ in range(10):
         queue.wake(job)
-    assert ended(talk, job).status == "completed"
+    assert ended(client, job).status == "completed"
     for again in (job, job, "resp_" + "0" * 40, "nonsense"):
         queue.wake(again)
     queue.app.close()
     wait_for(lambda: not pair.redis.llen("penstock:celery:penstock"))
-    assert talk.responses.create(input="and now [[demo tokens=3]]").status == "completed"
+    assert client.responses.create(input="and now [[demo tokens=3]]").status == "completed"
     assert pair.model.stats("woken often")["requests"] == 1
     assert row_of(pair.database, job).attempt == 1
 
 
-def test_a_worker_that_is_sent_home_hands_over(pair: Stack, talk: openai.OpenAI) -> None:
+def test_a_worker_that_is_sent_home_hands_over(pair: Stack, client: openai.OpenAI) -> None:
     job = create(pair.url, input="handed over [[demo tokens=200 rate=50]]")["id"]
-    viewer = Viewer(talk, job)
+    viewer = Viewer(client, job)
     viewer.seen(20)
     leaving = pair.runner(job)
     began = time.monotonic()
@@ -278,11 +278,11 @@ def test_a_worker_that_is_sent_home_hands_over(pair: Stack, talk: openai.OpenAI)
     assert (final["status"], final["penstock"]["attempt"]) == ("completed", 2)
     assert row_of(pair.database, job).rescues == 0
     assert [one["reason"] for one in final["penstock"]["attempts"]] == [None, "the worker was stopped"]
-    again = talk.responses.create(input="handed over [[demo tokens=200]]")
+    again = client.responses.create(input="handed over [[demo tokens=200]]")
     assert text_in(found) == again.output_text
 
 
-def test_a_worker_with_time_finishes_first(pair: Stack, talk: openai.OpenAI) -> None:
+def test_a_worker_with_time_finishes_first(pair: Stack, client: openai.OpenAI) -> None:
     for worker in pair.workers:
         worker.kill()
     patient = pair.start_worker(PENSTOCK_DRAIN_SECONDS="30")
@@ -290,8 +290,8 @@ def test_a_worker_with_time_finishes_first(pair: Stack, talk: openai.OpenAI) -> 
     assert pair.runner(job) is patient
     patient.send(signal.SIGTERM)
     late = create(pair.url, input="too late for it [[demo tokens=3]]")["id"]
-    assert ended(talk, job).penstock["attempt"] == 1
+    assert ended(client, job).penstock["attempt"] == 1
     assert patient.wait() == 0
     assert row_of(pair.database, late).status == Status.QUEUED
     pair.start_worker()
-    assert ended(talk, late).status == "completed"
+    assert ended(client, late).status == "completed"

@@ -14,14 +14,14 @@ from jobs.protocol import events, transcript
 from jobs.protocol.transcript import TranscriptWriter
 from jobs.storage.audit import audit
 from jobs.storage.schema import jobs, transcripts
-from tests.support.stack import Stack, stack
+from tests.support.stack import Stack, running_stack
 from tests.support.up import ask, command, eventually
 
 
 @pytest.fixture(scope="module")
 def check_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock whose database is spoilt."""
-    with stack(tmp_path_factory.mktemp("check") / "data") as running:
+    with running_stack(tmp_path_factory.mktemp("check") / "data") as running:
         yield running
 
 

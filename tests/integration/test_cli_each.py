@@ -14,7 +14,7 @@ import openai
 import pytest
 from click.testing import Result
 
-from tests.support.stack import Stack, stack
+from tests.support.stack import Stack, running_stack
 from tests.support.up import COMMAND, ROOT, ask, clean_environment, command
 
 TABLE = 'topic,words\n翠花,50\n"a quiet, long\nriver",60\n'
@@ -120,7 +120,7 @@ def test_a_key_that_no_header_can_carry_is_refused(penstock: Stack) -> None:
 
 def test_many_rows_are_listed_in_their_order(tmp_path: Path) -> None:
     table = file(tmp_path, "topic\n" + "".join(f"topic {number}\n" for number in range(120)))
-    with stack(tmp_path / "data", workers=0) as queue:
+    with running_stack(tmp_path / "data", workers=0) as queue:
         ids = run(queue, "submit", "story", "--each", table).stdout.split()
         listed = [json.loads(line) for line in run(queue, "list", "--json", "--limit", "500").stdout.splitlines()]
     assert [(job["id"], job["prompt"]["variables"]["topic"]) for job in reversed(listed)] == [

@@ -1,4 +1,4 @@
-"""What rendered text may hold, written down a second time: the wall's own list must not judge itself."""
+"""What rendered text may hold, written down a second time: the list of the sanitizer must not judge itself."""
 
 from __future__ import annotations
 

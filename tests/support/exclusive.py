@@ -19,14 +19,14 @@ class Turns:
         self._keeps = False
 
     @contextmanager
-    def turn(self, *, alone: bool, next_alone: bool) -> Iterator[None]:
-        """The time of a test: no test of another process runs meanwhile if it is to be `alone`, else none that is.
+    def turn(self, *, exclusive: bool, next_exclusive: bool) -> Iterator[None]:
+        """The time of a test: no test of another process runs meanwhile if it is to be `exclusive`, else none that is.
 
-        Tests in a row that want to be alone have one turn: they do not wait for the others before each.
+        Tests in a row that are exclusive have one turn: they do not wait for the others before each.
         """
         if not self._keeps:
-            self._held.enter_context(_floor(fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
-        self._keeps = alone and next_alone
+            self._held.enter_context(_floor(fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH))
+        self._keeps = exclusive and next_exclusive
         try:
             yield
         finally:

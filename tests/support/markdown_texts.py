@@ -95,6 +95,12 @@ EXPECTED = {
         '<table>\n<thead>\n<tr>\n<th class="left">a</th>\n<th class="right">b</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n'
         '<td class="left">`x</td>\n<td class="right">y`</td>\n</tr>\n</tbody>\n</table>',
     ),
+    "a line break in a cell": (
+        "| a | b |\n|---|---|\n| 1<br>2 **x**<BR/>y | `<br>` <b> |\n\n1<br>2",
+        "<table>\n<thead>\n<tr>\n<th>a</th>\n<th>b</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n"
+        "<td>1<br>\n2 <strong>x</strong><br>\ny</td>\n<td><code>&lt;br&gt;</code> &lt;b&gt;</td>\n</tr>\n</tbody>\n"
+        "</table>\n<p>1&lt;br&gt;2</p>",
+    ),
     "table while it is written": (
         "| a | b |\n|---|---|\n| 1",
         "<table>\n<thead>\n<tr>\n<th>a</th>\n<th>b</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<td>1</td>\n<td></td>\n</tr>\n"
@@ -140,6 +146,39 @@ EXPECTED = {
         '<p><a href="#text-a-bc" rel="noopener nofollow">to it</a></p>',
     ),
 }
+
+# A text with a bare address, and what of it is a link.
+ADDRESSES = {
+    "see https://a.example/b?c=d&e=f#g.": "https://a.example/b?c=d&e=f#g",
+    "http://localhost:8080/x": "http://localhost:8080/x",
+    "www.a.example, or": "www.a.example",
+    "(https://a.example/b_(c))": "https://a.example/b_(c)",
+    "(see https://a.example)": "https://a.example",
+    "https://a.example/a_b_c!": "https://a.example/a_b_c",
+    "**https://a.example**": "https://a.example",
+    "见https://a.example/b。后面": "https://a.example/b",
+    "（https://a.example/b），后面": "https://a.example/b",
+    "https://a.example后面": "https://a.example",
+    "《https://a.example/b》": "https://a.example/b",
+    "https://a.example/b；": "https://a.example/b",
+    "https://a.example/b、https": "https://a.example/b",
+    "“https://a.example/b”": "https://a.example/b",
+    "https://a.example/b：": "https://a.example/b",
+    "https://zh.example/潮汐！": "https://zh.example/潮汐",
+    "| a |\n|---|\n| https://a.example/b |": "https://a.example/b",
+    "- https://a.example/b\n": "https://a.example/b",
+    "mail to a.b+c@d.example.": "a.b+c@d.example",
+    "HTTPS://A.EXAMPLE/b": "HTTPS://A.EXAMPLE/b",
+}
+NO_ADDRESSES = [
+    "`https://a.example`",
+    "    https://a.example",
+    "xhttps://a.example",
+    "https://",
+    "www.",
+    "a@b",
+    "ftp://a.example",
+]
 
 FORMULAS = {
     r"$a<b$": ("<p>", '<math display="inline"><mrow><mi>a</mi><mo>&lt;</mo><mi>b</mi></mrow></math>'),

@@ -27,7 +27,7 @@ from jobs.storage.store import Store
 from jobs.storage.workers import WorkerRegistry
 from tests.support.process import Process
 from tests.support.soak_jobs import PROMPT, PROMPT_NAME, SoakJob
-from tests.support.stack import Stack, stack, wait_for
+from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import blocks, fetch, request
 
 WORKERS, WEBS, JOBS, VIEWERS = 3, 2, 30, 2
@@ -43,14 +43,14 @@ def patient(directory: Path) -> AbstractContextManager[Stack]:
     prompts.mkdir(parents=True)
     (prompts / f"{PROMPT_NAME}.toml").write_text(PROMPT)
     variables = {"PENSTOCK_LEASE_SECONDS": "4", "PENSTOCK_MAX_ATTEMPTS": "1000", "PENSTOCK_PROMPTS": str(prompts)}
-    return stack(directory, workers=WORKERS, **variables)
+    return running_stack(directory, workers=WORKERS, **variables)
 
 
 class Soak:
     """Runs against a `patient` Stack. `seed` decides whom the kills hit and when viewers leave."""
 
-    def __init__(self, house: Stack, seed: int) -> None:
-        self.house, self.seed = house, seed
+    def __init__(self, stack: Stack, seed: int) -> None:
+        self.stack, self.seed = stack, seed
         self.tasks: list[SoakJob] = []
         self.counts: Counter[str] = Counter()
         self._numbers = itertools.count()
@@ -59,8 +59,8 @@ class Soak:
 
     def run(self, seconds: float) -> None:
         """Keep JOBS jobs going and kill for so long, then wait until all is well and every job has ended."""
-        for _ in range(WEBS - len(self.house.urls)):
-            self.house.start_web()
+        for _ in range(WEBS - len(self.stack.urls)):
+            self.stack.start_web()
         with ThreadPoolExecutor(JOBS) as clients, ThreadPoolExecutor() as killers:
             timer = threading.Timer(seconds, self._over.set)
             timer.start()
@@ -91,13 +91,13 @@ class Soak:
     def _kill_worker(self, chance: random.Random) -> None:
         """Any of them, also one that only just starts: whoever has started it does not wait for it any longer."""
         with self._turn:
-            victim = chance.choice([worker for worker in self.house.workers if worker.is_running])
+            victim = chance.choice([worker for worker in self.stack.workers if worker.is_running])
             self.counts["workers killed before they were ready"] += b" ready." not in victim.log.read_bytes()
             victim.kill()
-            started = self.house.launch_worker()
+            started = self.stack.launch_worker()
         if chance.random() < 0.5:
-            WorkerRegistry(self.house.database).declare_dead(victim.name)
-        self.house.await_worker(started)
+            WorkerRegistry(self.stack.database).declare_dead(victim.name)
+        self.stack.await_worker(started)
 
     def _kill_web(self, chance: random.Random) -> None:
         """gunicorn's own process, whose child finds out by itself, or that child, which gunicorn replaces."""
@@ -110,20 +110,20 @@ class Soak:
             web.send(signal.SIGKILL)
             web.wait()
             with suppress(OSError, HTTPException):  # the orphan may take the question, and die over it
-                self.house.restart_web(number)
+                self.stack.restart_web(number)
 
     def _web(self, number: int) -> Process:
         """The living web process on socket `number`."""
-        mine = [web for web in self.house.webs if web.name == f"web{number}" and web.is_running]
+        mine = [web for web in self.stack.webs if web.name == f"web{number}" and web.is_running]
         return mine[-1]
 
     def _kill_redis(self, chance: random.Random) -> None:
         if chance.random() < 0.3:
-            self.house.redis.flushall()  # it will come back with nothing
+            self.stack.redis.flushall()  # it will come back with nothing
             self.counts["redis emptied"] += 1
-        self.house.redis_server.kill()
+        self.stack.redis_server.kill()
         time.sleep(chance.uniform(0, 1))
-        self.house.redis_server.start()
+        self.stack.redis_server.start()
 
     # -- who uses it
 
@@ -143,7 +143,7 @@ class Soak:
         body = json.dumps(task.body).encode()
         key = {"Idempotency-Key": f"{self.seed} {task.text.partition(' ')[0]}"}
         while not task.id:
-            url = chance.choice(self.house.urls)
+            url = chance.choice(self.stack.urls)
             try:
                 status, job = fetch(url, "/v1/responses", method="POST", headers=key, body=body)
             except (OSError, HTTPException, json.JSONDecodeError):
@@ -163,11 +163,11 @@ class Soak:
             cursor = f"&starting_after={events.number_of(seen[-1])}" if seen else ""
             path = f"/v1/responses/{task.id}?stream=true{cursor}"
             try:
-                with request(chance.choice(self.house.urls), path) as answer:
+                with request(chance.choice(self.stack.urls), path) as answer:
                     for block in itertools.islice(blocks(answer), stays):
                         if not block.startswith(b":"):
                             seen.append(block)
-                            task.note(block, self.house.model)
+                            task.note(block, self.stack.model)
             except (OSError, HTTPException):
                 time.sleep(0.05)
             self.counts["connections of viewers"] += 1
@@ -177,11 +177,11 @@ class Soak:
 
     def check(self) -> None:
         """All jobs are there, once, and each is whole; no worker has ended but those that were killed."""
-        for worker in self.house.workers:
+        for worker in self.stack.workers:
             assert worker.exit_code in (None, -signal.SIGKILL), worker.exit_reason
-        assert len(Store(self.house.database).page("local", limit=10**6)) == len(self.tasks)
+        assert len(Store(self.stack.database).page("local", limit=10**6)) == len(self.tasks)
         for task in self.tasks:
-            attempts, restarts = task.check(self.house.database, self.house.model)
+            attempts, restarts = task.check(self.stack.database, self.stack.model)
             self.counts["jobs"] += 1
             self.counts["reports among them"] += task.is_report
             self.counts["attempts"] += attempts
@@ -190,17 +190,17 @@ class Soak:
 
     def check_leftovers(self) -> None:
         """Nothing is left of all that: no key for ever, no connection, process, thread or descriptor."""
-        client: Any = self.house.redis
+        client: Any = self.stack.redis
         for_ever = [key for key in client.scan_iter("penstock:*") if client.ttl(key) == -1]
         assert [key for key in for_ever if not key.startswith(b"penstock:celery:")] == []
         wait_for(lambda: not client.pubsub_channels("penstock:{*"), _FREED_SECONDS)
         # A web process is two: gunicorn's own, and the one that serves.
-        wait_for(lambda: len(_processes(self.house.directory)) == WORKERS + 2 * WEBS, _FREED_SECONDS)
-        for process in _processes(self.house.directory):
+        wait_for(lambda: len(_processes(self.stack.directory)) == WORKERS + 2 * WEBS, _FREED_SECONDS)
+        for process in _processes(self.stack.directory):
             wait_for(partial(_is_alone, process), _FREED_SECONDS)
             assert process.num_fds() < _DESCRIPTORS
             assert process.num_threads() < _THREADS
-        wait_for(lambda: len(WorkerRegistry(self.house.database).rows()) == WORKERS, _FREED_SECONDS)
+        wait_for(lambda: len(WorkerRegistry(self.stack.database).rows()) == WORKERS, _FREED_SECONDS)
 
 
 def _processes(data: Path) -> list[psutil.Process]:

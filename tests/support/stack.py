@@ -203,7 +203,7 @@ class Stack:
 
 
 @contextmanager
-def stack(directory: Path, *, workers: int = 1, **variables: str) -> Iterator[Stack]:
+def running_stack(directory: Path, *, workers: int = 1, **variables: str) -> Iterator[Stack]:
     """A running Penstock with one web process, ended with everything that belongs to it."""
     running = Stack(directory, **variables)
     try:

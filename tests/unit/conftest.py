@@ -13,11 +13,11 @@ from tests.support.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobFactory]:
+def job_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobFactory]:
     """A database that all tests share: each works on rows of its own."""
-    rows = JobFactory(sqlite(tmp_path_factory.mktemp("database")))
-    yield rows
-    rows.database.engine.dispose()
+    job_factory = JobFactory(sqlite(tmp_path_factory.mktemp("database")))
+    yield job_factory
+    job_factory.database.engine.dispose()
 
 
 @pytest.fixture(scope="session")

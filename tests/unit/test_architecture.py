@@ -1,4 +1,4 @@
-"""The rules of the house that no linter knows: sizes, names, and what no file may mention."""
+"""The rules that no linter knows: sizes, names, and what no file may mention."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ INVARIANTS = set(range(1, 11))
 VAGUE_WORDS = frozenset(
     ["base", "common", "handler", "handlers", "helper", "helpers", "manager", "managers", "misc", "util", "utils"]
 )
+# Names of former versions that explained nothing. Ordinary words (`site`, `line`, `answer`) cannot be looked for.
+FORMER_NAMES = re.compile(
+    r"\b(Workshop|Screens?|Picture|Standing|Passage|Shelf|Outbox|on_departure|Patience|insist|_take_down|_Echo|_part_ways"
+    r"|Attempts|Verdict|Liveness|Observer|Pulse|Curve|look_again|Door|mourn|last_words|witness|obstruction|house|desk"
+    r"|ENOUGH|wall\.clean|Site\(|Frame\(|Thought\(|Recording\(|Stop\((?!Exception|Iteration)|request\.accept|mark\.alone)\b"
+)
+PLAIN_TEXTS = frozenset({"demo_model/texts"})
 NOT_OURS = frozenset({"build", "dist", "__pycache__"})
 
 # Written as patterns, so that this file does not contain what it forbids.
@@ -125,6 +132,22 @@ def test_no_room_is_crowded() -> None:
     )
     crowded = {str(room): count for room, count in rooms.items() if count > MAX_ROOM_FILES}
     assert not crowded, crowded
+
+
+def test_no_former_name_is_left() -> None:
+    left = [
+        f"{path}:{number} {match[0]}"
+        for path in everything()
+        if path.suffix in (".py", ".js", ".html", ".css", ".toml", ".lua", ".md", ".yml")
+        if path != Path(__file__).relative_to(ROOT) and str(path.parent) not in PLAIN_TEXTS
+        for number, line in enumerate(text(path).splitlines(), 1)
+        for match in FORMER_NAMES.finditer(line)
+    ]
+    assert not left, left
+
+
+def test_operations_hold_no_python() -> None:
+    assert not [path for path in files("ops") if path.suffix == ".py"]
 
 
 def test_only_settings_read_the_environment() -> None:

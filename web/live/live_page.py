@@ -18,7 +18,7 @@ from jobs.protocol import events
 from jobs.protocol.events import Event
 from jobs.protocol.fold import Fold
 from web.live.job_state import JobState, item_summary
-from web.markdown.blocks import Blocks, Plain
+from web.markdown.blocks import GrowingText, PlainText
 from web.markdown.renderer import Document
 from web.relay.sse import event_frame
 
@@ -69,7 +69,7 @@ class LivePage:
         self._fold = Fold()
         self._written_at = time.monotonic()
         self._document = Document()
-        self._blocks: dict[int, Blocks] = {}
+        self._blocks: dict[int, GrowingText] = {}
         self._open: dict[int, str] = {}
         self._counts: Counter[int] = Counter()
         self._sequence: list[bytes] = []
@@ -90,12 +90,14 @@ class LivePage:
         kind = event["type"]
         finished: list[str] = []
         if kind == events.ITEM_ADDED:
-            self._blocks[index] = Blocks(Plain() if event["item"]["type"] == "reasoning" else self._document)
+            section = event["item"]["penstock"]["section"]
+            is_plain = event["item"]["type"] == "reasoning"
+            self._blocks[index] = GrowingText(PlainText() if is_plain else self._document.part(section))
         elif "delta" in event:
             finished = self._blocks[index].feed(event["delta"])
         elif kind == events.ITEM_DONE:
-            finished = self._blocks[index].rest()
-            self._blocks[index] = Blocks()
+            finished = self._blocks[index].finish()
+            self._blocks[index] = GrowingText()
         with self._changed:
             self._fold.feed(event)
             for html in finished:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from jobs.protocol.fold import words_of_part
 from jobs.protocol.word_count import words_in
 from web.live.job_state import ItemSummary, item_summary
-from web.markdown.blocks import render_all
+from web.markdown.blocks import render_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,10 @@ class RenderedItem:
 
 
 def finished(response: Mapping[str, Any]) -> list[RenderedItem]:
-    """The items of a response that does not change any more, the footnotes behind the last."""
+    """The items of a response that does not change any more, each with its own footnotes."""
     output = response["output"]
-    answers = [_text(item) for item in output if item["type"] == "message"]
-    *bodies, footnotes = render_all(answers)
-    if bodies:
-        bodies[-1] += footnotes
-    html = iter(bodies)
+    answers = [(item["penstock"]["section"], _text(item)) for item in output if item["type"] == "message"]
+    html = iter(render_parts(answers))
     return [
         RenderedItem(
             item_summary(index, item, words_in(_text(item))),

@@ -23,23 +23,27 @@ _OPENING = {"fence": 1, "table_open": 2}
 
 def render(text: str) -> str:
     """A whole text as safe HTML: the same bytes on its page and in its export."""
-    return "".join(render_all([text]))
+    return "".join(render_parts([(0, text)]))
 
 
-def render_all(texts: Sequence[str]) -> list[str]:
-    """The parts of one text as safe HTML, and its footnotes: what one part defines, the others know."""
+def render_parts(parts: Sequence[tuple[int, str]]) -> list[str]:
+    """The parts of one text, each with its number, as safe HTML; the footnotes of each stand at its end."""
     document = Document()
-    parts = [[*cutter.feed(text), cutter.open] for text in texts for cutter in [Cutter()]]
-    for part in parts:
-        for block in part:
-            document.learn(block)
-    return [*("".join(_one_by_one(document, part)) for part in parts), document.footnotes()]
+    return [_render_part(document.part(number), text) for number, text in parts]
 
 
-class Plain:
-    """Text that is no Markdown, rendered as a Document renders Markdown."""
+def _render_part(part: Document, text: str) -> str:
+    splitter = BlockSplitter()
+    blocks = [*splitter.feed(text), splitter.open]
+    for block in blocks:
+        part.define(block)
+    return "".join([*_one_by_one(part, blocks), part.footnotes()])
 
-    def learn(self, source: str) -> None:
+
+class PlainText:
+    """Text that is no Markdown, with the methods of a Document."""
+
+    def define(self, source: str) -> None:
         """It defines nothing."""
 
     def html(self, source: str) -> str:
@@ -51,22 +55,22 @@ class Plain:
         return ""
 
 
-class Blocks:
+class GrowingText:
     """A text as it is written. Joined, its blocks are what `render` gives, but for what is defined after its use."""
 
-    def __init__(self, document: Document | Plain | None = None) -> None:
-        """The blocks of several texts that are parts of one share its `document`."""
-        self._cutter = Cutter()
+    def __init__(self, document: Document | PlainText | None = None) -> None:
+        """`document` renders the blocks: a part of another if this text is, PlainText if it is no Markdown."""
+        self._splitter = BlockSplitter()
         self._document = document or Document()
 
     @property
     def open(self) -> str:
         """The source of the block that is being written now."""
-        return self._cutter.open
+        return self._splitter.open
 
     def feed(self, delta: str) -> list[str]:
         """The HTML of the blocks that this piece of text finishes."""
-        return self._finished(self._cutter.feed(delta))
+        return self._finished(self._splitter.feed(delta))
 
     def tail(self) -> str:
         """The HTML of the block that is being written now, as far as it goes."""
@@ -77,29 +81,25 @@ class Blocks:
         # On its own: half a definition must not count for what follows.
         return type(self._document)().html(source)
 
-    def rest(self) -> list[str]:
-        """The last block, when the text has ended."""
-        return self._finished([self._cutter.open])
-
     def finish(self) -> list[str]:
-        """The rest, when the text has ended: the last block, and the footnotes."""
-        return [*self.rest(), *filter(None, [self._document.footnotes()])]
+        """What is left when the text has ended: the last block, and the footnotes."""
+        return [*self._finished([self._splitter.open]), *filter(None, [self._document.footnotes()])]
 
     def _finished(self, blocks: Iterable[str]) -> list[str]:
-        found: list[str] = []
+        rendered: list[str] = []
         for block in blocks:
-            self._document.learn(block)
-            found += _one_by_one(self._document, [block])
-        return [html for html in found if html]
+            self._document.define(block)
+            rendered += _one_by_one(self._document, [block])
+        return [html for html in rendered if html]
 
 
-def _one_by_one(document: Document | Plain, blocks: Iterable[str]) -> Iterator[str]:
+def _one_by_one(document: Document | PlainText, blocks: Iterable[str]) -> Iterator[str]:
     for block in blocks:
         yield document.html(block)
         time.sleep(0)  # a long text is not to keep the other requests of this process waiting
 
 
-class Cutter:
+class BlockSplitter:
     """Cuts Markdown between the elements of its top level, never within one unless it is very long."""
 
     def __init__(self) -> None:

@@ -54,8 +54,8 @@ def _mathml(latex: str, *, display: bool) -> str:
     if _DEFINITION.search(latex):
         return as_written
     try:
-        known = _CENTRED.sub("{matrix}", _ALIGNED.sub("{align*}", latex))
-        math = Converter(display="block" if display else "inline").convert_to_element(known)
+        convertible = _CENTRED.sub("{matrix}", _ALIGNED.sub("{align*}", latex))
+        math = Converter(display="block" if display else "inline").convert_to_element(convertible)
         for element in math.iter():
             element.text = html.unescape(element.text or "")  # the converter writes characters as entities
         return ElementTree.tostring(math, encoding="unicode")
@@ -64,14 +64,14 @@ def _mathml(latex: str, *, display: bool) -> str:
 
 
 def _inline(state: StateInline, silent: bool) -> bool:
-    found = _INLINE.match(state.src, state.pos, state.posMax)
-    if found is None or found.lastgroup is None:
+    formula = _INLINE.match(state.src, state.pos, state.posMax)
+    if formula is None or formula.lastgroup is None:
         return False
     if not silent:
         token = state.push("formula", "math", 0)
-        token.content = found[found.lastgroup]
-        token.meta["display"] = found.lastgroup in _CLOSINGS
-    state.pos = found.end()
+        token.content = formula[formula.lastgroup]
+        token.meta["display"] = formula.lastgroup in _CLOSINGS
+    state.pos = formula.end()
     return True
 
 

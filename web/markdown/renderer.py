@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
 from itertools import pairwise
@@ -26,21 +26,30 @@ from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.footnote.index import footnote_tail
 
 from web.markdown import sanitizer
+from web.markdown.autolinks import link_addresses
 from web.markdown.highlight import highlight
 from web.markdown.math import formulas
 
 # A block of a few thousand characters can ask for millions, by using one long link often.
 _MAX_HTML = 1 << 20
+_BREAK = re.compile(r"\s*<br\s*/?>\s*", re.IGNORECASE)
 
 
 class Document:
-    """One text, block by block, and what its blocks share: link targets, footnotes, ids."""
+    """One text, block by block, and what its blocks share: link targets, footnotes, ids.
 
-    def __init__(self) -> None:
-        self._shared: dict[str, Any] = {"ids": Counter()}
+    Its parts share the ids of headings only: `[^1]` in one part is another note than in the next.
+    """
+
+    def __init__(self, *, ids: Counter[str] | None = None, part: str = "") -> None:
+        self._shared: dict[str, Any] = {"ids": Counter() if ids is None else ids, "part": part}
         self._notes: list[Token] = []
 
-    def learn(self, source: str) -> None:
+    def part(self, number: int) -> Document:
+        """A part with definitions of its own; `number` is in the anchors of its notes, unless it is 0."""
+        return Document(ids=self._shared["ids"], part=f"{number}-" if number else "")
+
+    def define(self, source: str) -> None:
         """Take the link targets and footnotes that a block defines, for all that is rendered from now on."""
         if "]:" in source:
             parse(source, self._shared)
@@ -61,7 +70,7 @@ class Document:
         return sanitizer.sanitize(html if len(body) == len(state.tokens) else self._render(body))
 
     def footnotes(self) -> str:
-        """The footnotes that the blocks refer to, for the end of the text."""
+        """The footnotes that the blocks refer to, for the end of the text; empty if there are none."""
         state = StateCore("", _parser(), self._shared, self._notes)
         footnote_tail(state)
         return sanitizer.sanitize(self._render(state.tokens))
@@ -89,8 +98,9 @@ def _parser() -> MarkdownIt:
     parser.core.ruler.push("adapt", _adapt)
     parser.add_render_rule("image", _image)
     parser.add_render_rule("list_item_open", _item)
-    # With a colon, which no heading's id has.
-    parser.add_render_rule("footnote_anchor_name", lambda _, tokens, index, *__: f":{tokens[index].meta['id'] + 1}")
+    parser.core.ruler.before("text_join", "cell_breaks", _break_lines_in_cells)
+    parser.core.ruler.after("text_join", "addresses", link_addresses)
+    parser.add_render_rule("footnote_anchor_name", _anchor)
     return parser
 
 
@@ -141,6 +151,30 @@ def _id(title: str, used: Counter[str]) -> str:
     slug = re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-")[:80] or "section"
     used[slug] += 1
     return slug if used[slug] == 1 else f"{slug}.{used[slug]}"
+
+
+def _break_lines_in_cells(state: StateCore) -> None:
+    """`<br>` is the only way to break a line in a table's cell; elsewhere it is text like any other tag."""
+    for cell, token in pairwise(state.tokens):
+        if cell.type in ("td_open", "th_open") and token.children and "<" in token.content:
+            token.children = [part for child in token.children for part in _broken(child)]
+
+
+def _broken(token: Token) -> Iterator[Token]:
+    """A text as the lines that it has in a cell."""
+    lines = _BREAK.split(token.content) if token.type == "text" else []
+    if len(lines) < 2:
+        yield token
+        return
+    for number, line in enumerate(lines):
+        if number:
+            yield Token("hardbreak", "br", 0, level=token.level)
+        yield Token("text", "", 0, content=line, level=token.level)
+
+
+def _anchor(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, env: EnvType) -> str:
+    """The end of a note's anchor, with a colon, which no heading's id has."""
+    return f":{env['part']}{tokens[index].meta['id'] + 1}"
 
 
 def _image(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:

@@ -1,4 +1,4 @@
-"""The last wall between a model's text and a browser: no element, attribute or address gets past that is not listed."""
+"""Removes from rendered HTML every element, attribute and address that is not listed, whatever the renderer did."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class ChunkReader:
         reason = chunk.response_metadata.get("finish_reason")
         if reason and (end := settled(self.end, end_of(reason))) is not self.end:
             self.end = end
-            self.finish_reason = str(reason)
+            self.finish_reason = str(reason).encode("utf-8", "replace").decode()
 
     def _note_text(self, piece: Piece) -> None:
         kind, text = piece
@@ -90,8 +90,8 @@ class ChunkReader:
         else:
             text, reasoning, refusal = contents_of(content)
         if extras:
-            reasoning += extras.get("reasoning_content") or ""
-            refusal += extras.get("refusal") or ""
+            reasoning += _text_in(extras.get("reasoning_content"))
+            refusal += _text_in(extras.get("refusal"))
         if reasoning:
             yield from self._reasoning.split(self._clean(reasoning))
         yield from self._answer.split(self._clean(text))
@@ -113,12 +113,17 @@ class ChunkReader:
         return whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def _text_in(value: Any) -> str:
+    """The text in a field of a message that may be another library's."""
+    return value if isinstance(value, str) else "".join(contents_of(value))
+
+
 def _usage(metadata: Any) -> dict[str, int]:
     inputs = metadata.get("input_token_details") or {}
     outputs = metadata.get("output_token_details") or {}
     return {
-        "input_tokens": metadata["input_tokens"],
+        "input_tokens": metadata.get("input_tokens") or 0,
         "cached_tokens": inputs.get("cache_read") or 0,
-        "output_tokens": metadata["output_tokens"],
+        "output_tokens": metadata.get("output_tokens") or 0,
         "reasoning_tokens": outputs.get("reasoning") or 0,
     }

@@ -69,7 +69,8 @@ class ModelError(PenstockError):
 def model_error(error: Exception, base_url: str, secrets: Secrets) -> ModelError:
     """The fault behind any exception that asking a model, or reading its answer, has raised."""
     fault = _model_error(error, secrets.without_userinfo(base_url))
-    message = secrets.removed_from(fault.message)[:_LONGEST_MESSAGE]
+    words = fault.message.encode("utf-8", "replace").decode()
+    message = secrets.removed_from(words)[:_LONGEST_MESSAGE]
     return fault if message == fault.message else replace(fault, message=message)
 
 

@@ -133,8 +133,8 @@ class EventWriter:
             self.buffer.number_text()
             return replace(item, status=status, ended=ended).to_wire()
 
-    def note(self, *, is_last: bool = False) -> Note:
-        """How far the job is, as its row tells it; until the end also how far its log is known to be."""
+    def note(self, server_id: str | None = None) -> Note:
+        """How far the job is, as its row tells it; while it runs also how far its log in this Redis server is."""
         with self.buffer.lock:
             state = progress(self.buffer.fold.items.values())
         longest = max(list(self.waiting.values()), key=lambda waiting: waiting.until, default=None)
@@ -145,6 +145,6 @@ class EventWriter:
             "curve": self.rate_histogram.to_wire(),
             **({"waiting": longest.to_wire()} if longest else {}),
         }
-        if not is_last:
-            columns["logged"] = self.buffer.logged
+        if server_id is not None:
+            columns["log"] = {"tail": self.buffer.logged, "server": server_id}
         return Note(self.claim, orjson.dumps(columns).decode(), self.first_text_at)

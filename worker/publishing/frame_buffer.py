@@ -89,8 +89,13 @@ class FrameBuffer:
             for (index, part_index), pieces in list(self._pending.items()):
                 if self._next >= self._marks.seq_mark:
                     return  # no number may be used before the row has reserved it
+                item = self.fold.items[index]
+                text = "".join(pieces)
+                try:
+                    self._number(*part_events.delta(item, part_index, text))
+                except TypeError:  # half a surrogate pair, which no JSON can carry
+                    self._number(*part_events.delta(item, part_index, text.encode(errors="replace").decode()))
                 del self._pending[index, part_index]
-                self._number(*part_events.delta(self.fold.items[index], part_index, "".join(pieces)))
 
     def snapshot(self) -> dict[str, Any]:
         """The response as it stands."""

@@ -52,7 +52,8 @@ def delta(item: Item, index: int, text: str) -> tuple[str, Fields]:
 def done(item: Item) -> list[tuple[str, Fields]]:
     """The events that end the item's newest part."""
     part = item.parts[-1]
-    names, place = _NAMES[part.type], _place(item, part.type, len(item.parts) - 1)
+    names = _NAMES[part.type]
+    place = _place(item, part.type, len(item.parts) - 1)
     return [
         (names.text_done, {**place, names.text: part.text, **_logprobs(part.type)}),
         (names.done, {**place, "part": part.to_wire()}),

@@ -120,7 +120,7 @@ class Publisher:
         """Send what is due `now`, in seconds of a clock that never goes back, in one call."""
         with self._lock:
             due = [publication for publication in self._publications.values() if publication.due_in(now) == 0.0]
-        batches = [(publication, batch) for publication in due if (batch := publication.buffer.batch()) is not None]
+        batches = [(publication, batch) for publication in due if (batch := self._batch(publication, now)) is not None]
         if not batches:
             return
         results = self._log.append([batch for _, batch in batches])
@@ -131,6 +131,15 @@ class Publisher:
                 publication.delay(now)
         with self._lock:
             self._flushed.notify_all()
+
+    def _batch(self, publication: _Publication, now: float) -> Append | None:
+        """The next batch of one job; whatever may be wrong with it is no other job's trouble."""
+        try:
+            return publication.buffer.batch()
+        except Exception as error:  # noqa: BLE001  (whatever is in the text)
+            log_error(f"job {publication.buffer.claim.job.id}: publishing", error)
+            publication.delay(now)
+            return None
 
     def _settle(self, publication: _Publication, batch: Append, result: AppendResult, now: float) -> bool:
         """Act on one answer; false when the batch has to be sent again later."""

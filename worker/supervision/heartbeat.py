@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import Any
+
+import redis
 
 from jobs.background import repeat
 from jobs.storage.attempts import Note
@@ -33,6 +36,7 @@ class Heartbeat:
         self._strays: dict[tuple[str, int], float] = {}
         self._noted_at = time.monotonic()
         self._notes: dict[EventWriter, Note] = {}
+        self._server_id = ""
         self._row = threading.Lock()
         self._closed = False
 
@@ -76,7 +80,8 @@ class Heartbeat:
         if now - self._beaten_at < self._context.settings.lease_seconds / _BEATS_PER_LEASE:
             return
         self._beaten_at = now
-        registry, worker = self._context.worker_registry, self._context.worker
+        registry = self._context.worker_registry
+        worker = self._context.worker
         with self._row:
             if not self._closed and not registry.beat(worker):
                 # Taken for dead while it slept: its jobs are with others by now, new ones need a live row.
@@ -87,7 +92,9 @@ class Heartbeat:
         now = time.monotonic()
         if now - self._noted_at < _NOTE_SECONDS:
             return
-        notes = {writer: writer.note() for writer in self._context.running.writers()}
+        with suppress(redis.RedisError):
+            self._server_id = self._context.log.server_id()
+        notes = {writer: writer.note(self._server_id) for writer in self._context.running.writers()}
         changed = [note for writer, note in notes.items() if self._notes.get(writer) != note]
         if changed:
             self._context.attempts.note_progress(changed)

@@ -55,7 +55,7 @@ def end_without_text(claim: Claim, context: WorkerContext) -> None:
     for status in (Status.FAILED, Status.CANCELLED):  # cancelled when that was asked for
         final = _final(writer, replace(outcome, status=status), lambda *_: {"attempt": claim.attempt})
         _, transcript = buffer.closing(final)
-        if context.attempts.finish(writer.note(is_last=True), final, transcript) is not Finish.CANCEL_WON:
+        if context.attempts.finish(writer.note(), final, transcript) is not Finish.CANCEL_WON:
             return
 
 
@@ -64,7 +64,7 @@ def _store(attempt: AttemptContext, outcome: Outcome, details: Details) -> None:
     while True:
         final = _final(writer, outcome, details)
         frame, transcript = writer.buffer.closing(final)
-        finish = partial(attempt.context.attempts.finish, writer.note(is_last=True), final, transcript)
+        finish = partial(attempt.context.attempts.finish, writer.note(), final, transcript)
         result = persist(finish, attempt.cancellation)
         if result is Finish.DONE:
             writer.buffer.end(frame)

@@ -39,9 +39,8 @@ def give_back(running: RunningJob, context: WorkerContext) -> None:
     try:
         requeue = partial(context.attempts.give_back, claim, next_number)
         if until_written(requeue, seconds=_DATABASE_SECONDS):
-            context.queue.wake(claim.job.id)
-    except QueueAway:
-        pass  # idle workers look for it themselves
+            with suppress(QueueAway):  # others look for it themselves
+                context.queue.wake(claim.job.id)
     except SQLAlchemyError as error:
         log_error(f"job {claim.job.id}: rescue has to give it back", error)
 

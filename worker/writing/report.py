@@ -16,6 +16,7 @@ from worker.writing.attempt_context import AttemptContext
 from worker.writing.outcome import STOPPED, Outcome, total_usage
 from worker.writing.outline.outline import Outline
 from worker.writing.plan_report import PLAN, plan_report, summary_title
+from worker.writing.report_section import Heading
 from worker.writing.section import Section
 from worker.writing.write_section import write_section
 
@@ -84,7 +85,7 @@ def _write_planned(attempt: AttemptContext, outline: Outline, section: Section) 
         "section_words": int(values.get("words") or _DEFAULT_WORDS) // len(outline.sections),
         "source": "\n\n".join(needed),
     }
-    heading = f"## {planned.title}\n\n" if number > 1 else f"# {outline.title}\n\n## {planned.title}\n\n"
+    heading = Heading(planned.title, outline.title, is_first=number == 1)
     return write_section(attempt, section, _step(attempt, "section", outline, step_values), heading=heading)
 
 
@@ -99,9 +100,8 @@ def _write_summary(attempt: AttemptContext, outline: Outline, section: Section) 
         "report": text_of({"output": section_items})[:_SUMMARY_CHARACTERS],
         "summary_words": max(50, int(words or _DEFAULT_WORDS) // _SUMMARY_SHARE),
     }
-    return write_section(
-        attempt, section, _step(attempt, "summary", outline, step_values), heading=f"## {section.title}\n\n"
-    )
+    heading = Heading(section.title or "", outline.title)
+    return write_section(attempt, section, _step(attempt, "summary", outline, step_values), heading=heading)
 
 
 def _step(attempt: AttemptContext, step: str, outline: Outline, step_values: Mapping[str, Any]) -> ModelRequest:

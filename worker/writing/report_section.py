@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from worker.model.answer.finish_reason import End
 from worker.model.chunks import ChunkReader, Kind
 from worker.model.errors import ModelError
@@ -15,7 +17,23 @@ from worker.writing.text.section_end import section_end
 from worker.writing.text.section_text import SectionText
 
 
-def stream_section(attempt: AttemptContext, section: Section, model_request: ModelRequest, heading: str) -> ChunkReader:
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What stands above a section's text: its title and, above the first, that of the report."""
+
+    title: str
+    report_title: str
+    is_first: bool = False
+
+    @property
+    def markdown(self) -> str:
+        """The heading with the blank line behind it."""
+        return f"# {self.report_title}\n\n## {self.title}\n\n" if self.is_first else f"## {self.title}\n\n"
+
+
+def stream_section(
+    attempt: AttemptContext, section: Section, model_request: ModelRequest, heading: Heading
+) -> ChunkReader:
     """One try at a section: its heading, what the model says as it says it, and a blank line.
 
     Raises ModelError, also for an answer without a word; Stopped, Replaced.
@@ -41,10 +59,10 @@ def end_open_sections(writer: EventWriter) -> None:
 class _SectionWriting:
     """Writes the pieces of one answer; `has_heading` tells whether there was any text or refusal."""
 
-    def __init__(self, section: Section, heading: str) -> None:
+    def __init__(self, section: Section, heading: Heading) -> None:
         self._section = section
-        self._heading = heading
-        self._titles = [line.lstrip("# ") for line in heading.splitlines() if line]
+        self._heading = heading.markdown
+        self._titles = (heading.title, heading.report_title)
         self._text = SectionText(section.number, *self._titles)
         self._written: list[str] = []
         self._refused = False

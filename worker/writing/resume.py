@@ -84,24 +84,26 @@ def read_log(claim: Claim, log: EventLog, cancellation: Cancellation) -> FoundLo
             if taken.status is AppendStatus.STALE:
                 raise Replaced
             frames = [frame for page in log.read(claim.job.id) for _, frame in page] if taken.tail >= 0 else []
+            state = _state(claim, frames, log) if frames else Log.EMPTY
         except redis.RedisError:
             if time.monotonic() >= deadline:
                 return FoundLog(Log.LOST, [])
             cancellation.check(Phase.CLAIMED)
             time.sleep(_PAUSE_SECONDS)
         else:
-            state = _state(claim, frames)
             return FoundLog(state, [] if state is Log.LOST else frames)
 
 
-def _state(claim: Claim, frames: list[bytes]) -> Log:
-    if not frames:
-        return Log.EMPTY
+def _state(claim: Claim, frames: list[bytes], log: EventLog) -> Log:
     if not _is_whole(frames):
         return Log.LOST
-    # What the log was known to have: viewers may have seen it, even if Redis came back from an older state.
-    logged: int = (claim.job.progress or {}).get("logged", -1)
-    return Log.SHORT if events.number_of(frames[-1]) < logged else Log.WHOLE
+    tail = events.number_of(frames[-1])
+    # Redis may have come back from an older state: then viewers have seen more than it has.
+    noted: dict[str, Any] = (claim.job.progress or {}).get("log") or {"tail": -1, "server": ""}
+    is_older = tail < max(noted["tail"], log.last_added(claim.job.id))
+    is_another_server = bool(noted["server"]) and noted["server"] != log.server_id()
+    is_complete = tail == claim.first - 1  # a drained attempt says in the row how far it came
+    return Log.SHORT if (is_older or is_another_server) and not is_complete else Log.WHOLE
 
 
 def _is_whole(frames: list[bytes]) -> bool:

@@ -94,7 +94,8 @@ class Section:
             self._diverge(self._replay)  # the model was done earlier than the last time
         if not (answer := self._item(self._answer)).parts:  # an answer without a word is an answer
             self._open_part(answer, self._answer)
-        items, ended = sorted(self._open.values(), key=lambda item: item.index), self._writer.elapsed()
+        items = sorted(self._open.values(), key=lambda item: item.index)
+        ended = self._writer.elapsed()
         checkpoint([self._writer.ending(item, "completed", ended) for item in items])
         self._close("completed", ended)
 
@@ -167,7 +168,8 @@ class _ReplayMatcher:
 
     def feed(self, kind: Kind, text: str) -> str | None:
         """What of `text` goes beyond what was written: "" while it repeats, None once the two differ."""
-        start, written = self._matched[kind], self._written.get(kind, "")
+        start = self._matched[kind]
+        written = self._written.get(kind, "")
         repeat = written[start : start + len(text)]
         behind = any(self._matched[other] < len(before) for other, before in self._written.items() if other is not kind)
         if not text.startswith(repeat) or (behind and len(repeat) < len(text)):

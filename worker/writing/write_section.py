@@ -1,4 +1,4 @@
-"""Writes one section: the model's answer between a heading and an ending, committed when it is whole."""
+"""Writes one section: the model's answer, committed when it is whole; that of a report below its heading."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from worker.model.structured import FormatError
 from worker.writing.answer_stream import stream_answer
 from worker.writing.attempt_context import AttemptContext
 from worker.writing.outcome import NO_ANSWER, ONLY_REASONING, STOPPED, Outcome, total_usage
-from worker.writing.report_section import stream_section
+from worker.writing.report_section import Heading, stream_section
 from worker.writing.retries import with_retries
 from worker.writing.section import Section
 
 
 def write_section(
-    attempt: AttemptContext, section: Section, model_request: ModelRequest, *, heading: str = ""
+    attempt: AttemptContext, section: Section, model_request: ModelRequest, *, heading: Heading | None = None
 ) -> Outcome:
     """Write a section to its end and commit it; that of a report has a `heading`.
 
@@ -53,7 +53,9 @@ def _ignored_feature(attempt: AttemptContext, model_request: ModelRequest) -> st
     return None if feature in attempt.context.models.refused(attempt.model) else feature
 
 
-def _write_once(attempt: AttemptContext, section: Section, model_request: ModelRequest, heading: str) -> Outcome:
+def _write_once(
+    attempt: AttemptContext, section: Section, model_request: ModelRequest, heading: Heading | None
+) -> Outcome:
     """Write a section. Raises FormatError, Stopped, Replaced."""
     try:
         answer = with_retries(attempt, section, _step(attempt, section, model_request, heading))
@@ -76,7 +78,7 @@ def _write_once(attempt: AttemptContext, section: Section, model_request: ModelR
 
 
 def _step(
-    attempt: AttemptContext, section: Section, model_request: ModelRequest, heading: str
+    attempt: AttemptContext, section: Section, model_request: ModelRequest, heading: Heading | None
 ) -> Callable[[], ChunkReader]:
     """One try at a section: what the model says, as it says it."""
     if heading:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from jobs.storage.api_keys import ApiKeys
-from tests.support.stack import Stack, stack, wait_for
+from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create, fetch, request
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -20,7 +20,7 @@ BODY = b'{"input": "smuggled", "background": true}'
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock that wants keys."""
-    with stack(tmp_path_factory.mktemp("keys") / "data", PENSTOCK_AUTH="keys") as running:
+    with running_stack(tmp_path_factory.mktemp("keys") / "data", PENSTOCK_AUTH="keys") as running:
         yield running
 
 

@@ -8,26 +8,20 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import orjson
 import pytest
-import redis
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from jobs.job import Job, Status
-from jobs.protocol import events, transcript
-from jobs.protocol.fold import fold, text_of
-from jobs.settings import Settings
+from jobs.protocol.fold import text_of
 from jobs.storage import database
-from jobs.storage.attempts import Checkpoint, Claim, Replaced
+from jobs.storage.attempts import Checkpoint, Replaced
 from jobs.storage.schema import jobs
-from jobs.transport.event_log import channel
-from jobs.transport.queue import Queue
-from tests.support.job_factory import OWNER, JobFactory, accepted, sqlite
+from tests.support.job_factory import OWNER
+from tests.support.local_worker import LocalWorker
 from tests.support.redis_server import RedisServer
 from tests.support.stack import DemoModel, wait_for
 from worker.attempt_state import Phase, Reason
-from worker.context import WorkerContext
 from worker.generate import generate
 from worker.model.cancellation import Cancellation, Stopped
 from worker.model.chunks import Kind
@@ -39,47 +33,6 @@ from worker.writing.persist import persist
 from worker.writing.section import Section
 
 
-class Worker:
-    """The parts of a worker process, with its publisher; the test's threads run the jobs."""
-
-    def __init__(self, directory: Path, server: RedisServer, model: DemoModel, **variables: object) -> None:
-        self.rows = JobFactory(sqlite(directory))
-        self.server = server
-        self.model = model
-        settings = Settings.load(
-            data=directory, redis_url=server.url, openai_base_url=model.url, openai_api_key="demo", **variables
-        )
-        self.context = WorkerContext(settings, Queue(settings))
-        self.context.publisher.start()
-
-    def accept(self, text: str = "hello") -> Job:
-        return self.rows.store.accept(OWNER, accepted(input=text, model="demo+rate=0+first=0"))
-
-    def claim(self, job: Job) -> Claim:
-        claim = self.context.attempts.claim_one(job.id, self.context.worker)
-        assert claim is not None
-        return claim
-
-    def stored(self, job: Job) -> dict[str, object]:
-        """The response of an ended job, which is what its transcript tells."""
-        row = self.rows.get(job.id)
-        assert row.response is not None
-        frames = [frame for page in transcript.read(self.rows.store.transcript(job.id) or b"") for frame in page]
-        assert fold(events.events_of(frames)) == orjson.loads(row.response)
-        return dict(orjson.loads(row.response))
-
-    def keys(self, job: Job) -> list[bytes]:
-        with redis.Redis.from_url(self.server.url) as client:
-            keys: list[bytes] = client.keys(f"{channel(job.id)}*")
-            return keys
-
-    def close(self) -> None:
-        self.context.publisher.close()
-        self.context.redis.close()
-        self.context.attempts._database.engine.dispose()
-        self.rows.database.engine.dispose()
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoModel]:
     model = DemoModel(tmp_path_factory.mktemp("model"))
@@ -88,85 +41,85 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoModel]:
 
 
 @pytest.fixture
-def worker(tmp_path: Path, model: DemoModel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+def worker(tmp_path: Path, model: DemoModel, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalWorker]:
     monkeypatch.setattr(leaving, "_GIVE_UP_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(resume, "PATIENCE_SECONDS", 0.5)
     (tmp_path / "redis").mkdir()
     with RedisServer(tmp_path / "redis") as server:
-        worker = Worker(tmp_path, server, model)
+        worker = LocalWorker(tmp_path, server, model)
         yield worker
         worker.close()
 
 
-def test_a_job_runs_to_its_end(worker: Worker) -> None:
+def test_a_job_runs_to_its_end(worker: LocalWorker) -> None:
     job = worker.accept("an ordinary one [[demo tokens=20]]")
     generate(worker.claim(job), worker.context)
     response = worker.stored(job)
-    assert (response["status"], worker.rows.get(job.id).attempt) == ("completed", 1)
+    assert (response["status"], worker.job_factory.get(job.id).attempt) == ("completed", 1)
     assert text_of(response)
 
 
 @pytest.mark.parametrize("noticed", ["before the claim", "during the wait"])
-def test_a_cancel_while_redis_is_away_ends_the_job(worker: Worker, noticed: str) -> None:
+def test_a_cancel_while_redis_is_away_ends_the_job(worker: LocalWorker, noticed: str) -> None:
     job = worker.accept()
-    worker.rows.claim(job)
-    worker.rows.requeue(job.id)
+    worker.job_factory.claim(job)
+    worker.job_factory.requeue(job.id)
     worker.server.kill()
     if noticed == "before the claim":
-        worker.rows.store.request_cancel(OWNER, job.id)
+        worker.job_factory.store.request_cancel(OWNER, job.id)
     claim = worker.claim(job)
     thread = threading.Thread(target=generate, args=[claim, worker.context])
     thread.start()
     if noticed == "during the wait":
-        worker.rows.store.request_cancel(OWNER, job.id)
+        worker.job_factory.store.request_cancel(OWNER, job.id)
         wait_for(lambda: len(worker.context.running))
         worker.context.running.stop_unwanted(lambda: worker.context.attempts.held(worker.context.worker))
     thread.join(30)
-    row = worker.rows.get(job.id)
+    row = worker.job_factory.get(job.id)
     assert (row.status, row.attempt) == (Status.CANCELLED, 2)
     worker.server.start()
 
 
-def test_a_job_that_was_deleted_before_its_first_event_leaves_nothing_in_redis(worker: Worker) -> None:
+def test_a_job_that_was_deleted_before_its_first_event_leaves_nothing_in_redis(worker: LocalWorker) -> None:
     job = worker.accept("deleted [[demo tokens=20]]")
     claim = worker.claim(job)
-    worker.rows.store.delete(OWNER, job.id)  # the worker is frozen meanwhile
+    worker.job_factory.store.delete(OWNER, job.id)  # the worker is frozen meanwhile
     worker.context.log.delete(job.id)
     generate(claim, worker.context)
     assert worker.keys(job) == []
     assert worker.model.stats("deleted") == {}
 
 
-def test_a_job_that_was_deleted_while_it_ran_leaves_nothing_in_redis(worker: Worker) -> None:
+def test_a_job_that_was_deleted_while_it_ran_leaves_nothing_in_redis(worker: LocalWorker) -> None:
     job = worker.accept("deleted later [[demo tokens=2000 rate=100]]")
     thread = threading.Thread(target=generate, args=[worker.claim(job), worker.context])
     thread.start()
     wait_for(lambda: worker.context.log.tails([job.id])[0] > 10)
-    worker.rows.store.delete(OWNER, job.id)
+    worker.job_factory.store.delete(OWNER, job.id)
     worker.context.log.delete(job.id)
     thread.join(30)
     assert worker.keys(job) == []
 
 
-def begun(worker: Worker, job: Job) -> tuple[AttemptContext, Section]:
+def begun(worker: LocalWorker, job: Job) -> tuple[AttemptContext, Section]:
     """An attempt that has written half an answer."""
-    writer = worker.rows.writer(worker.claim(job))
+    writer = worker.job_factory.writer(worker.claim(job))
     writer.begin()
     section = Section(writer, 0)
     section.write(Kind.TEXT, "half an answer")
     return AttemptContext(writer, Cancellation(), worker.context), section
 
 
-def test_an_end_that_cannot_be_stored_is_ended_once_with_the_text_so_far(worker: Worker) -> None:
+def test_an_end_that_cannot_be_stored_is_ended_once_with_the_text_so_far(worker: LocalWorker) -> None:
     job = worker.accept()
     attempt, _ = begun(worker, job)
-    usage = {"input_tokens": 1, "cached_tokens": 0, "output_tokens": 2**64, "reasoning_tokens": 0}  # no JSON for it
-    end(attempt, Outcome(Status.COMPLETED, usage=usage))
+    attempt.writer.notes["nonsense"] = 2**70  # no JSON for it
+    end(attempt, Outcome(Status.COMPLETED))
     response = worker.stored(job)
     assert (response["status"], text_of(response), response["usage"]) == ("failed", "half an answer", None)
 
 
-def test_every_claim_ends_the_job_or_lowers_a_budget(worker: Worker) -> None:
+def test_every_claim_ends_the_job_or_lowers_a_budget(worker: LocalWorker) -> None:
     """No attempt can begin: what its checkpoint holds makes no sense."""
     job = worker.accept()
     first = worker.claim(job)
@@ -174,32 +127,32 @@ def test_every_claim_ends_the_job_or_lowers_a_budget(worker: Worker) -> None:
     worker.context.attempts.give_up(job.id, first.attempt)
     budget = worker.context.settings.max_attempts
     claims = 1
-    rescues = worker.rows.get(job.id).rescues
-    while worker.rows.get(job.id).status is Status.QUEUED:
+    rescues = worker.job_factory.get(job.id).rescues
+    while worker.job_factory.get(job.id).status is Status.QUEUED:
         generate(worker.claim(job), worker.context)
         claims += 1
-        row = worker.rows.get(job.id)
+        row = worker.job_factory.get(job.id)
         assert row.status.is_terminal or row.rescues == rescues + 1
         rescues = row.rescues
         assert claims <= budget + 2
     assert worker.stored(job)["status"] == "failed"
 
 
-def test_a_checkpoint_is_not_answered_before_cancel_and_budget_are_looked_at(worker: Worker) -> None:
+def test_a_checkpoint_is_not_answered_before_cancel_and_budget_are_looked_at(worker: LocalWorker) -> None:
     for change, status in (({"cancel_requested_at": 1.0}, "cancelled"), ({"rescues": 9}, "failed"), ({}, "completed")):
         job = worker.accept()
         attempt, section = begun(worker, job)
         section.finish(partial(attempt.checkpoint, 0, None))
         worker.context.attempts.give_up(job.id, 1)
         if change:
-            with worker.rows.database.write() as connection:
+            with worker.job_factory.database.write() as connection:
                 connection.execute(update(jobs).where(jobs.c.id == job.id).values(change))
         generate(worker.claim(job), worker.context)
         response = worker.stored(job)
         assert (response["status"], text_of(response)) == (status, "half an answer")
 
 
-def test_a_drain_behind_the_models_last_word_throws_nothing_away(worker: Worker) -> None:
+def test_a_drain_behind_the_models_last_word_throws_nothing_away(worker: LocalWorker) -> None:
     job = worker.accept()
     attempt, section = begun(worker, job)
     attempt.cancellation.request(Reason.DRAIN)
@@ -209,7 +162,7 @@ def test_a_drain_behind_the_models_last_word_throws_nothing_away(worker: Worker)
     assert (response["status"], text_of(response)) == ("completed", "half an answer")
 
 
-def test_a_cancel_before_the_checkpoint_wins(worker: Worker) -> None:
+def test_a_cancel_before_the_checkpoint_wins(worker: LocalWorker) -> None:
     attempt, section = begun(worker, worker.accept())
     attempt.cancellation.request(Reason.CANCEL)
     with pytest.raises(Stopped) as stopped:
@@ -217,14 +170,14 @@ def test_a_cancel_before_the_checkpoint_wins(worker: Worker) -> None:
     assert stopped.value.phase is Phase.COMMITTING
 
 
-def test_a_drained_job_is_given_back_and_goes_on(worker: Worker) -> None:
+def test_a_drained_job_is_given_back_and_goes_on(worker: LocalWorker) -> None:
     job = worker.accept("to be drained [[demo tokens=2000 rate=100]]")
     thread = threading.Thread(target=generate, args=[worker.claim(job), worker.context])
     thread.start()
     wait_for(lambda: worker.context.log.tails([job.id])[0] > 10)
     worker.context.running.drain(0)
     thread.join(30)
-    row = worker.rows.get(job.id)
+    row = worker.job_factory.get(job.id)
     assert (row.status, row.rescues) == (Status.QUEUED, 0)
 
 
@@ -246,7 +199,7 @@ def test_a_write_waits_for_the_database_until_a_drain_whatever_came_before(monke
     assert (len(tries), stopped.value.phase) == (6, Phase.WAITING)
 
 
-def test_a_log_that_a_newer_attempt_has_taken_is_left_alone(worker: Worker) -> None:
+def test_a_log_that_a_newer_attempt_has_taken_is_left_alone(worker: LocalWorker) -> None:
     job = worker.accept()
     claim = worker.claim(job)
     worker.context.log.take(job.id, 2)

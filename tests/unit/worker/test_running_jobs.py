@@ -19,8 +19,8 @@ def running() -> RunningJobs:
 
 
 @pytest.fixture
-def job(rows: JobFactory, running: RunningJobs) -> Iterator[RunningJob]:
-    with running.job(rows.claim()) as job:
+def job(job_factory: JobFactory, running: RunningJobs) -> Iterator[RunningJob]:
+    with running.job(job_factory.claim()) as job:
         yield job
 
 
@@ -49,12 +49,14 @@ def test_a_cancel_is_noticed_with_its_time_and_a_wish_to_stop_winds_down(running
     assert job.cancellation.wished_at == 4.5
 
 
-def test_what_is_claimed_while_the_database_is_asked_is_not_judged(rows: JobFactory, running: RunningJobs) -> None:
+def test_what_is_claimed_while_the_database_is_asked_is_not_judged(
+    job_factory: JobFactory, running: RunningJobs
+) -> None:
     claims: list[RunningJob] = []
-    with running.job(rows.claim()) as first:
+    with running.job(job_factory.claim()) as first:
 
         def held() -> dict[str, Held]:
-            claims.append(running.job(rows.claim()).__enter__())
+            claims.append(running.job(job_factory.claim()).__enter__())
             return row_of(first.claim)
 
         assert running.stop_unwanted(held) == set()
@@ -65,17 +67,17 @@ def test_what_the_row_says_is_here_and_is_not_is_a_stray(running: RunningJobs, j
     assert running.stop_unwanted(lambda: row_of(job.claim) | {"resp_other": Held(3)}) == {("resp_other", 3)}
 
 
-def test_a_newer_attempt_in_the_same_process_replaces_the_older(rows: JobFactory, running: RunningJobs) -> None:
-    with running.job(rows.claim()) as old, running.job(rows.rescue(old.claim)) as new:
+def test_a_newer_attempt_in_the_same_process_replaces_the_older(job_factory: JobFactory, running: RunningJobs) -> None:
+    with running.job(job_factory.claim()) as old, running.job(job_factory.rescue(old.claim)) as new:
         assert old.cancellation.reasons == {Reason.REPLACED}
         assert new.cancellation.reasons == set()
         assert len(running) == 1
 
 
 def test_a_drain_stops_what_is_left_and_what_still_comes(
-    rows: JobFactory, running: RunningJobs, job: RunningJob
+    job_factory: JobFactory, running: RunningJobs, job: RunningJob
 ) -> None:
     running.drain(0)
     assert job.cancellation.reasons == {Reason.DRAIN}
-    with running.job(rows.claim()) as late:
+    with running.job(job_factory.claim()) as late:
         assert late.cancellation.reasons == {Reason.DRAIN}

@@ -117,7 +117,7 @@ def _parsed(text: str) -> Any:
 class ChunkNormalizer:
     """Brings each chunk of one answer into OpenAI's form."""
 
-    _ROLES = frozenset({None, "assistant"})
+    _ROLES = (None, "assistant")
     _TEXT_OR_NONE = frozenset({str, type(None)})
     _PLAIN_KEYS = frozenset({"role", "content", "reasoning_content", "reasoning", "refusal"})
 

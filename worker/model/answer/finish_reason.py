@@ -13,7 +13,8 @@ from typing import Any
 _NONE = frozenset({"", "null", "none", "nil", "undefined", "unspecified"})
 _GOOD = frozenset(
     {
-        *("stop", "stopped", "stop_sequence", "stop_word", "stop_words", "stop_token", "stop_token_id", "stop_string"),
+        *("stop", "stopped", "stop_sequence", "stop_word", "stop_words", "stop_token", "stop_token_id"),
+        *("stop_string", "stop_string_found", "stop_sequence_found"),
         *("eos", "eos_token", "eos_token_id", "eos_found", "eot", "eot_id", "end_of_text", "end_of_sequence"),
         *("end", "end_turn", "end_of_turn", "end_token", "endoftext"),
         *("done", "complete", "completed", "finish", "finished", "normal"),
@@ -22,11 +23,11 @@ _GOOD = frozenset(
 _TOOL = frozenset({"tool_calls", "tool_call", "tool_use", "function_call", "function_calls"})
 _LENGTH = re.compile(
     r"length|max_?length|length_limit|length_capped|model_length|max_model_length|max(_\w+)?_tokens?(_reached|_exceeded)?"
-    r"|(max_)?token_?limit(_reached|_exceeded)?|error_limit|(model_)?context_(length|window|limit)\w*|truncated?"
+    r"|limit|(max_)?token_?limit(_reached|_exceeded)?|error_limit|(model_)?context_(length|window|limit)\w*|truncated?"
 )
 _FILTER = re.compile(
     r"\w*(safety|filter|sensitive|moderat|prohibited|blocklist|blocked|guardrail|recitation|toxic|unsafe|harmful"
-    r"|refusal|refused|spii|content_policy|policy_violation|data_inspection)\w*"
+    r"|refusal|spii|content_policy|policy_violation|data_inspection)\w*"
 )
 
 
@@ -42,6 +43,7 @@ class End(StrEnum):
 
 @lru_cache(maxsize=256)
 def _end_of(word: str) -> End | None:
+    word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word)  # camelCase
     word = re.sub(r"[^a-z0-9]+", "_", word.lower()).strip("_")
     word = re.sub(r"^(finish|stop|done)_?reason_", "", word)
     if word in _NONE:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from typing import Any
-
-import orjson
 
 _LONGEST = 1500
 _MESSAGES = ("message", "detail", "error_msg", "error_message", "msg", "reason", "description")
@@ -31,7 +30,7 @@ def error_in(chunk: dict[str, Any]) -> Any:
 
 def words_in(body: Any) -> str:
     """The words that a person can use, on one line of bounded length; empty when there are none."""
-    return " ".join(_words(body)[:_LONGEST].split())
+    return " ".join(_words(body)[:_LONGEST].encode("utf-8", "replace").decode().split())
 
 
 def _words(body: Any) -> str:
@@ -56,7 +55,7 @@ def _words_of_object(body: dict[str, Any]) -> str:
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
     # OpenRouter's own message says only that a provider failed.
     texts = [*texts[:1], _words(raw)] if raw else texts[:1]
-    return " ".join(texts) if texts or not body else orjson.dumps(body, default=str).decode()
+    return " ".join(texts) if texts or not body else json.dumps(body, ensure_ascii=False, default=str)
 
 
 def status_in(body: Any) -> int | None:

@@ -38,8 +38,8 @@ class Outline(BaseModel, frozen=True):
         sections = sections[:limit] if len(sections) > 1 else [*self.sections[:limit]]
         titles = without_positions([without_marks(one_line(section.title)) for section in sections])
         names = distinct([clean_title(title) for title in titles], [reserved] if reserved else [])
-        kept = (section.model_copy(update={"title": name}) for section, name in zip(sections, names, strict=True))
-        return Outline(title=clean_title(self.title), sections=tuple(kept))
+        renamed = (section.model_copy(update={"title": name}) for section, name in zip(sections, names, strict=True))
+        return Outline(title=clean_title(self.title), sections=tuple(renamed))
 
     def lines(self) -> str:
         """The outline as people read it."""

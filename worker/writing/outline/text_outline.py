@@ -68,8 +68,8 @@ def outline_in_text(text: str) -> Outline | None:
     title = title or _title_before(lines[: starts[0]])
     ends = [*starts[1:], len(lines)]
     sections = [_section(lines[start], lines[start + 1 : end]) for start, end in zip(starts, ends, strict=True)]
-    kept = tuple(section for section in sections if title_key(section.title))
-    return Outline(title=title, sections=kept) if len(kept) > 1 else None
+    titled = tuple(section for section in sections if title_key(section.title))
+    return Outline(title=title, sections=titled) if len(titled) > 1 else None
 
 
 def _line(line: str) -> _Line:

@@ -189,9 +189,9 @@ def _code(source: str, at: int, certain: bool) -> _Step:
     line = source[at : at + _MAX_HELD + 1] if end < 0 else source[at:end]
     ticks = len(line) - len(line.lstrip("`"))
     closing = re.compile(rf"(?<!`)`{{{ticks}}}(?!`)").search(line, ticks, _MAX_HELD)
-    known = certain or end >= 0
-    if closing is None or (closing.end() == len(line) and not known):
-        return (ticks, line[:ticks]) if known else None
+    is_whole = certain or end >= 0
+    if closing is None or (closing.end() == len(line) and not is_whole):
+        return (ticks, line[:ticks]) if is_whole else None
     return closing.end(), line[: closing.end()]
 
 

@@ -23,61 +23,61 @@ from tests.support.stack import Stack, wait_for
 
 
 @pytest.fixture
-def line(rows: JobFactory) -> Iterator[JobFactory]:
+def empty_queue(job_factory: JobFactory) -> Iterator[JobFactory]:
     """The database with nobody waiting in line: what other tests have queued is claimed."""
-    while rows.attempts.claim("bystander"):
+    while job_factory.attempts.claim("bystander"):
         pass
-    yield rows
-    while rows.attempts.claim("bystander"):
+    yield job_factory
+    while job_factory.attempts.claim("bystander"):
         pass
 
 
-def queue(line: JobFactory, owner: str, *, tier: str = "default", model: str = "demo") -> Job:
-    return line.store.accept(owner, accepted(service_tier=tier, model=model))
+def queue(empty_queue: JobFactory, owner: str, *, tier: str = "default", model: str = "demo") -> Job:
+    return empty_queue.store.accept(owner, accepted(service_tier=tier, model=model))
 
 
-def claims(line: JobFactory, limit_of: Limits = lambda _: None) -> list[Claim]:
+def claims(empty_queue: JobFactory, limit_of: Limits = lambda _: None) -> list[Claim]:
     """All that can be claimed, in turn."""
     found: list[Claim] = []
-    while claim := line.attempts.claim("worker", limit_of):
+    while claim := empty_queue.attempts.claim("worker", limit_of):
         found.append(claim)
     return found
 
 
-def test_the_oldest_comes_first_and_flex_comes_last(line: JobFactory) -> None:
+def test_the_oldest_comes_first_and_flex_comes_last(empty_queue: JobFactory) -> None:
     owner = secrets.token_hex(4)
-    flex = [queue(line, owner, tier="flex").id for _ in range(2)]
-    others = [queue(line, owner, tier=tier).id for tier in ("default", "priority", "auto")]
-    assert [claim.job.id for claim in claims(line)] == [*others, *flex]
+    flex = [queue(empty_queue, owner, tier="flex").id for _ in range(2)]
+    others = [queue(empty_queue, owner, tier=tier).id for tier in ("default", "priority", "auto")]
+    assert [claim.job.id for claim in claims(empty_queue)] == [*others, *flex]
 
 
-def test_one_owners_many_jobs_keep_nobody_waiting(line: JobFactory) -> None:
+def test_one_owners_many_jobs_keep_nobody_waiting(empty_queue: JobFactory) -> None:
     many, few = secrets.token_hex(4), secrets.token_hex(4)
     for _ in range(20):
-        queue(line, many)
-    queue(line, few)
-    queue(line, few)
-    assert [claim.job.owner for claim in claims(line)][:4].count(few) == 2
+        queue(empty_queue, many)
+    queue(empty_queue, few)
+    queue(empty_queue, few)
+    assert [claim.job.owner for claim in claims(empty_queue)][:4].count(few) == 2
 
 
-def test_a_model_runs_no_more_jobs_than_it_may(line: JobFactory) -> None:
+def test_a_model_runs_no_more_jobs_than_it_may(empty_queue: JobFactory) -> None:
     small, other = secrets.token_hex(4), secrets.token_hex(4)
     for _ in range(5):
-        queue(line, "o", model=small)
-    queue(line, "o", model=other)
+        queue(empty_queue, "o", model=small)
+    queue(empty_queue, "o", model=other)
     limits: Limits = {small: 2}.get
-    taken = claims(line, limits)
+    taken = claims(empty_queue, limits)
     assert Counter(claim.job.request.model for claim in taken) == {small: 2, other: 1}
-    line.finish(next(claim for claim in taken if claim.job.request.model == small))
-    assert len(claims(line, limits)) == 1
+    empty_queue.finish(next(claim for claim in taken if claim.job.request.model == small))
+    assert len(claims(empty_queue, limits)) == 1
 
 
-def test_workers_that_claim_at_once_keep_within_the_limit(line: JobFactory) -> None:
+def test_workers_that_claim_at_once_keep_within_the_limit(empty_queue: JobFactory) -> None:
     model = secrets.token_hex(4)
     for _ in range(12):
-        queue(line, "o", model=model)
+        queue(empty_queue, "o", model=model)
     with ThreadPoolExecutor(8) as threads:
-        taken = list(threads.map(lambda _: line.attempts.claim("worker", {model: 3}.get), range(12)))
+        taken = list(threads.map(lambda _: empty_queue.attempts.claim("worker", {model: 3}.get), range(12)))
     assert sum(claim is not None for claim in taken) == 3
 
 
@@ -103,27 +103,27 @@ def test_flexible_jobs_wait_until_a_small_worker_has_done_the_others(own_stack: 
     assert max(starts[10:]) < min(starts[:10])
 
 
-def test_who_is_to_end_comes_before_the_line_in_every_lane(line: JobFactory) -> None:
+def test_who_is_to_end_comes_before_the_line_in_every_lane(empty_queue: JobFactory) -> None:
     """They ran before, so only a worker can end them; that must not wait for a turn or for a paused queue."""
-    flex, limited = queue(line, "o", tier="flex"), queue(line, "o", model="small")
+    flex, limited = queue(empty_queue, "o", tier="flex"), queue(empty_queue, "o", model="small")
     for job in (flex, limited):
-        line.requeue(line.claim(job).job.id)
-    running = line.claim(queue(line, "o", model="small"))
-    queue(line, "o")
-    line.store.request_cancel("o", flex.id)
-    line.store.request_cancel("o", limited.id, graceful=True)
-    Statistics(line.database).pause(FLEX)
+        empty_queue.requeue(empty_queue.claim(job).job.id)
+    running = empty_queue.claim(queue(empty_queue, "o", model="small"))
+    queue(empty_queue, "o")
+    empty_queue.store.request_cancel("o", flex.id)
+    empty_queue.store.request_cancel("o", limited.id, graceful=True)
+    Statistics(empty_queue.database).pause(FLEX)
     try:
-        first = line.attempts.claim_ending("full")
-        second = line.attempts.claim("w", {"small": 1}.get)
+        first = empty_queue.attempts.claim_ending("full")
+        second = empty_queue.attempts.claim("w", {"small": 1}.get)
         assert {claim.job.id for claim in (first, second) if claim} == {flex.id, limited.id}
-        assert line.attempts.claim_ending("full") is None
-        third = line.attempts.claim("w", {"small": 1}.get)
+        assert empty_queue.attempts.claim_ending("full") is None
+        third = empty_queue.attempts.claim("w", {"small": 1}.get)
         assert third is not None
         assert third.job.request.model == "demo"
     finally:
-        Statistics(line.database).resume(FLEX)
-    line.finish(running)
+        Statistics(empty_queue.database).resume(FLEX)
+    empty_queue.finish(running)
 
 
 def test_a_claim_reads_a_long_queue_from_an_index_alone(tmp_path: Path) -> None:
@@ -139,36 +139,36 @@ def test_a_claim_reads_a_long_queue_from_an_index_alone(tmp_path: Path) -> None:
 
 @pytest.fixture
 def postgres_line(postgresql_database: Database) -> JobFactory:
-    rows = JobFactory(postgresql_database)
-    while rows.attempts.claim("bystander"):
+    job_factory = JobFactory(postgresql_database)
+    while job_factory.attempts.claim("bystander"):
         pass
-    return rows
+    return job_factory
 
 
 def test_a_claim_that_hangs_keeps_only_its_own_job_from_others(postgres_line: JobFactory) -> None:
-    rows = postgres_line
-    hung, free = queue(rows, "o").id, queue(rows, "o").id
-    session = rows.database.engine.connect()
+    job_factory = postgres_line
+    hung, free = queue(job_factory, "o").id, queue(job_factory, "o").id
+    session = job_factory.database.engine.connect()
     session.execute(text(f"SELECT id FROM jobs WHERE id = '{hung}' FOR UPDATE"))  # and its link goes silent
-    claim = rows.attempts.claim("w")
+    claim = job_factory.attempts.claim("w")
     assert claim is not None
     assert claim.job.id == free
-    assert rows.attempts.claim("w") is None
+    assert job_factory.attempts.claim("w") is None
     session.close()
-    claim = rows.attempts.claim("w")
+    claim = job_factory.attempts.claim("w")
     assert claim is not None
     assert claim.job.id == hung
 
 
 def test_a_claim_that_hangs_over_a_models_limit_keeps_no_other_model_waiting(postgres_line: JobFactory) -> None:
-    rows, small = postgres_line, secrets.token_hex(4)
-    queue(rows, "o", model=small)
-    queue(rows, "o")
-    session = rows.database.engine.connect()
+    job_factory, small = postgres_line, secrets.token_hex(4)
+    queue(job_factory, "o", model=small)
+    queue(job_factory, "o")
+    session = job_factory.database.engine.connect()
     session.execute(select(func.pg_advisory_xact_lock(*lock_of(small))))
-    claim = rows.attempts.claim("w", {small: 1}.get)
+    claim = job_factory.attempts.claim("w", {small: 1}.get)
     assert claim is not None
     assert claim.job.request.model == "demo"
-    assert rows.attempts.claim("w", {small: 1}.get) is None
+    assert job_factory.attempts.claim("w", {small: 1}.get) is None
     session.close()
-    assert rows.attempts.claim("w", {small: 1}.get) is not None
+    assert job_factory.attempts.claim("w", {small: 1}.get) is not None

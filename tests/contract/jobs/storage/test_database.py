@@ -157,8 +157,8 @@ def server_processes(database: Database) -> list[psutil.Process]:
 @needs_postgres
 def test_jobs_that_end_while_the_server_stands_still_all_end_once(own_postgres: Database) -> None:
     """More of them than the pool has connections: most wait for one in vain."""
-    rows = JobFactory(own_postgres)
-    claims = [rows.claim() for _ in range(40)]
+    job_factory = JobFactory(own_postgres)
+    claims = [job_factory.claim() for _ in range(40)]
     frozen = server_processes(own_postgres)
     for process in frozen:
         process.suspend()
@@ -170,10 +170,10 @@ def test_jobs_that_end_while_the_server_stands_still_all_end_once(own_postgres: 
     thaw = threading.Timer(7, resume)
     thaw.start()
     with ThreadPoolExecutor(len(claims)) as threads:
-        found = list(threads.map(lambda claim: until_written(lambda: rows.finish(claim)), claims))
+        found = list(threads.map(lambda claim: until_written(lambda: job_factory.finish(claim)), claims))
     thaw.join()
     assert found == [Finish.DONE] * len(claims)
     for claim in claims:
         assert_one_end(own_postgres, claim.job.id)
-        assert rows.get(claim.job.id).status is Status.COMPLETED
-        assert rows.finish(claim) is Finish.DONE  # the answer to a commit got lost
+        assert job_factory.get(claim.job.id).status is Status.COMPLETED
+        assert job_factory.finish(claim) is Finish.DONE  # the answer to a commit got lost

@@ -34,10 +34,10 @@ from jobs.storage.waiters import WaiterRegistry
 from tests.support.job_factory import OWNER, JobFactory, accepted
 
 
-def test_the_migrations_make_what_the_tables_say_and_do_so_once(database: Database, rows: JobFactory) -> None:
-    job, url = rows.accept(), database.engine.url
+def test_the_migrations_make_what_the_tables_say_and_do_so_once(database: Database, job_factory: JobFactory) -> None:
+    job, url = job_factory.accept(), database.engine.url
     upgrade(Settings.load(database_url=url.render_as_string(hide_password=False)))
-    assert rows.get(job.id) == job
+    assert job_factory.get(job.id) == job
     assert not list(Path(url.database or "").parent.glob("*.bak"))
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
@@ -133,18 +133,18 @@ def test_jobs_of_the_commit_before_go_on_after_the_upgrade(older: Engine) -> Non
             insert(older, "transcripts", job_id=job_id, frames=transcript.closed(end))
     url = older.url.render_as_string(hide_password=False)
     upgrade(Settings.load(database_url=url))
-    rows = JobFactory(Database(url))
-    assert rows.store.accept(OWNER, accepted(), idempotency_key="ended").id == ids["ended"]
-    assert rows.get(ids["ended"]).request.input[0]["content"] == 'not "store":false'
-    assert rows.attempts.requeue_orphans("gone") == 1
-    claims = {claim.job.id: claim for claim in iter(lambda: rows.attempts.claim("w"), None)}
+    job_factory = JobFactory(Database(url))
+    assert job_factory.store.accept(OWNER, accepted(), idempotency_key="ended").id == ids["ended"]
+    assert job_factory.get(ids["ended"]).request.input[0]["content"] == 'not "store":false'
+    assert job_factory.attempts.requeue_orphans("gone") == 1
+    claims = {claim.job.id: claim for claim in iter(lambda: job_factory.attempts.claim("w"), None)}
     assert claims.keys() == {ids["queued"], ids["running"], ids["unstored"]}
     assert (claims[ids["running"]].attempt, claims[ids["running"]].first) == (2, 10_002)
     for claim in claims.values():
-        assert rows.finish(claim) is Finish.DONE
-    assert WaiterRegistry(rows.database).forget_unstored() == [ids["unstored"]]
-    assert dict(audit(rows.database)) == {ids[name]: [] for name in ("queued", "running", "ended")}
-    rows.database.engine.dispose()
+        assert job_factory.finish(claim) is Finish.DONE
+    assert WaiterRegistry(job_factory.database).forget_unstored() == [ids["unstored"]]
+    assert dict(audit(job_factory.database)) == {ids[name]: [] for name in ("queued", "running", "ended")}
+    job_factory.database.engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -22,78 +22,80 @@ from tests.support.job_factory import OWNER, JobFactory, accepted
 RACERS, ALL = 8, 10**6
 
 
-def test_an_accepted_job_is_kept_as_it_was_asked_for(rows: JobFactory) -> None:
+def test_an_accepted_job_is_kept_as_it_was_asked_for(job_factory: JobFactory) -> None:
     request = accepted(input="\x00 \u2028 🌊 翠花", instructions="be brief", metadata={"a": "b"})
-    job = rows.store.accept(OWNER, request)
-    assert job == rows.get(job.id)
+    job = job_factory.store.accept(OWNER, request)
+    assert job == job_factory.get(job.id)
     assert (job.status, job.attempt, job.rescues, job.request) == (Status.QUEUED, 0, 0, request)
     created, queued = events.events_of(events.split(job.initial_frames))
     assert [created["sequence_number"], queued["sequence_number"]] == [0, 1]
     assert created["response"] == queued["response"] == fold([created, queued])
-    assert rows.store.transcript(job.id) is None
+    assert job_factory.store.transcript(job.id) is None
 
 
-def test_a_key_gives_the_same_job_again(rows: JobFactory) -> None:
+def test_a_key_gives_the_same_job_again(job_factory: JobFactory) -> None:
     key, request = secrets.token_hex(8), accepted()
-    job = rows.store.accept(OWNER, request, idempotency_key=key)
-    assert rows.store.accept(OWNER, request, idempotency_key=key).id == job.id
-    assert rows.store.accept("another", request, idempotency_key=key).id != job.id
-    assert rows.store.accept(OWNER, request).id != rows.store.accept(OWNER, request).id
+    job = job_factory.store.accept(OWNER, request, idempotency_key=key)
+    assert job_factory.store.accept(OWNER, request, idempotency_key=key).id == job.id
+    assert job_factory.store.accept("another", request, idempotency_key=key).id != job.id
+    assert job_factory.store.accept(OWNER, request).id != job_factory.store.accept(OWNER, request).id
     with pytest.raises(InvalidRequest, match="used with another body"):
-        rows.store.accept(OWNER, accepted(input="else"), idempotency_key=key)
+        job_factory.store.accept(OWNER, accepted(input="else"), idempotency_key=key)
 
 
-def test_a_key_that_many_use_at_once_makes_one_job(rows: JobFactory) -> None:
+def test_a_key_that_many_use_at_once_makes_one_job(job_factory: JobFactory) -> None:
     request = accepted()
     with ThreadPoolExecutor(RACERS) as threads:
         for key in [secrets.token_hex(8) for _ in range(5)]:
-            accept = partial(rows.store.accept, idempotency_key=key)
+            accept = partial(job_factory.store.accept, idempotency_key=key)
             made = threads.map(accept, [OWNER] * RACERS, [request] * RACERS)
             assert len({job.id for job in made}) == 1
 
 
-def test_invariant_8_owner_only_in_the_database(rows: JobFactory) -> None:
-    job = rows.accept()
+def test_invariant_8_owner_only_in_the_database(job_factory: JobFactory) -> None:
+    job = job_factory.accept()
     for use in (
-        lambda: rows.store.get("another", job.id),
-        lambda: rows.store.request_cancel("another", job.id),
-        lambda: rows.store.delete("another", job.id),
-        lambda: rows.store.page("another", limit=9, after=job.id),
-        lambda: rows.get(new_job_id()),
-        lambda: rows.get("resp_' OR 1=1 --"),
+        lambda: job_factory.store.get("another", job.id),
+        lambda: job_factory.store.request_cancel("another", job.id),
+        lambda: job_factory.store.delete("another", job.id),
+        lambda: job_factory.store.page("another", limit=9, after=job.id),
+        lambda: job_factory.get(new_job_id()),
+        lambda: job_factory.get("resp_' OR 1=1 --"),
     ):
         with pytest.raises(JobNotFound, match="not found"):
             use()
-    assert job.id not in [other.id for other in rows.store.page("another", limit=ALL)]
-    assert rows.get(job.id) == job
+    assert job.id not in [other.id for other in job_factory.store.page("another", limit=ALL)]
+    assert job_factory.get(job.id) == job
 
 
-def test_pages_hold_each_job_once(rows: JobFactory) -> None:
+def test_pages_hold_each_job_once(job_factory: JobFactory) -> None:
     owner = secrets.token_hex(4)
-    made = [rows.accept(owner).id for _ in range(7)]
+    made = [job_factory.accept(owner).id for _ in range(7)]
     for newest_first in (True, False):
         found, last = list[str](), None
-        while page := rows.store.page(owner, limit=3, after=last, newest_first=newest_first):
+        while page := job_factory.store.page(owner, limit=3, after=last, newest_first=newest_first):
             found += [job.id for job in page]
             last = found[-1]
         assert found == (made[::-1] if newest_first else made)
-    rows.store.request_cancel(owner, made[2])
-    assert [job.id for job in rows.store.page(owner, limit=9, status=Status.CANCELLED)] == [made[2]]
-    assert rows.store.statuses([*made[1:3], new_job_id()]) == {made[1]: Status.QUEUED, made[2]: Status.CANCELLED}
+    job_factory.store.request_cancel(owner, made[2])
+    assert [job.id for job in job_factory.store.page(owner, limit=9, status=Status.CANCELLED)] == [made[2]]
+    assert job_factory.store.statuses([*made[1:3], new_job_id()]) == {made[1]: Status.QUEUED, made[2]: Status.CANCELLED}
 
 
-def test_the_same_jobs_are_listed_counted_and_named(rows: JobFactory) -> None:
+def test_the_same_jobs_are_listed_counted_and_named(job_factory: JobFactory) -> None:
     owner = secrets.token_hex(4)
-    made = [rows.store.accept(owner, accepted(input=f"Number {number}")).id for number in range(4)]
+    made = [job_factory.store.accept(owner, accepted(input=f"Number {number}")).id for number in range(4)]
     variables = {"topic": "Number Nip"}
-    told = [rows.store.accept(owner, accepted(prompt={"id": "story", "variables": variables})).id for _ in range(3)]
-    rows.accept(secrets.token_hex(4))
+    told = [
+        job_factory.store.accept(owner, accepted(prompt={"id": "story", "variables": variables})).id for _ in range(3)
+    ]
+    job_factory.accept(secrets.token_hex(4))
     for job_id in (made[0], told[0]):
-        rows.store.request_cancel(owner, job_id)
+        job_factory.store.request_cancel(owner, job_id)
     everything = dict.fromkeys(Status, 0) | {Status.QUEUED: 5, Status.CANCELLED: 2}
-    assert rows.store.counts(owner) == rows.store.counts(owner, words="number") == everything
-    assert rows.store.counts(owner, prompt="story")[Status.QUEUED] == 2
-    assert rows.store.counts(owner, words="ER 1") == dict.fromkeys(Status, 0) | {Status.QUEUED: 1}
+    assert job_factory.store.counts(owner) == job_factory.store.counts(owner, words="number") == everything
+    assert job_factory.store.counts(owner, prompt="story")[Status.QUEUED] == 2
+    assert job_factory.store.counts(owner, words="ER 1") == dict.fromkeys(Status, 0) | {Status.QUEUED: 1}
     searches: list[tuple[dict[str, Any], list[str]]] = [
         ({}, [*made, *told]),
         ({"prompt": "story"}, told),
@@ -103,77 +105,79 @@ def test_the_same_jobs_are_listed_counted_and_named(rows: JobFactory) -> None:
         ({"status": Status.QUEUED, "prompt": "story", "words": "NIP"}, told[1:]),
     ]
     for given, found in searches:
-        assert rows.store.ids(owner, **given) == found[::-1]
-        assert [job.id for job in rows.store.page(owner, limit=9, **given)] == found[::-1]
-    assert rows.store.ids(owner, limit=2) == [*made, *told][:-3:-1]
+        assert job_factory.store.ids(owner, **given) == found[::-1]
+        assert [job.id for job in job_factory.store.page(owner, limit=9, **given)] == found[::-1]
+    assert job_factory.store.ids(owner, limit=2) == [*made, *told][:-3:-1]
 
 
-def test_a_job_that_never_ran_is_cancelled_on_the_spot(rows: JobFactory) -> None:
-    job = rows.accept()
-    cancelled = rows.store.request_cancel(OWNER, job.id)
+def test_a_job_that_never_ran_is_cancelled_on_the_spot(job_factory: JobFactory) -> None:
+    job = job_factory.accept()
+    cancelled = job_factory.store.request_cancel(OWNER, job.id)
     assert cancelled.status is Status.CANCELLED
     assert (cancelled.words, cancelled.tokens) == (0, None)
-    assert_one_end(rows.database, job.id)
-    frames = [frame for page in read(rows.store.transcript(job.id) or b"") for frame in page]
+    assert_one_end(job_factory.database, job.id)
+    frames = [frame for page in read(job_factory.store.transcript(job.id) or b"") for frame in page]
     assert [events.number_of(frame) for frame in frames] == [0, 1, 2]
     assert b"".join(frames[:2]) == job.initial_frames
-    assert rows.store.request_cancel(OWNER, job.id) == cancelled
-    assert rows.attempts.claim_one(job.id, "w") is None
+    assert job_factory.store.request_cancel(OWNER, job.id) == cancelled
+    assert job_factory.attempts.claim_one(job.id, "w") is None
 
 
-def test_a_job_that_ran_is_left_to_a_worker_to_cancel(rows: JobFactory) -> None:
-    claim = rows.claim()
-    asked = rows.store.request_cancel(OWNER, claim.job.id)
+def test_a_job_that_ran_is_left_to_a_worker_to_cancel(job_factory: JobFactory) -> None:
+    claim = job_factory.claim()
+    asked = job_factory.store.request_cancel(OWNER, claim.job.id)
     assert asked.status is Status.IN_PROGRESS
-    assert rows.store.request_cancel(OWNER, claim.job.id) == asked  # the first time stands
-    assert rows.attempts.held(claim.job.id) == {
-        claim.job.id: Held(1, asked.cancel_requested_at, claimed_at=row_of(rows.database, claim.job.id).claimed_at)
+    assert job_factory.store.request_cancel(OWNER, claim.job.id) == asked  # the first time stands
+    assert job_factory.attempts.held(claim.job.id) == {
+        claim.job.id: Held(
+            1, asked.cancel_requested_at, claimed_at=row_of(job_factory.database, claim.job.id).claimed_at
+        )
     }
-    rows.requeue(claim.job.id)
-    assert rows.store.request_cancel(OWNER, claim.job.id).status is Status.QUEUED
-    again = rows.claim(claim.job)
+    job_factory.requeue(claim.job.id)
+    assert job_factory.store.request_cancel(OWNER, claim.job.id).status is Status.QUEUED
+    again = job_factory.claim(claim.job)
     assert again.job.cancel_requested_at == asked.cancel_requested_at
-    assert rows.finish(again, Status.CANCELLED) is Finish.DONE
-    assert_one_end(rows.database, claim.job.id)
+    assert job_factory.finish(again, Status.CANCELLED) is Finish.DONE
+    assert_one_end(job_factory.database, claim.job.id)
 
 
-def test_a_claim_and_a_cancel_at_once_have_one_outcome(rows: JobFactory) -> None:
+def test_a_claim_and_a_cancel_at_once_have_one_outcome(job_factory: JobFactory) -> None:
     with ThreadPoolExecutor(1) as threads:
-        for job in [rows.accept() for _ in range(15)]:
-            claiming = threads.submit(rows.attempts.claim_one, job.id, job.id)
-            cancelled = rows.store.request_cancel(OWNER, job.id)
+        for job in [job_factory.accept() for _ in range(15)]:
+            claiming = threads.submit(job_factory.attempts.claim_one, job.id, job.id)
+            cancelled = job_factory.store.request_cancel(OWNER, job.id)
             assert (claiming.result() is None) == (cancelled.status is Status.CANCELLED)
-            assert rows.get(job.id).cancel_requested_at is not None
+            assert job_factory.get(job.id).cancel_requested_at is not None
 
 
-def test_a_deleted_job_takes_all_with_it(rows: JobFactory) -> None:
-    running, ended = rows.claim(), rows.claim()
-    rows.attempts.checkpoint(running, Checkpoint(0, [{}], None))
-    rows.finish(ended)
+def test_a_deleted_job_takes_all_with_it(job_factory: JobFactory) -> None:
+    running, ended = job_factory.claim(), job_factory.claim()
+    job_factory.attempts.checkpoint(running, Checkpoint(0, [{}], None))
+    job_factory.finish(ended)
     for claim in (running, ended):
-        rows.store.delete(OWNER, claim.job.id)
+        job_factory.store.delete(OWNER, claim.job.id)
         with pytest.raises(JobNotFound):
-            rows.store.delete(OWNER, claim.job.id)
-        assert rows.store.transcript(claim.job.id) is None
+            job_factory.store.delete(OWNER, claim.job.id)
+        assert job_factory.store.transcript(claim.job.id) is None
     with pytest.raises(Replaced):
-        rows.attempts.checkpoint(running, Checkpoint(1, [{}], None))
-    assert rows.finish(running) is Finish.REPLACED
-    assert not rows.attempts.give_back(running, 5)
+        job_factory.attempts.checkpoint(running, Checkpoint(1, [{}], None))
+    assert job_factory.finish(running) is Finish.REPLACED
+    assert not job_factory.attempts.give_back(running, 5)
 
 
-def test_only_what_ended_long_ago_expires(rows: JobFactory) -> None:
-    running, queued, ended = rows.claim().job.id, rows.accept().id, rows.claim()
-    rows.finish(ended)
-    ended_at = rows.get(ended.job.id).ended_at
+def test_only_what_ended_long_ago_expires(job_factory: JobFactory) -> None:
+    running, queued, ended = job_factory.claim().job.id, job_factory.accept().id, job_factory.claim()
+    job_factory.finish(ended)
+    ended_at = job_factory.get(ended.job.id).ended_at
     assert ended_at
-    rows.store.expire(ended_at)
-    assert set(rows.store.statuses([running, queued, ended.job.id])) == {running, queued, ended.job.id}
-    rows.store.expire(ended_at + 0.001)
-    assert set(rows.store.statuses([running, queued, ended.job.id])) == {running, queued}
+    job_factory.store.expire(ended_at)
+    assert set(job_factory.store.statuses([running, queued, ended.job.id])) == {running, queued, ended.job.id}
+    job_factory.store.expire(ended_at + 0.001)
+    assert set(job_factory.store.statuses([running, queued, ended.job.id])) == {running, queued}
 
 
-def test_the_place_in_the_queue_counts_who_came_before(rows: JobFactory) -> None:
-    job = rows.accept()
-    (behind, oldest), (before, _) = (rows.store.queue_position(one) for one in (rows.accept(), job))
+def test_the_place_in_the_queue_counts_who_came_before(job_factory: JobFactory) -> None:
+    job = job_factory.accept()
+    (behind, oldest), (before, _) = (job_factory.store.queue_position(one) for one in (job_factory.accept(), job))
     assert behind > before
     assert oldest <= job.created_at

@@ -24,124 +24,126 @@ def registry(database: Database) -> WaiterRegistry:
     return WaiterRegistry(database)
 
 
-def attached(rows: JobFactory, *, store: bool = True) -> tuple[Job, str]:
+def attached(job_factory: JobFactory, *, store: bool = True) -> tuple[Job, str]:
     """A job without `background`, and the connection that waits for it."""
     waiter = new_waiter_id()
     request = accepted(input=secrets.token_hex(8), background=False, store=store)
-    return rows.store.accept(OWNER, request, waiter=waiter), waiter
+    return job_factory.store.accept(OWNER, request, waiter=waiter), waiter
 
 
-def again(rows: JobFactory, request: JobRequest, waiter: str, key: str | None = None, client_retry: int = 0) -> Job:
-    return rows.store.accept(OWNER, request, idempotency_key=key, client_retry=client_retry, waiter=waiter)
+def again(
+    job_factory: JobFactory, request: JobRequest, waiter: str, key: str | None = None, client_retry: int = 0
+) -> Job:
+    return job_factory.store.accept(OWNER, request, idempotency_key=key, client_retry=client_retry, waiter=waiter)
 
 
 def test_leaving_ends_what_never_ran_and_asks_for_the_end_of_what_runs(
-    rows: JobFactory, registry: WaiterRegistry
+    job_factory: JobFactory, registry: WaiterRegistry
 ) -> None:
-    queued, waiter = attached(rows)
+    queued, waiter = attached(job_factory)
     assert registry.leave(waiter) == Unwanted(queued.id, is_running=False, is_removed=False)
-    assert_one_end(rows.database, queued.id)
-    running, waiter = attached(rows)
-    rows.claim(running)
+    assert_one_end(job_factory.database, queued.id)
+    running, waiter = attached(job_factory)
+    job_factory.claim(running)
     assert registry.leave(waiter) == Unwanted(running.id, is_running=True, is_removed=False)
-    assert rows.get(running.id).cancel_requested_at is not None
+    assert job_factory.get(running.id).cancel_requested_at is not None
     assert registry.leave(waiter) is None
 
 
-def test_what_was_not_to_be_stored_goes_with_its_last_waiter(rows: JobFactory, registry: WaiterRegistry) -> None:
-    answered, waiter = attached(rows, store=False)
-    rows.finish(rows.claim(answered))
+def test_what_was_not_to_be_stored_goes_with_its_last_waiter(job_factory: JobFactory, registry: WaiterRegistry) -> None:
+    answered, waiter = attached(job_factory, store=False)
+    job_factory.finish(job_factory.claim(answered))
     assert answered.id not in registry.forget_unstored()
     assert registry.leave(waiter) == Unwanted(answered.id, is_running=False, is_removed=True)
-    left, waiter = attached(rows, store=False)
-    claim = rows.claim(left)
+    left, waiter = attached(job_factory, store=False)
+    claim = job_factory.claim(left)
     registry.leave(waiter)
-    rows.finish(claim, Status.CANCELLED)
+    job_factory.finish(claim, Status.CANCELLED)
     assert left.id in registry.forget_unstored()
     for job in (answered, left):
         with pytest.raises(JobNotFound):
-            rows.get(job.id)
+            job_factory.get(job.id)
 
 
-def test_a_dead_waiter_is_judged_by_its_counter(rows: JobFactory, registry: WaiterRegistry) -> None:
-    job, waiter = attached(rows)
+def test_a_dead_waiter_is_judged_by_its_counter(job_factory: JobFactory, registry: WaiterRegistry) -> None:
+    job, waiter = attached(job_factory)
     seen = {name: counter for name, counter, _ in registry.rows()}[waiter]
     registry.renew([waiter])
     assert registry.leave(waiter, seen) is None
-    assert rows.get(job.id).status is Status.QUEUED
+    assert job_factory.get(job.id).status is Status.QUEUED
     assert registry.leave(waiter, seen + 1) is not None
 
 
 @pytest.mark.parametrize("key", [None, "key"])
 def test_a_second_try_waits_for_the_same_job_and_keeps_it_alive(
-    rows: JobFactory, registry: WaiterRegistry, key: str | None
+    job_factory: JobFactory, registry: WaiterRegistry, key: str | None
 ) -> None:
     """The first connection broke, and whoever held it is slow to notice, or dead."""
     key = key and secrets.token_hex(8)
     request = accepted(input=secrets.token_hex(8), background=False)
     first, second = new_waiter_id(), new_waiter_id()
-    job = again(rows, request, first, key)
-    rows.claim(job)
-    assert again(rows, request, second, key, client_retry=1).id == job.id
+    job = again(job_factory, request, first, key)
+    job_factory.claim(job)
+    assert again(job_factory, request, second, key, client_retry=1).id == job.id
     assert registry.leave(first) is None
-    assert rows.get(job.id).cancel_requested_at is None
+    assert job_factory.get(job.id).cancel_requested_at is None
     assert registry.leave(second) == Unwanted(job.id, is_running=True, is_removed=False)
 
 
-def test_a_key_whose_job_was_left_makes_a_new_one(rows: JobFactory, registry: WaiterRegistry) -> None:
+def test_a_key_whose_job_was_left_makes_a_new_one(job_factory: JobFactory, registry: WaiterRegistry) -> None:
     key, first = secrets.token_hex(8), new_waiter_id()
     request = accepted(input=secrets.token_hex(8), background=False)
-    left = again(rows, request, first, key)
+    left = again(job_factory, request, first, key)
     registry.leave(first)
-    assert rows.get(left.id).status is Status.CANCELLED
-    job = again(rows, request, new_waiter_id(), key)
+    assert job_factory.get(left.id).status is Status.CANCELLED
+    job = again(job_factory, request, new_waiter_id(), key)
     assert job.id != left.id
-    assert again(rows, request, new_waiter_id(), key).id == job.id
+    assert again(job_factory, request, new_waiter_id(), key).id == job.id
 
 
-def test_of_two_that_wait_at_once_each_has_the_answer(rows: JobFactory, registry: WaiterRegistry) -> None:
+def test_of_two_that_wait_at_once_each_has_the_answer(job_factory: JobFactory, registry: WaiterRegistry) -> None:
     key, request = secrets.token_hex(8), accepted(input=secrets.token_hex(8), background=False, store=False)
     connections = [new_waiter_id() for _ in range(8)]
     with ThreadPoolExecutor(8) as threads:
-        made = list(threads.map(lambda waiter: again(rows, request, waiter, key).id, connections))
+        made = list(threads.map(lambda waiter: again(job_factory, request, waiter, key).id, connections))
         (job_id,) = set(made)
-        rows.finish(rows.claim(rows.get(job_id)))
+        job_factory.finish(job_factory.claim(job_factory.get(job_id)))
         for waiter in connections[1:]:
-            assert rows.get(job_id).response
+            assert job_factory.get(job_id).response
             assert registry.leave(waiter) is None
         assert registry.leave(connections[0]) == Unwanted(job_id, is_running=False, is_removed=True)
 
 
-def test_of_those_who_leave_at_once_one_is_the_last(rows: JobFactory, registry: WaiterRegistry) -> None:
+def test_of_those_who_leave_at_once_one_is_the_last(job_factory: JobFactory, registry: WaiterRegistry) -> None:
     for _ in range(10):
         key, request = secrets.token_hex(8), accepted(input=secrets.token_hex(8), background=False)
         connections = [new_waiter_id() for _ in range(4)]
         for waiter in connections:
-            again(rows, request, waiter, key)
+            again(job_factory, request, waiter, key)
         with ThreadPoolExecutor(4) as threads:
             left = list(threads.map(registry.leave, connections))
         assert sum(unwanted is not None for unwanted in left) == 1
 
 
-def test_a_body_that_is_sent_again_is_known_before_it_is_validated(rows: JobFactory) -> None:
+def test_a_body_that_is_sent_again_is_known_before_it_is_validated(job_factory: JobFactory) -> None:
     body = json.dumps({"input": secrets.token_hex(8)}).encode()
     key, sent = secrets.token_hex(8), hash_of(body)
-    job = rows.store.accept(OWNER, accepted(), body_hash=sent, idempotency_key=key)
-    assert rows.store.earlier(OWNER, sent, idempotency_key=None, client_retry=0) is None
+    job = job_factory.store.accept(OWNER, accepted(), body_hash=sent, idempotency_key=key)
+    assert job_factory.store.earlier(OWNER, sent, idempotency_key=None, client_retry=0) is None
     for found in (
-        rows.store.earlier(OWNER, sent, idempotency_key=key, client_retry=0),
-        rows.store.earlier(OWNER, sent, idempotency_key=None, client_retry=1),
+        job_factory.store.earlier(OWNER, sent, idempotency_key=key, client_retry=0),
+        job_factory.store.earlier(OWNER, sent, idempotency_key=None, client_retry=1),
     ):
         assert found is not None
         assert found.id == job.id
-    assert rows.store.earlier("another", sent, idempotency_key=key, client_retry=1) is None
+    assert job_factory.store.earlier("another", sent, idempotency_key=key, client_retry=1) is None
     with pytest.raises(InvalidRequest, match="used with another body"):
-        rows.store.earlier(OWNER, hash_of(body + b" "), idempotency_key=key, client_retry=0)
+        job_factory.store.earlier(OWNER, hash_of(body + b" "), idempotency_key=key, client_retry=0)
 
 
-def test_an_accept_of_which_nobody_heard_is_not_made_twice(rows: JobFactory) -> None:
+def test_an_accept_of_which_nobody_heard_is_not_made_twice(job_factory: JobFactory) -> None:
     """The connection broke in the COMMIT: the same rows once more."""
     request = replace(accepted(background=False), metadata={"a": "b"})
     waiter = new_waiter_id()
-    job = again(rows, request, waiter, client_retry=1)
-    assert again(rows, request, waiter, client_retry=2).id == job.id
+    job = again(job_factory, request, waiter, client_retry=1)
+    assert again(job_factory, request, waiter, client_retry=2).id == job.id

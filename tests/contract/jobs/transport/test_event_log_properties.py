@@ -60,13 +60,13 @@ class Network(EventLog):
 class Attempt:
     """A worker's part in the job: its writer, and a publisher whose every flush is a step of the test."""
 
-    def __init__(self, rows: JobFactory, client: redis.Redis, claim: Claim, history: list[bytes]) -> None:
+    def __init__(self, job_factory: JobFactory, client: redis.Redis, claim: Claim, history: list[bytes]) -> None:
         self.number, self.network, self.replaced = claim.attempt, Network(client), False
-        self.writer = rows.writer(claim, history)
+        self.writer = job_factory.writer(claim, history)
         self.publisher = Publisher(self.network)
         self.now = 0.0
         self.publisher.add(
-            self.writer.buffer, on_replaced=self._stop, is_current=lambda: rows.attempts.is_current(claim)
+            self.writer.buffer, on_replaced=self._stop, is_current=lambda: job_factory.attempts.is_current(claim)
         )
         self.writer.begin()
         self._section = Section(self.writer, 0)
@@ -125,13 +125,13 @@ class Reader:
 class Interleavings(RuleBasedStateMachine):
     """One job from its first attempt to the moment when all is well again."""
 
-    def __init__(self, rows: JobFactory, client: redis.Redis) -> None:
+    def __init__(self, job_factory: JobFactory, client: redis.Redis) -> None:
         super().__init__()
-        self.rows, self.redis, self.log = rows, cast(Any, client), EventLog(client)
-        self.claim = rows.claim()
+        self.job_factory, self.redis, self.log = job_factory, cast(Any, client), EventLog(client)
+        self.claim = job_factory.claim()
         self.job = self.claim.job.id
         self.reader = Reader(client, self.job, self.claim.job.initial_frames)
-        self.attempts = [Attempt(rows, client, self.claim, [])]
+        self.attempts = [Attempt(job_factory, client, self.claim, [])]
         self.keys = {name: f"{channel(self.job)}:{name}" for name in ("log", "fence")}
         self.saved: list[dict[str, bytes | None]] = []
         self.told: dict[int, bytes] = {}
@@ -158,9 +158,9 @@ class Interleavings(RuleBasedStateMachine):
     @rule(reached=st.booleans())
     def take_over(self, reached: bool) -> None:
         """The database gives the job to attempt 2; without Redis it begins from the row."""
-        claim = self.rows.rescue(self.claim)
+        claim = self.job_factory.rescue(self.claim)
         history = resume.read_log(claim, self.log, Cancellation()).frames if reached else []
-        self.attempts.append(Attempt(self.rows, self.redis, claim, history))
+        self.attempts.append(Attempt(self.job_factory, self.redis, claim, history))
 
     # -- what Redis does
 
@@ -233,9 +233,9 @@ class Interleavings(RuleBasedStateMachine):
 
 @pytest.fixture(scope="session")
 def local_rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobFactory]:
-    rows = JobFactory(sqlite(tmp_path_factory.mktemp("properties")))
-    yield rows
-    rows.database.engine.dispose()
+    job_factory = JobFactory(sqlite(tmp_path_factory.mktemp("properties")))
+    yield job_factory
+    job_factory.database.engine.dispose()
 
 
 def test_invariant_2_one_log_one_order_whatever_is_late_lost_or_repeated(

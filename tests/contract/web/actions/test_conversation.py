@@ -71,24 +71,24 @@ def test_a_response_that_has_not_ended_cannot_be_gone_on_with(client: openai.Ope
     ).output_text
 
 
-def ended(rows: JobFactory, **body: object) -> Job:
+def ended(job_factory: JobFactory, **body: object) -> Job:
     before = body.pop("before", None)
-    said = history(rows.store, OWNER, str(before)) if before else []
-    claim = rows.claim(rows.store.accept(OWNER, replace(accepted(**body), history=said)))
-    rows.finish(claim)
+    said = history(job_factory.store, OWNER, str(before)) if before else []
+    claim = job_factory.claim(job_factory.store.accept(OWNER, replace(accepted(**body), history=said)))
+    job_factory.finish(claim)
     return claim.job
 
 
-def test_a_conversation_goes_back_so_far_and_no_further(rows: JobFactory) -> None:
-    job = ended(rows)
+def test_a_conversation_goes_back_so_far_and_no_further(job_factory: JobFactory) -> None:
+    job = ended(job_factory)
     for _ in range(MAX_TURNS):
-        job = ended(rows, before=job.id)
+        job = ended(job_factory, before=job.id)
     assert len(job.request.model_messages) == 2 * MAX_TURNS + 1
     with pytest.raises(InvalidRequest, match="goes back 32 responses at most"):
-        history(rows.store, OWNER, job.id)
+        history(job_factory.store, OWNER, job.id)
 
 
-def test_another_owners_response_is_not_found(rows: JobFactory) -> None:
+def test_another_owners_response_is_not_found(job_factory: JobFactory) -> None:
     with pytest.raises(InvalidRequest, match="not found") as refused:
-        history(rows.store, "another", ended(rows).id)
+        history(job_factory.store, "another", ended(job_factory).id)
     assert refused.value.code == "previous_response_not_found"

@@ -28,33 +28,33 @@ from worker.writing import resume
 from worker.writing.section import Section
 
 
-def context_of(rows: JobFactory) -> Any:
+def context_of(job_factory: JobFactory) -> Any:
     """What an action needs of a web process; its wake-ups are never sent, because its threads were not started."""
     wakeups = WakeupSender(Queue(Settings.load()), EventLog(redis.Redis()))
-    return SimpleNamespace(store=rows.store, wakeups=wakeups)
+    return SimpleNamespace(store=job_factory.store, wakeups=wakeups)
 
 
 @pytest.fixture
-def half_done(rows: JobFactory) -> Job:
+def half_done(job_factory: JobFactory) -> Job:
     """A job of two sections that failed in its second."""
-    claim = rows.claim()
-    writer = rows.writer(claim)
+    claim = job_factory.claim()
+    writer = job_factory.writer(claim)
     writer.begin()
     first, second = Section(writer, 0), Section(writer, 1)
     for section in (first, second):
         section.write(Kind.REASONING, "hm")
         section.write(Kind.TEXT, "written")
-    first.finish(lambda items: rows.attempts.checkpoint(claim, Checkpoint(0, items, None)))
+    first.finish(lambda items: job_factory.attempts.checkpoint(claim, Checkpoint(0, items, None)))
     writer.close_open_items()
-    rows.finish(claim, Status.FAILED, writer)
-    return rows.get(claim.job.id)
+    job_factory.finish(claim, Status.FAILED, writer)
+    return job_factory.get(claim.job.id)
 
 
-def test_invariant_5_finished_items_stay_across_a_retry(rows: JobFactory, half_done: Job) -> None:
-    again = retry(context_of(rows), OWNER, half_done.id)
-    claim = rows.claim(again)
+def test_invariant_5_finished_items_stay_across_a_retry(job_factory: JobFactory, half_done: Job) -> None:
+    again = retry(context_of(job_factory), OWNER, half_done.id)
+    claim = job_factory.claim(again)
     assert [checkpoint.section for checkpoint in claim.checkpoints] == [0]
-    writer = rows.writer(claim)
+    writer = job_factory.writer(claim)
     for checkpoint in claim.checkpoints:
         resume.restore(writer, checkpoint)
         resume.restore(writer, checkpoint)  # an attempt that finds it restored leaves it alone
@@ -66,29 +66,29 @@ def test_invariant_5_finished_items_stay_across_a_retry(rows: JobFactory, half_d
     assert [(item["status"], item["content"][0]["text"]) for item in answers] == [("completed", "written")]
 
 
-def test_a_retry_is_a_new_job_with_the_same_request(rows: JobFactory, half_done: Job) -> None:
-    again = retry(context_of(rows), OWNER, half_done.id)
+def test_a_retry_is_a_new_job_with_the_same_request(job_factory: JobFactory, half_done: Job) -> None:
+    again = retry(context_of(job_factory), OWNER, half_done.id)
     assert again.id != half_done.id
     assert again.request == replace(half_done.request, retry_of=half_done.id)
     created, _ = events.events_of(events.split(again.initial_frames))
     assert created["response"]["penstock"]["retry_of"] == half_done.id
 
 
-def test_what_completed_is_written_anew(rows: JobFactory) -> None:
-    claim = rows.claim()
-    writer = rows.writer(claim)
+def test_what_completed_is_written_anew(job_factory: JobFactory) -> None:
+    claim = job_factory.claim()
+    writer = job_factory.writer(claim)
     section = Section(writer, 0)
     section.write(Kind.TEXT, "all of it")
-    section.finish(lambda items: rows.attempts.checkpoint(claim, Checkpoint(0, items, None)))
-    rows.finish(claim, writer=writer)
-    assert not rows.claim(retry(context_of(rows), OWNER, claim.job.id)).checkpoints
+    section.finish(lambda items: job_factory.attempts.checkpoint(claim, Checkpoint(0, items, None)))
+    job_factory.finish(claim, writer=writer)
+    assert not job_factory.claim(retry(context_of(job_factory), OWNER, claim.job.id)).checkpoints
 
 
-def test_only_an_ended_job_of_ones_own_is_retried(rows: JobFactory, half_done: Job) -> None:
+def test_only_an_ended_job_of_ones_own_is_retried(job_factory: JobFactory, half_done: Job) -> None:
     with pytest.raises(InvalidRequest, match="has not ended"):
-        retry(context_of(rows), OWNER, rows.accept().id)
+        retry(context_of(job_factory), OWNER, job_factory.accept().id)
     with pytest.raises(JobNotFound):
-        retry(context_of(rows), "another", half_done.id)
+        retry(context_of(job_factory), "another", half_done.id)
 
 
 def test_retry_over_http(client: openai.OpenAI, penstock: Stack) -> None:
@@ -107,32 +107,32 @@ def test_retry_over_http(client: openai.OpenAI, penstock: Stack) -> None:
 # -- in silence ----------------------------------------------------------------------------------------------------
 
 
-def test_a_client_that_sends_again_gets_the_job_that_it_made(rows: JobFactory) -> None:
+def test_a_client_that_sends_again_gets_the_job_that_it_made(job_factory: JobFactory) -> None:
     request = accepted(input="sent twice")
-    first = rows.store.accept("sender", request)
-    assert rows.store.accept("sender", request, client_retry=1).id == first.id
-    assert rows.store.accept("sender", request, client_retry=2).id == first.id
-    assert rows.store.accept("another", request, client_retry=1).id != first.id
-    assert rows.store.accept("sender", accepted(input="else"), client_retry=1).id != first.id
-    assert rows.store.accept("sender", request).id != first.id
+    first = job_factory.store.accept("sender", request)
+    assert job_factory.store.accept("sender", request, client_retry=1).id == first.id
+    assert job_factory.store.accept("sender", request, client_retry=2).id == first.id
+    assert job_factory.store.accept("another", request, client_retry=1).id != first.id
+    assert job_factory.store.accept("sender", accepted(input="else"), client_retry=1).id != first.id
+    assert job_factory.store.accept("sender", request).id != first.id
 
 
-def test_clients_that_send_the_same_again_at_once_get_a_job_each(rows: JobFactory) -> None:
+def test_clients_that_send_the_same_again_at_once_get_a_job_each(job_factory: JobFactory) -> None:
     request = accepted(input="sent by many")
-    made = {rows.store.accept("many", request).id for _ in range(8)}
+    made = {job_factory.store.accept("many", request).id for _ in range(8)}
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda _: rows.store.accept("many", request, client_retry=1).id, range(8)))
+        found = list(threads.map(lambda _: job_factory.store.accept("many", request, client_retry=1).id, range(8)))
     assert set(found) == made
-    assert rows.store.accept("many", request, client_retry=1).id not in made
+    assert job_factory.store.accept("many", request, client_retry=1).id not in made
 
 
-def test_a_job_that_its_sender_left_is_not_given_to_the_next(rows: JobFactory) -> None:
+def test_a_job_that_its_sender_left_is_not_given_to_the_next(job_factory: JobFactory) -> None:
     request = accepted(input="left alone", background=False)
-    running = rows.store.accept("leaver", request)
-    assert rows.store.accept("leaver", request, client_retry=1).id != running.id
-    cancelled = rows.store.accept("leaver", replace(request, background=True))
-    rows.store.request_cancel("leaver", cancelled.id)
-    assert rows.store.accept("leaver", replace(request, background=True), client_retry=1).id != cancelled.id
+    running = job_factory.store.accept("leaver", request)
+    assert job_factory.store.accept("leaver", request, client_retry=1).id != running.id
+    cancelled = job_factory.store.accept("leaver", replace(request, background=True))
+    job_factory.store.request_cancel("leaver", cancelled.id)
+    assert job_factory.store.accept("leaver", replace(request, background=True), client_retry=1).id != cancelled.id
 
 
 def test_silent_retries_over_http(penstock: Stack) -> None:

@@ -31,7 +31,7 @@ from jobs.requests import generation
 from jobs.requests.job_request import JobRequest
 from jobs.requests.prompts import Prompts
 from jobs.storage.statistics import QUEUES, Statistics
-from tests.support.stack import Stack, stack
+from tests.support.stack import Stack, running_stack
 from tests.support.up import ROOT, clean_environment
 from tests.support.wire import create, fetch
 from tests.support.wire import request as ask
@@ -182,7 +182,7 @@ def test_errors_are_the_envelope_everywhere_but_on_pages() -> None:
 
 
 def test_what_is_open_to_all_is_what_the_description_says(tmp_path: Path) -> None:
-    with stack(tmp_path / "data", workers=0, PENSTOCK_AUTH="keys") as locked:
+    with running_stack(tmp_path / "data", workers=0, PENSTOCK_AUTH="keys") as locked:
         for method, path, operation in operations():
             address = path.replace("{job_id}", new_job_id()).replace("{suffix}", "md")
             with ask(locked.url, address, method=method) as answer:

@@ -118,9 +118,9 @@ def test_jobs_are_found_by_their_prompt(penstock: Stack, client: openai.OpenAI) 
     assert fetch(penstock.url, "/v1/responses?prompt=none")[1]["data"] == []
 
 
-def test_a_text_with_nul_is_kept_and_found(rows: JobFactory) -> None:
-    job = rows.store.accept(OWNER, accepted(input="NUL \x00 in it"))
-    assert [found.id for found in rows.store.page(OWNER, limit=5, words="nul \x00 IN")] == [job.id]
+def test_a_text_with_nul_is_kept_and_found(job_factory: JobFactory) -> None:
+    job = job_factory.store.accept(OWNER, accepted(input="NUL \x00 in it"))
+    assert [found.id for found in job_factory.store.page(OWNER, limit=5, words="nul \x00 IN")] == [job.id]
 
 
 # -- the form of the text ------------------------------------------------------------------------------------------

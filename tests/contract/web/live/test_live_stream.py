@@ -18,7 +18,7 @@ from jobs.storage.api_keys import ApiKeys
 from jobs.storage.store import Store
 from tests.support.allowed_html import words_of
 from tests.support.markdown_texts import HOSTILE
-from tests.support.stack import Stack, stack
+from tests.support.stack import Stack, running_stack
 from tests.support.wire import assert_refused, blocks, create, fetch, request
 from web.context import WebContext
 from web.live.job_state import JobState
@@ -40,7 +40,7 @@ class Heard(NamedTuple):
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock with two web processes."""
-    with stack(tmp_path_factory.mktemp("live") / "data") as running:
+    with running_stack(tmp_path_factory.mktemp("live") / "data") as running:
         running.start_web()
         yield running
 
@@ -150,19 +150,19 @@ def test_a_cursor_that_names_no_block_is_refused(two: Stack, cursor: str) -> Non
         assert assert_refused(*refused)["param"] == "Last-Event-ID"
 
 
-def test_a_block_that_an_ended_job_does_not_have_is_refused(two: Stack, talk: openai.OpenAI) -> None:
-    job = talk.responses.create(input="has few [[demo tokens=5]]").id
+def test_a_block_that_an_ended_job_does_not_have_is_refused(two: Stack, client: openai.OpenAI) -> None:
+    job = client.responses.create(input="has few [[demo tokens=5]]").id
     assert assert_refused(*fetch(two.url, f"/jobs/{job}/live?after=7.7"))["param"] == "after"
     assert assert_refused(*fetch(two.url, f"/jobs/{job}/live?after=0.0&after=0.1"))["param"] == "after"
 
 
 @pytest.fixture
-def talk(two: Stack) -> Iterator[openai.OpenAI]:
+def client(two: Stack) -> Iterator[openai.OpenAI]:
     with two.client() as client:
         yield client
 
 
-def test_what_moves_is_sent_a_few_times_a_second(two: Stack, talk: openai.OpenAI) -> None:
+def test_what_moves_is_sent_a_few_times_a_second(two: Stack, client: openai.OpenAI) -> None:
     job = create(two.url, input="steady [[demo rate=200 tokens=400]]")["id"]
     with live(two.url, job) as answer:
         said = list(note_rate(answer))
@@ -177,7 +177,7 @@ def test_a_block_that_is_not_there_yet_is_waited_for(two: Stack) -> None:
     assert not {"0.0", "0.1"} & {name for name, _ in sequence(live(two.url, job, after="0.1"))}
 
 
-def test_a_stream_opens_and_beats_without_redis(two: Stack, talk: openai.OpenAI) -> None:
+def test_a_stream_opens_and_beats_without_redis(two: Stack, client: openai.OpenAI) -> None:
     job = create(two.url, input="outlives Redis [[demo rate=100 tokens=300]]")["id"]
     with live(two.urls[0], job) as answer:
         said = note_rate(answer)
@@ -191,7 +191,7 @@ def test_a_stream_opens_and_beats_without_redis(two: Stack, talk: openai.OpenAI)
 
 
 def test_a_queued_job_tells_its_place(tmp_path: Path) -> None:
-    with stack(tmp_path / "data", workers=0) as idle:
+    with running_stack(tmp_path / "data", workers=0) as idle:
         jobs = [create(idle.url, input="waits")["id"] for _ in range(3)]
         with live(idle.url, jobs[-1]) as answer:
             state = next(note_rate(answer)).data
@@ -203,7 +203,7 @@ def test_a_queued_job_tells_its_place(tmp_path: Path) -> None:
 
 
 def test_invariant_8_owner_only(tmp_path: Path) -> None:
-    with stack(tmp_path / "data", workers=0, PENSTOCK_AUTH="keys") as site:
+    with running_stack(tmp_path / "data", workers=0, PENSTOCK_AUTH="keys") as site:
         made = ApiKeys(site.database)
         keys = {owner: {"Authorization": f"Bearer {made.create(owner)}"} for owner in ("ada", "ben")}
         job = create(site.url, headers=keys["ada"], input="mine [[demo tokens=5]]")["id"]
@@ -222,8 +222,8 @@ def test_invariant_8_owner_only(tmp_path: Path) -> None:
 # -- one page ----------------------------------------------------------------------------------------------------
 
 
-def test_it_is_rendered_once_for_all_who_watch_in_a_process(two: Stack, talk: openai.OpenAI) -> None:
-    job = Store(two.database).get("local", talk.responses.create(input="for many [[demo tokens=200]]").id)
+def test_it_is_rendered_once_for_all_who_watch_in_a_process(two: Stack, client: openai.OpenAI) -> None:
+    job = Store(two.database).get("local", client.responses.create(input="for many [[demo tokens=200]]").id)
     context = WebContext(two.settings)
     with context.live_pages.watch(job) as live_page, context.live_pages.watch(job) as other:
         assert other is live_page

@@ -11,7 +11,7 @@ import pytest
 from jobs.job import Job
 from jobs.storage.store import Store
 from tests.support.markup import Markup
-from tests.support.stack import Stack, stack
+from tests.support.stack import Stack, running_stack
 from tests.support.wire import create
 from web.auth import LOCAL_OWNER
 
@@ -31,26 +31,26 @@ parameters = { temperature = 0.25 }
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock that has no worker, and a prompt of its own: what is asked stays as it was asked."""
-    directory = tmp_path_factory.mktemp("desk")
+    directory = tmp_path_factory.mktemp("no_worker")
     prompts = directory / "prompts"
     prompts.mkdir()
     (prompts / "letter.toml").write_text(TEAM, encoding="utf-8")
-    with stack(directory / "data", workers=0, PENSTOCK_PROMPTS=str(prompts)) as running:
+    with running_stack(directory / "data", workers=0, PENSTOCK_PROMPTS=str(prompts)) as running:
         yield running
 
 
 @pytest.fixture
-def browser(desk: Stack) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=desk.url, trust_env=False, headers={"Origin": desk.url}) as client:
+def browser(stack: Stack) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=stack.url, trust_env=False, headers={"Origin": stack.url}) as client:
         yield client
 
 
-def kept(desk: Stack, answer: httpx2.Response) -> Job:
+def kept(stack: Stack, answer: httpx2.Response) -> Job:
     """The job to whose page a form has led."""
     assert answer.status_code == 303, answer.text
-    return Store(desk.database).get(LOCAL_OWNER, answer.headers["Location"].rpartition("/")[2])
+    return Store(stack.database).get(LOCAL_OWNER, answer.headers["Location"].rpartition("/")[2])
 
 
 def form(page: Markup, prompt: str) -> dict[str, str]:
@@ -82,7 +82,7 @@ def test_a_form_says_what_may_be_sent(browser: httpx2.Client) -> None:
     )
 
 
-def test_a_form_asks_for_what_it_says(desk: Stack, browser: httpx2.Client) -> None:
+def test_a_form_asks_for_what_it_says(stack: Stack, browser: httpx2.Client) -> None:
     sent = {"prompt": "letter", "to": "Ada", "urgent": "", "warmth": "0.75", "style": "short"}
     more = {
         "request.model": "demo+rate=0",
@@ -93,23 +93,23 @@ def test_a_form_asks_for_what_it_says(desk: Stack, browser: httpx2.Client) -> No
         "request.service_tier": "flex",
         "request.instructions": "Be kind.",
     }
-    request = kept(desk, browser.post("/jobs", data=sent | more)).request
+    request = kept(stack, browser.post("/jobs", data=sent | more)).request
     assert request.variables == {"to": "Ada", "warmth": 0.75, "style": "short", "language": "en"}
     assert (request.model, request.temperature, request.top_p) == ("demo+rate=0", 1.5, None)
     assert (request.max_output_tokens, request.service_tier) == (77, "flex")
     assert ((request.reasoning or {})["effort"], request.instructions) == ("low", "Be kind.")
-    assert kept(desk, browser.post("/jobs", data=sent | {"request.temperature": ""})).request.temperature == 0.25
+    assert kept(stack, browser.post("/jobs", data=sent | {"request.temperature": ""})).request.temperature == 0.25
 
 
-def test_yes_and_no_are_sent_as_such(desk: Stack, browser: httpx2.Client) -> None:
+def test_yes_and_no_are_sent_as_such(stack: Stack, browser: httpx2.Client) -> None:
     for said, meant in (("true", True), ("false", False)):
-        job = kept(desk, browser.post("/jobs", data={"prompt": "letter", "to": "Ada", "urgent": said}))
+        job = kept(stack, browser.post("/jobs", data={"prompt": "letter", "to": "Ada", "urgent": said}))
         assert job.request.variables["urgent"] is meant
 
 
-def test_free_text_needs_no_prompt(desk: Stack, browser: httpx2.Client) -> None:
+def test_free_text_needs_no_prompt(stack: Stack, browser: httpx2.Client) -> None:
     job = kept(
-        desk, browser.post("/jobs", data={"prompt": "", "request.input": "Why?", "request.instructions": "Rhyme."})
+        stack, browser.post("/jobs", data={"prompt": "", "request.input": "Why?", "request.instructions": "Rhyme."})
     )
     assert job.request.prompt is None
     assert job.request.input == [{"role": "user", "content": "Why?"}]
@@ -146,17 +146,17 @@ def test_what_is_wrong_is_said_beside_it(
             assert form(page, sent["prompt"])[name] == value
 
 
-def test_a_form_is_filled_in_from_an_old_job(desk: Stack, browser: httpx2.Client) -> None:
+def test_a_form_is_filled_in_from_an_old_job(stack: Stack, browser: httpx2.Client) -> None:
     sent = {"prompt": "story", "topic": "tea & <b>milk</b>", "words": "444", "request.top_p": "0.5"}
-    old = kept(desk, browser.post("/jobs", data=sent))
+    old = kept(stack, browser.post("/jobs", data=sent))
     page = Markup(browser.get("/", params={"from": old.id}).text)
     assert page.faults == []
     filled = form(page, "story")
     assert {name: filled[name] for name in sent} == sent
-    again = kept(desk, browser.post("/jobs", data=filled))
+    again = kept(stack, browser.post("/jobs", data=filled))
     assert replace(again.request, model="") == replace(old.request, model="")
 
-    asked = create(desk.url, input="First.", instructions="Rhyme.")["id"]
+    asked = create(stack.url, input="First.", instructions="Rhyme.")["id"]
     page = Markup(browser.get("/", params={"from": asked}).text)
     filled = form(page, "")
     assert (filled["request.input"], filled["request.instructions"]) == ("First.", "Rhyme.")
@@ -165,7 +165,7 @@ def test_a_form_is_filled_in_from_an_old_job(desk: Stack, browser: httpx2.Client
 
 def test_only_the_allowed_models_can_be_chosen(tmp_path_factory: pytest.TempPathFactory) -> None:
     with (
-        stack(tmp_path_factory.mktemp("few") / "data", workers=0, PENSTOCK_MODELS="demo,demo-2") as few,
+        running_stack(tmp_path_factory.mktemp("few") / "data", workers=0, PENSTOCK_MODELS="demo,demo-2") as few,
         httpx2.Client(base_url=few.url, trust_env=False) as browser,
     ):
         page = Markup(browser.get("/").text)
@@ -190,7 +190,7 @@ def test_every_page_is_well_made_in_every_language(browser: httpx2.Client, path:
     assert "unsafe" not in policy
 
 
-def test_the_language_is_chosen_by_a_form_and_kept(desk: Stack, browser: httpx2.Client) -> None:
+def test_the_language_is_chosen_by_a_form_and_kept(stack: Stack, browser: httpx2.Client) -> None:
     assert "想写什么" not in browser.get("/").text
     answer = browser.post("/language", data={"language": "zh", "next": "/jobs?status=failed"})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/jobs?status=failed")
@@ -206,7 +206,7 @@ def test_the_language_is_chosen_by_a_form_and_kept(desk: Stack, browser: httpx2.
     assert foreign.status_code == 403
 
 
-def test_the_page_needs_neither_redis_nor_the_model_server(desk: Stack, browser: httpx2.Client) -> None:
-    with desk.frozen_redis():
+def test_the_page_needs_neither_redis_nor_the_model_server(stack: Stack, browser: httpx2.Client) -> None:
+    with stack.frozen_redis():
         assert browser.get("/", timeout=10).status_code == 200
-        kept(desk, browser.post("/jobs", data={"prompt": "story", "topic": "alone"}, timeout=2))
+        kept(stack, browser.post("/jobs", data={"prompt": "story", "topic": "alone"}, timeout=2))

@@ -17,7 +17,7 @@ from jobs.storage.schema import jobs
 from jobs.storage.store import Store
 from tests.support.job_factory import accepted
 from tests.support.markup import Markup
-from tests.support.stack import Stack, stack, wait_for
+from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create
 from web.auth import LOCAL_OWNER
 
@@ -27,20 +27,20 @@ PRICES = '{"demo": {"input": 2, "output": 5, "currency": "EUR"}}'
 @pytest.fixture(scope="module")
 def lru_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock without a worker: what is queued stays there. Every test has an owner of its own."""
-    with stack(tmp_path_factory.mktemp("shelf") / "data", workers=0, PENSTOCK_AUTH="keys") as running:
+    with running_stack(tmp_path_factory.mktemp("shelf") / "data", workers=0, PENSTOCK_AUTH="keys") as running:
         yield running
 
 
 class Person:
     """A browser of an owner of their own."""
 
-    def __init__(self, house: Stack) -> None:
+    def __init__(self, stack: Stack) -> None:
         self.owner = secrets.token_hex(4)
-        self.store = Store(house.database)
-        self._database = house.database
-        key = ApiKeys(house.database).create(self.owner)
+        self.store = Store(stack.database)
+        self._database = stack.database
+        key = ApiKeys(stack.database).create(self.owner)
         self.browser = httpx2.Client(
-            base_url=house.url, trust_env=False, headers={"Authorization": f"Bearer {key}"}, timeout=60
+            base_url=stack.url, trust_env=False, headers={"Authorization": f"Bearer {key}"}, timeout=60
         )
 
     def queue(self, topic: str, prompt: str = "story") -> str:
@@ -153,11 +153,13 @@ def test_a_row_tells_how_far_a_job_is(person: Person) -> None:
 
 def test_what_a_job_has_become_and_cost(tmp_path_factory: pytest.TempPathFactory) -> None:
     with (
-        stack(tmp_path_factory.mktemp("priced") / "data", PENSTOCK_MODEL="demo", PENSTOCK_PRICES=PRICES) as house,
-        httpx2.Client(base_url=house.url, trust_env=False) as browser,
+        running_stack(
+            tmp_path_factory.mktemp("priced") / "data", PENSTOCK_MODEL="demo", PENSTOCK_PRICES=PRICES
+        ) as stack,
+        httpx2.Client(base_url=stack.url, trust_env=False) as browser,
     ):
-        done = create(house.url, input="# Not this\nof a heron [[demo echo rate=0]]\n\n## A *better* title")["id"]
-        store = Store(house.database)
+        done = create(stack.url, input="# Not this\nof a heron [[demo echo rate=0]]\n\n## A *better* title")["id"]
+        store = Store(stack.database)
         job = wait_for(lambda: job if (job := store.get(LOCAL_OWNER, done)).status.is_terminal else None)
         row = Markup(browser.get("/jobs").text).all("tr", id=done)[0].text
         assert "Not this" in row

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 
 from jobs.storage.api_keys import ApiKeys
-from tests.support.stack import Stack, stack
+from tests.support.stack import Stack, running_stack
 from tests.support.wire import create
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -21,7 +21,7 @@ HTML = {"Accept": "text/html,application/xhtml+xml"}
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock that wants keys."""
-    with stack(tmp_path_factory.mktemp("keys") / "data", PENSTOCK_AUTH="keys") as running:
+    with running_stack(tmp_path_factory.mktemp("keys") / "data", PENSTOCK_AUTH="keys") as running:
         yield running
 
 

@@ -219,7 +219,7 @@ def test_every_answer_is_named_and_guarded(penstock: Stack, ended: str) -> None:
     assert len(names) == 5
 
 
-@pytest.mark.alone
+@pytest.mark.exclusive
 def test_viewers_who_come_at_any_moment_see_the_same(penstock: Stack, client: openai.OpenAI) -> None:
     job = create(penstock.url, input="any moment [[demo tokens=120 rate=120]]")["id"]
     viewers = [Viewer(client, job)]

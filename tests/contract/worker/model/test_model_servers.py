@@ -14,7 +14,7 @@ import pytest
 
 from jobs.protocol import events
 from tests.support.assertions import assert_one_end, follow, row_of
-from tests.support.stack import DemoModel, Stack, Viewer, stack, wait_for
+from tests.support.stack import DemoModel, Stack, Viewer, running_stack, wait_for
 from tests.support.up import running
 from tests.support.wire import assert_refused, create, fetch
 
@@ -50,7 +50,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoModel]:
 
 
 @pytest.fixture(scope="module")
-def house(other: DemoModel, nobody: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(other: DemoModel, nobody: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock with a default server and named ones, in an environment with a proxy that is not there."""
     servers: dict[str, dict[str, Any]] = {
         "gone": {"models": [GONE], "fallbacks": [SPARE]},
@@ -69,20 +69,20 @@ def house(other: DemoModel, nobody: str, tmp_path_factory: pytest.TempPathFactor
         "PENSTOCK_RESTART_SECONDS": "2",
         **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), nobody),
     }
-    with stack(tmp_path_factory.mktemp("models") / "data", workers=1, **variables) as penstock:
+    with running_stack(tmp_path_factory.mktemp("models") / "data", workers=1, **variables) as penstock:
         yield penstock
 
 
 @pytest.fixture
-def talk(house: Stack) -> Iterator[openai.OpenAI]:
-    with house.client() as client:
+def client(stack: Stack) -> Iterator[openai.OpenAI]:
+    with stack.client() as client:
         yield client
 
 
-def final(house: Stack, client: openai.OpenAI, model: str, text: str) -> dict[str, Any]:
+def final(stack: Stack, client: openai.OpenAI, model: str, text: str) -> dict[str, Any]:
     """The response of a job, once it has ended."""
-    job = create(house.url, model=model, input=text)["id"]
-    return assert_one_end(house.database, job, follow(client, job))
+    job = create(stack.url, model=model, input=text)["id"]
+    return assert_one_end(stack.database, job, follow(client, job))
 
 
 def text_of(response: dict[str, Any]) -> str:
@@ -93,105 +93,105 @@ def requests(server: DemoModel, prompt: str) -> int:
     return server.stats(prompt).get("requests", 0)
 
 
-def test_all_models_are_listed(house: Stack) -> None:
-    _, listing = fetch(house.url, "/v1/models")
+def test_all_models_are_listed(stack: Stack) -> None:
+    _, listing = fetch(stack.url, "/v1/models")
     ids = [model["id"] for model in listing["data"]]
     assert ids[0] == "demo+rate=0+first=0"
     assert set(ids[1:]) == {*LISTED, "demo"}
 
 
-def test_a_model_is_asked_of_its_server(house: Stack, other: DemoModel, talk: openai.OpenAI) -> None:
+def test_a_model_is_asked_of_its_server(stack: Stack, other: DemoModel, client: openai.OpenAI) -> None:
     for model, counts in ((PLAIN, (0, 1)), (SPARE, (1, 0))):
-        response = final(house, talk, model, f"whose is {model}?")
+        response = final(stack, client, model, f"whose is {model}?")
         assert (response["status"], response["model"]) == ("completed", model)
         assert response["penstock"]["models"] == {model: None}
-        assert (requests(house.model, f"whose is {model}?"), requests(other, f"whose is {model}?")) == counts
+        assert (requests(stack.model, f"whose is {model}?"), requests(other, f"whose is {model}?")) == counts
 
 
 # -- fallbacks -----------------------------------------------------------------------------------------------------
 
 
-def test_another_model_writes_when_one_is_not_there(house: Stack, other: DemoModel, talk: openai.OpenAI) -> None:
-    response = final(house, talk, GONE, "one for another")
+def test_another_model_writes_when_one_is_not_there(stack: Stack, other: DemoModel, client: openai.OpenAI) -> None:
+    response = final(stack, client, GONE, "one for another")
     assert (response["status"], response["model"], response["error"]) == ("completed", GONE, None)
     models = response["penstock"]["models"]
     assert list(models) == [GONE, SPARE]
     assert "answered 404" in models[GONE]
     assert models[SPARE] is None
     assert [item["status"] for item in response["output"]] == ["completed"]
-    assert text_of(response) == text_of(final(house, talk, SPARE, "one for another"))
+    assert text_of(response) == text_of(final(stack, client, SPARE, "one for another"))
     assert requests(other, "one for another") == 1
 
 
-def test_fallbacks_are_asked_in_order_after_the_retries(house: Stack, other: DemoModel, talk: openai.OpenAI) -> None:
-    response = final(house, talk, BUSY, "in order")
+def test_fallbacks_are_asked_in_order_after_the_retries(stack: Stack, other: DemoModel, client: openai.OpenAI) -> None:
+    response = final(stack, client, BUSY, "in order")
     assert response["status"] == "completed"
     models = response["penstock"]["models"]
     assert list(models) == [BUSY, LOCKED, SPARE]
     assert ["answered 503" in models[BUSY], "answered 401" in models[LOCKED], models[SPARE]] == [True, True, None]
-    assert (requests(other, "in order"), requests(house.model, "in order")) == (2, 2)
-    assert other.wait("in order", "failed", 2) < house.model.wait("in order", "failed")
+    assert (requests(other, "in order"), requests(stack.model, "in order")) == (2, 2)
+    assert other.wait("in order", "failed", 2) < stack.model.wait("in order", "failed")
 
 
 @pytest.mark.parametrize("model", [CUT, THINKING])
 def test_a_section_that_has_begun_is_not_given_to_another_model(
-    house: Stack, other: DemoModel, talk: openai.OpenAI, model: str
+    stack: Stack, other: DemoModel, client: openai.OpenAI, model: str
 ) -> None:
-    response = final(house, talk, model, f"begun by {model}")
+    response = final(stack, client, model, f"begun by {model}")
     assert response["status"] == "failed"
     assert text_of(response)
     assert response["penstock"]["models"] == {model: None}
-    assert (requests(other, f"begun by {model}"), requests(house.model, f"begun by {model}")) == (2, 0)
+    assert (requests(other, f"begun by {model}"), requests(stack.model, f"begun by {model}")) == (2, 0)
 
 
-def test_when_all_fail_the_response_tells_of_each(house: Stack, talk: openai.OpenAI) -> None:
-    response = final(house, talk, HOPELESS, "hopeless")
+def test_when_all_fail_the_response_tells_of_each(stack: Stack, client: openai.OpenAI) -> None:
+    response = final(stack, client, HOPELESS, "hopeless")
     assert (response["status"], response["model"]) == ("failed", HOPELESS)
     assert "answered 401" in response["error"]["message"]
     models = response["penstock"]["models"]
     assert ["answered 400" in models[HOPELESS], models[LOCKED]] == [True, response["error"]["message"]]
 
 
-def test_a_server_that_is_away_is_named(house: Stack, talk: openai.OpenAI, nobody: str) -> None:
-    response = final(house, talk, NOWHERE, "anybody there?")
+def test_a_server_that_is_away_is_named(stack: Stack, client: openai.OpenAI, nobody: str) -> None:
+    response = final(stack, client, NOWHERE, "anybody there?")
     assert response["status"] == "failed"
     assert f"model server at {nobody}/v1 failed" in response["error"]["message"]
 
 
-def test_a_cancel_stops_the_fallback(house: Stack, other: DemoModel, talk: openai.OpenAI) -> None:
-    job = create(house.url, model=STUCK, input="stuck")["id"]
-    house.model.wait("stuck", "headers")
+def test_a_cancel_stops_the_fallback(stack: Stack, other: DemoModel, client: openai.OpenAI) -> None:
+    job = create(stack.url, model=STUCK, input="stuck")["id"]
+    stack.model.wait("stuck", "headers")
     cancelled_at = time.monotonic()
-    assert talk.responses.cancel(job).status == "cancelled"
-    assert house.model.wait("stuck", "closed_by_client") - cancelled_at < 2
-    response = assert_one_end(house.database, job)
+    assert client.responses.cancel(job).status == "cancelled"
+    assert stack.model.wait("stuck", "closed_by_client") - cancelled_at < 2
+    response = assert_one_end(stack.database, job)
     assert list(response["penstock"]["models"]) == [STUCK, SILENT]
-    assert (requests(other, "stuck"), requests(house.model, "stuck")) == (2, 1)
+    assert (requests(other, "stuck"), requests(stack.model, "stuck")) == (2, 1)
 
 
 def test_a_drain_during_the_fallback_gives_the_job_to_another_worker(
-    house: Stack, other: DemoModel, talk: openai.OpenAI
+    stack: Stack, other: DemoModel, client: openai.OpenAI
 ) -> None:
-    job = create(house.url, model=STUCK, input="sent home")["id"]
-    house.model.wait("sent home", "headers")
-    first = house.runner(job)
-    house.start_worker()
+    job = create(stack.url, model=STUCK, input="sent home")["id"]
+    stack.model.wait("sent home", "headers")
+    first = stack.runner(job)
+    stack.start_worker()
     assert first.end() == 0
-    house.model.wait("sent home", "closed_by_client")
-    house.model.wait("sent home", "headers", 2)  # the new attempt has been there, too
-    assert row_of(house.database, job).rescues == 0
-    assert talk.responses.cancel(job).status == "cancelled"
-    assert assert_one_end(house.database, job)["penstock"]["attempt"] == 2
-    assert (requests(other, "sent home"), requests(house.model, "sent home")) == (4, 2)
+    stack.model.wait("sent home", "closed_by_client")
+    stack.model.wait("sent home", "headers", 2)  # the new attempt has been there, too
+    assert row_of(stack.database, job).rescues == 0
+    assert client.responses.cancel(job).status == "cancelled"
+    assert assert_one_end(stack.database, job)["penstock"]["attempt"] == 2
+    assert (requests(other, "sent home"), requests(stack.model, "sent home")) == (4, 2)
 
 
 def test_a_model_that_is_given_up_is_not_asked_again_for_each_section(
-    house: Stack, other: DemoModel, talk: openai.OpenAI
+    stack: Stack, other: DemoModel, client: openai.OpenAI
 ) -> None:
     before = sum(counts["requests"] for counts in other.all_stats().values())
     prompt = {"id": "report", "variables": {"topic": "weirs", "sections": 2, "words": 100}}
-    job = create(house.url, model=GONE, prompt=prompt)["id"]
-    response = assert_one_end(house.database, job, follow(talk, job))
+    job = create(stack.url, model=GONE, prompt=prompt)["id"]
+    response = assert_one_end(stack.database, job, follow(client, job))
     assert response["status"] == "completed"
     assert list(response["penstock"]["models"]) == [GONE, SPARE]
     assert sum(counts["requests"] for counts in other.all_stats().values()) == before + 1
@@ -200,11 +200,11 @@ def test_a_model_that_is_given_up_is_not_asked_again_for_each_section(
 # -- habits --------------------------------------------------------------------------------------------------------
 
 
-def test_a_server_that_is_not_to_stream_gives_one_delta(house: Stack, other: DemoModel, talk: openai.OpenAI) -> None:
+def test_a_server_that_is_not_to_stream_gives_one_delta(stack: Stack, other: DemoModel, client: openai.OpenAI) -> None:
     streams: dict[str, list[Any]] = {}
     for model in (PLAIN, WHOLE):
-        job = create(house.url, model=model, input=f"{model} [[demo tokens=60 think=9 seed=same rate=100]]")["id"]
-        streams[model] = Viewer(talk, job).ended()
+        job = create(stack.url, model=model, input=f"{model} [[demo tokens=60 think=9 seed=same rate=100]]")["id"]
+        streams[model] = Viewer(client, job).ended()
         assert streams[model][-1].response.status == "completed"
         assert other.stats(model)["requests"] == 1
     deltas = {
@@ -218,12 +218,14 @@ def test_a_server_that_is_not_to_stream_gives_one_delta(house: Stack, other: Dem
     assert streams[WHOLE][-1].response.usage.output_tokens == streams[PLAIN][-1].response.usage.output_tokens
 
 
-def test_a_server_gets_no_more_jobs_at_once_than_it_takes(house: Stack, other: DemoModel, talk: openai.OpenAI) -> None:
-    jobs = [create(house.url, model=SINGLE, input=f"single {number} [[demo tokens=20]]")["id"] for number in range(3)]
+def test_a_server_gets_no_more_jobs_at_once_than_it_takes(
+    stack: Stack, other: DemoModel, client: openai.OpenAI
+) -> None:
+    jobs = [create(stack.url, model=SINGLE, input=f"single {number} [[demo tokens=20]]")["id"] for number in range(3)]
     for number, job in enumerate(jobs):
         other.wait(f"single {number}", "request")
-        assert [row_of(house.database, later).status for later in jobs[number + 1 :]] == ["queued"] * (2 - number)
-        assert follow(talk, job)[-1].response.status == "completed"
+        assert [row_of(stack.database, later).status for later in jobs[number + 1 :]] == ["queued"] * (2 - number)
+        assert follow(client, job)[-1].response.status == "completed"
     assert wait_for(lambda: other.stats("single 2")["open"] == 0)
 
 

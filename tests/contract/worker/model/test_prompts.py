@@ -23,7 +23,7 @@ from jobs.requests.prompts import Prompt
 from jobs.storage.attempts import AttemptStore, Checkpoint, Claim
 from jobs.storage.store import Store
 from tests.support.assertions import assert_in_order, assert_one_end, follow, row_of
-from tests.support.stack import Stack, Viewer, stack
+from tests.support.stack import Stack, Viewer, running_stack
 from tests.support.up import ROOT, clean_environment
 from tests.support.wire import create, fetch
 
@@ -88,22 +88,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def house(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with stack(tmp_path_factory.mktemp("prompting") / "data", PENSTOCK_PROMPTS=str(folder)) as running:
+def stack(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("prompting") / "data", PENSTOCK_PROMPTS=str(folder)) as running:
         yield running
 
 
 @pytest.fixture
-def talk(house: Stack) -> Iterator[openai.OpenAI]:
-    with house.client() as client:
+def client(stack: Stack) -> Iterator[openai.OpenAI]:
+    with stack.client() as client:
         yield client
 
 
-def ask(house: Stack, prompt: str, topic: str = "tides", **fields: Any) -> dict[str, Any]:
+def ask(stack: Stack, prompt: str, topic: str = "tides", **fields: Any) -> dict[str, Any]:
     """A job of a prompt, followed to its end, which everything that tells of it tells alike."""
-    job = create(house.url, prompt={"id": prompt, "variables": {"topic": topic}}, **fields)["id"]
-    with house.client() as client:
-        return assert_one_end(house.database, job, follow(client, job))
+    job = create(stack.url, prompt={"id": prompt, "variables": {"topic": topic}}, **fields)["id"]
+    with stack.client() as client:
+        return assert_one_end(stack.database, job, follow(client, job))
 
 
 def text_of(final: dict[str, Any]) -> str:
@@ -113,11 +113,11 @@ def text_of(final: dict[str, Any]) -> str:
 # -- JSON ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_in_json_is_parsed_at_its_end(house: Stack, talk: openai.OpenAI) -> None:
-    job = create(house.url, input="facts about tides", text=FORM)["id"]
-    seen = follow(talk, job)
+def test_an_answer_in_json_is_parsed_at_its_end(stack: Stack, client: openai.OpenAI) -> None:
+    job = create(stack.url, input="facts about tides", text=FORM)["id"]
+    seen = follow(client, job)
     assert_in_order(seen)
-    final = assert_one_end(house.database, job, seen)
+    final = assert_one_end(stack.database, job, seen)
     assert final["status"] == "completed"
     assert final["penstock"]["parsed"] == json.loads(text_of(final))
     assert set(final["penstock"]["parsed"]) == {"title", "facts"}
@@ -133,56 +133,56 @@ def test_an_answer_in_json_is_parsed_at_its_end(house: Stack, talk: openai.OpenA
     ids=["no JSON", "other JSON"],
 )
 def test_an_answer_that_is_not_what_was_asked_for_fails_and_is_kept(
-    house: Stack, talk: openai.OpenAI, script: str, form: dict[str, Any], words: str
+    stack: Stack, client: openai.OpenAI, script: str, form: dict[str, Any], words: str
 ) -> None:
     name = f"facts, {words}"
-    job = create(house.url, input=f"{name} [[demo {script}]]", text={"format": form})["id"]
-    final = assert_one_end(house.database, job, follow(talk, job))
+    job = create(stack.url, input=f"{name} [[demo {script}]]", text={"format": form})["id"]
+    final = assert_one_end(stack.database, job, follow(client, job))
     assert final["status"] == "failed"
     assert final["error"]["message"].startswith("The answer is not the JSON that was asked for: ")
     assert words in final["error"]["message"]
     assert text_of(final)
     assert final["usage"]["output_tokens"]
     assert "parsed" not in final["penstock"]
-    assert house.model.stats(name)["requests"] == 2  # once more in words: the server might ignore the format
+    assert stack.model.stats(name)["requests"] == 2  # once more in words: the server might ignore the format
     # What was not good enough is no finished section that a retry could keep.
-    _, again = fetch(house.url, f"/v1/responses/{job}/retry", method="POST", body=b"{}")
-    assert follow(talk, again["id"])[-1].response.status == "failed"
-    assert house.model.stats(name)["requests"] == 4
+    _, again = fetch(stack.url, f"/v1/responses/{job}/retry", method="POST", body=b"{}")
+    assert follow(client, again["id"])[-1].response.status == "failed"
+    assert stack.model.stats(name)["requests"] == 4
 
 
-def test_an_answer_that_was_cut_off_is_incomplete_and_not_parsed(house: Stack, talk: openai.OpenAI) -> None:
-    job = create(house.url, input="few facts", text=FORM, max_output_tokens=5)["id"]
-    final = assert_one_end(house.database, job, follow(talk, job))
+def test_an_answer_that_was_cut_off_is_incomplete_and_not_parsed(stack: Stack, client: openai.OpenAI) -> None:
+    job = create(stack.url, input="few facts", text=FORM, max_output_tokens=5)["id"]
+    final = assert_one_end(stack.database, job, follow(client, job))
     assert (final["status"], final["error"]) == ("incomplete", None)
     assert "parsed" not in final["penstock"]
 
 
-def test_an_answer_is_parsed_from_its_checkpoint_when_its_worker_died(house: Stack, talk: openai.OpenAI) -> None:
+def test_an_answer_is_parsed_from_its_checkpoint_when_its_worker_died(stack: Stack, client: openai.OpenAI) -> None:
     body: Any = {"text": FORM}
-    text = talk.responses.create(input="slow facts", **body).output_text
-    job = create(house.url, input="slow facts [[demo rate=20]]", **body)["id"]
-    Viewer(talk, job).seen(5)
-    worker = house.runner(job)
+    text = client.responses.create(input="slow facts", **body).output_text
+    job = create(stack.url, input="slow facts [[demo rate=20]]", **body)["id"]
+    Viewer(client, job).seen(5)
+    worker = stack.runner(job)
     worker.kill()
     # It had committed the answer, and did not come to say so.
     part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     item = {"id": item_id("msg", job, 0, 0), "type": "message", "status": "completed", "role": "assistant"}
     finished = Checkpoint(0, [{**item, "content": [part], "penstock": {"section": 0}}], None)
-    AttemptStore(house.database).checkpoint(Claim(Store(house.database).get("local", job), 0, 0, []), finished)
-    house.lose(worker)
-    house.start_worker()
-    final = assert_one_end(house.database, job, follow(talk, job))
+    AttemptStore(stack.database).checkpoint(Claim(Store(stack.database).get("local", job), 0, 0, []), finished)
+    stack.lose(worker)
+    stack.start_worker()
+    final = assert_one_end(stack.database, job, follow(client, job))
     assert (final["status"], final["penstock"]["parsed"]) == ("completed", json.loads(text))
-    assert house.model.stats("slow facts")["requests"] == 2  # the one for reference, and the job's first
+    assert stack.model.stats("slow facts")["requests"] == 2  # the one for reference, and the job's first
 
 
 # -- parts ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("topic", ["tides", "潮汐"])
-def test_an_explanation_has_its_three_parts(house: Stack, topic: str) -> None:
-    final = ask(house, "explainer", topic)
+def test_an_explanation_has_its_three_parts(stack: Stack, topic: str) -> None:
+    final = ask(stack, "explainer", topic)
     parts = final["penstock"]["parts"]
     assert list(parts) == ["core", "example", "sentence"]
     assert all(parts.values())
@@ -190,17 +190,17 @@ def test_an_explanation_has_its_three_parts(house: Stack, topic: str) -> None:
     assert all(part in text for part in parts.values())
 
 
-def test_a_part_is_finished_when_the_next_has_begun(house: Stack, talk: openai.OpenAI) -> None:
-    job = create(house.url, prompt={"id": "explainer", "variables": {"topic": "slow tides [[demo rate=40]]"}})["id"]
-    viewer = Viewer(talk, job)
+def test_a_part_is_finished_when_the_next_has_begun(stack: Stack, client: openai.OpenAI) -> None:
+    job = create(stack.url, prompt={"id": "explainer", "variables": {"topic": "slow tides [[demo rate=40]]"}})["id"]
+    viewer = Viewer(client, job)
     count, seen = 1, dict[str, str]()
     while not seen:
         count += 1
         written = "".join(getattr(event, "delta", "") for event in viewer.seen(count))
-        seen = noted(JobRequest.from_json(row_of(house.database, job).request), written, whole=False).get("parts", {})
+        seen = noted(JobRequest.from_json(row_of(stack.database, job).request), written, whole=False).get("parts", {})
     assert list(seen) == ["core"]
-    talk.responses.cancel(job)
-    final = assert_one_end(house.database, job, viewer.ended())
+    client.responses.cancel(job)
+    final = assert_one_end(stack.database, job, viewer.ended())
     assert final["status"] == "cancelled"
     assert final["penstock"]["parts"]["core"] == seen["core"]
     assert "sentence" not in final["penstock"]["parts"]
@@ -209,45 +209,45 @@ def test_a_part_is_finished_when_the_next_has_begun(house: Stack, talk: openai.O
 # -- chains --------------------------------------------------------------------------------------------------------
 
 
-def test_a_chain_with_a_parser_is_cancelled_at_once(house: Stack, talk: openai.OpenAI) -> None:
+def test_a_chain_with_a_parser_is_cancelled_at_once(stack: Stack, client: openai.OpenAI) -> None:
     topic = "parsed and silent"
-    job = create(house.url, prompt={"id": "parsed", "variables": {"topic": f"{topic} [[demo stall=9]]"}})["id"]
-    house.model.wait(topic, "stalled")
+    job = create(stack.url, prompt={"id": "parsed", "variables": {"topic": f"{topic} [[demo stall=9]]"}})["id"]
+    stack.model.wait(topic, "stalled")
     cancelled_at = time.monotonic()
-    assert talk.responses.cancel(job).status == "cancelled"
-    assert house.model.wait(topic, "closed_by_client") - cancelled_at < 2
-    final = assert_one_end(house.database, job)
+    assert client.responses.cancel(job).status == "cancelled"
+    assert stack.model.wait(topic, "closed_by_client") - cancelled_at < 2
+    final = assert_one_end(stack.database, job)
     assert text_of(final)
-    assert house.model.stats(topic)["requests"] == 1
+    assert stack.model.stats(topic)["requests"] == 1
 
 
-def test_a_chain_begins_again_after_a_fault_of_its_model(house: Stack) -> None:
-    final = ask(house, "parsed", "parsed and dropped [[demo drop=9]]")
+def test_a_chain_begins_again_after_a_fault_of_its_model(stack: Stack) -> None:
+    final = ask(stack, "parsed", "parsed and dropped [[demo drop=9]]")
     assert final["status"] == "failed"
     assert "connection" in final["error"]["message"]
-    assert house.model.stats("parsed and dropped")["requests"] == 3
+    assert stack.model.stats("parsed and dropped")["requests"] == 3
 
 
-def test_invariant_6_never_false_success_of_a_chain(house: Stack) -> None:
-    final = ask(house, "parsed", "parsed and cut off [[demo nodone=9]]")
+def test_invariant_6_never_false_success_of_a_chain(stack: Stack) -> None:
+    final = ask(stack, "parsed", "parsed and cut off [[demo nodone=9]]")
     assert (final["status"], final["error"]["message"]) == ("failed", "A model's stream ended before its answer did.")
 
 
-def test_an_error_of_a_chain_is_its_jobs_end_and_nobody_elses(house: Stack) -> None:
-    final = ask(house, "broken")
+def test_an_error_of_a_chain_is_its_jobs_end_and_nobody_elses(stack: Stack) -> None:
+    final = ask(stack, "broken")
     message = f"""The chain user_chains:broken failed: KeyError: "{SECRET}\""""
     assert (final["status"], final["error"]["message"], final["output"]) == ("failed", message, [])
-    assert ask(house, "parsed", "after it [[demo tokens=3]]")["status"] == "completed"
-    logs = [worker.log.read_text() for worker in house.workers]
+    assert ask(stack, "parsed", "after it [[demo tokens=3]]")["status"] == "completed"
+    logs = [worker.log.read_text() for worker in stack.workers]
     assert any("runnable user_chains:broken: KeyError" in log for log in logs)
     assert not any(SECRET in log for log in logs)
 
 
-def test_an_object_of_a_chain_is_text_and_parsed(house: Stack) -> None:
-    final = ask(house, "an_object")
+def test_an_object_of_a_chain_is_text_and_parsed(stack: Stack) -> None:
+    final = ask(stack, "an_object")
     assert final["penstock"]["parsed"] == json.loads(text_of(final)) == {"topic": "tides"}
     # A schema that the request gives holds for chains, too.
-    other = ask(house, "an_object", text=FORM)
+    other = ask(stack, "an_object", text=FORM)
     assert (other["status"], json.loads(text_of(other))) == ("failed", {"topic": "tides"})
 
 
@@ -260,7 +260,7 @@ def test_an_object_of_a_chain_is_text_and_parsed(house: Stack) -> None:
     ],
 )
 def test_a_chain_that_is_not_there_stops_the_worker_at_its_start(
-    house: Stack, folder: Path, tmp_path: Path, runnable: str, words: str
+    stack: Stack, folder: Path, tmp_path: Path, runnable: str, words: str
 ) -> None:
     shutil.copy(folder / "user_chains.py", tmp_path)
     bad = tmp_path / "bad.toml"
@@ -284,18 +284,18 @@ def test_a_chain_that_is_not_there_stops_the_worker_at_its_start(
     ],
     ids=["en", "zh"],
 )
-def test_the_example_of_a_chain_writes_twice_and_shows_once(house: Stack, topic: str, draft: str, letters: str) -> None:
-    final = ask(house, "own_chain", topic)
+def test_the_example_of_a_chain_writes_twice_and_shows_once(stack: Stack, topic: str, draft: str, letters: str) -> None:
+    final = ask(stack, "own_chain", topic)
     assert (final["status"], final["temperature"]) == ("completed", 0.7)
     assert len(re.findall(letters, text_of(final))) > 100
-    counts = house.model.stats(draft)
+    counts = stack.model.stats(draft)
     assert counts["requests"] == 1
     assert final["usage"]["output_tokens"] > counts["tokens"]  # those of the second step come on top
 
 
 @pytest.mark.parametrize("name", [name for name in guide() if name.endswith(".toml")])
-def test_what_the_guide_shows_works(house: Stack, name: str) -> None:
-    final = ask(house, name.removesuffix(".toml"))
+def test_what_the_guide_shows_works(stack: Stack, name: str) -> None:
+    final = ask(stack, name.removesuffix(".toml"))
     assert final["status"] == "completed", final["error"]
     notes = final["penstock"]
     match name:

@@ -15,7 +15,7 @@ import pytest
 from jobs.protocol import events as protocol
 from tests.support.assertions import assert_one_end, follow, types_in
 from tests.support.raw_server import DONE, HOLD, RESET, USAGE, RawServer, Reply, answer, chunk, data, events, http
-from tests.support.stack import Stack, stack, wait_for
+from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create, fetch, request
 
 STOP = chunk(finish="stop")
@@ -54,7 +54,7 @@ def scripted() -> Iterator[Scripted]:
 @pytest.fixture(scope="module")
 def penstock(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock that loses patience soon, before that server."""
-    with stack(
+    with running_stack(
         tmp_path_factory.mktemp("raw") / "data",
         OPENAI_BASE_URL=scripted.server.url,
         OPENAI_API_KEY="sk-a-very-secret-key-0123456789",
@@ -69,7 +69,7 @@ def penstock(scripted: Scripted, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def talk(penstock: Stack) -> Iterator[openai.OpenAI]:
+def client(penstock: Stack) -> Iterator[openai.OpenAI]:
     with penstock.client() as client:
         yield client
 
@@ -131,10 +131,10 @@ def ends(scripted: Scripted, penstock: Stack) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ENDS)
 def test_a_job_ends_as_its_answer_did_and_is_paid_no_oftener(
-    penstock: Stack, talk: openai.OpenAI, scripted: Scripted, ends: dict[str, str], name: str
+    penstock: Stack, client: openai.OpenAI, scripted: Scripted, ends: dict[str, str], name: str
 ) -> None:
     _, status, words, requests = ENDS[name]
-    response = assert_one_end(penstock.database, ends[name], follow(talk, ends[name]))
+    response = assert_one_end(penstock.database, ends[name], follow(client, ends[name]))
     reason = response["error"] or response["incomplete_details"] or {}
     assert (response["status"], words in (reason.get("message") or reason.get("reason") or "")) == (status, True), (
         reason
@@ -149,7 +149,7 @@ def test_a_job_ends_as_its_answer_did_and_is_paid_no_oftener(
 # -- waiting -------------------------------------------------------------------------------------------------------
 
 
-def test_a_wait_is_seen_and_can_be_cancelled(penstock: Stack, talk: openai.OpenAI, scripted: Scripted) -> None:
+def test_a_wait_is_seen_and_can_be_cancelled(penstock: Stack, client: openai.OpenAI, scripted: Scripted) -> None:
     scripted.replies["patience"] = [http(429, {"error": {"message": "slow down"}}, "Retry-After: 15")]
     job = create(penstock.url, input="patience")["id"]
     waiting = wait_for(lambda: fetch(penstock.url, f"/v1/responses/{job}")[1]["penstock"].get("waiting"))
@@ -158,7 +158,7 @@ def test_a_wait_is_seen_and_can_be_cancelled(penstock: Stack, talk: openai.OpenA
     assert time.time() < waiting["until"] < time.time() + 20
     assert fetch(penstock.url, f"/v1/responses/{job}")[1]["status"] == "in_progress"
     begun = time.monotonic()
-    assert talk.responses.cancel(job).status == "cancelled"
+    assert client.responses.cancel(job).status == "cancelled"
     assert time.monotonic() - begun < 2
     response = assert_one_end(penstock.database, job)
     assert "waiting" not in response["penstock"]
@@ -169,7 +169,7 @@ def test_a_model_server_that_restarts_is_waited_for(tmp_path: Path) -> None:
     server = RawServer(answer())
     port = int(server.url.split(":")[2].removesuffix("/v1"))
     server.close()
-    with stack(tmp_path / "data", OPENAI_BASE_URL=server_url(port), PENSTOCK_MODEL="raw") as running:
+    with running_stack(tmp_path / "data", OPENAI_BASE_URL=server_url(port), PENSTOCK_MODEL="raw") as running:
         job = create(running.url, input="anybody there?")["id"]
         waiting = wait_for(lambda: fetch(running.url, f"/v1/responses/{job}")[1]["penstock"].get("waiting"))
         assert "refused" in waiting["reason"]
@@ -188,10 +188,10 @@ def server_url(port: int) -> str:
 
 
 def test_an_answer_of_thoughts_alone_is_completed_and_says_so(
-    penstock: Stack, talk: openai.OpenAI, scripted: Scripted
+    penstock: Stack, client: openai.OpenAI, scripted: Scripted
 ) -> None:
     scripted.replies["only thoughts"] = [events(chunk(reasoning_content="hm"), STOP, USAGE, DONE)]
-    response = final(penstock, talk, "only thoughts")
+    response = final(penstock, client, "only thoughts")
     assert (response["status"], text_of(response)) == ("completed", "")
     assert response["penstock"]["notice"] == "The model gave no answer, only reasoning."
     assert scripted.requests["only thoughts"] == 1
@@ -201,12 +201,12 @@ def test_an_answer_of_thoughts_alone_is_completed_and_says_so(
 
 @pytest.mark.parametrize("before", [chunk("hm "), chunk(reasoning_content="hm ")], ids=["text", "reasoning"])
 def test_a_thought_that_nothing_opened_is_taken_back(
-    penstock: Stack, talk: openai.OpenAI, scripted: Scripted, before: bytes, request: pytest.FixtureRequest
+    penstock: Stack, client: openai.OpenAI, scripted: Scripted, before: bytes, request: pytest.FixtureRequest
 ) -> None:
     prompt = request.node.name
     scripted.replies[prompt] = [events(before, chunk("more"), chunk("</think>\n\nYes."), STOP, DONE, gap=0.3)]
     job = create(penstock.url, input=prompt)["id"]
-    seen = follow(talk, job)
+    seen = follow(client, job)
     response = assert_one_end(penstock.database, job, seen)
     assert (response["status"], text_of(response)) == ("completed", "Yes.")
     thought, message = response["output"]
@@ -218,10 +218,10 @@ def test_a_thought_that_nothing_opened_is_taken_back(
     assert scripted.requests[prompt] == 1
 
 
-def test_a_refusal_is_a_part_of_its_own(penstock: Stack, talk: openai.OpenAI, scripted: Scripted) -> None:
+def test_a_refusal_is_a_part_of_its_own(penstock: Stack, client: openai.OpenAI, scripted: Scripted) -> None:
     scripted.replies["forbidden"] = [events(chunk(refusal="I can"), chunk(refusal="not."), STOP, USAGE, DONE, gap=0.3)]
     job = create(penstock.url, input="forbidden")["id"]
-    seen = follow(talk, job)
+    seen = follow(client, job)
     response = assert_one_end(penstock.database, job, seen)
     (message,) = response["output"]
     assert (response["status"], message["content"]) == ("completed", [{"type": "refusal", "refusal": "I cannot."}])
@@ -230,7 +230,7 @@ def test_a_refusal_is_a_part_of_its_own(penstock: Stack, talk: openai.OpenAI, sc
     assert types_in(seen)[3:8] == [f"response.{kind}" for kind in kinds]
     (done,) = [event for event in seen if event.type == "response.refusal.done"]
     assert done.refusal == "I cannot."
-    assert talk.responses.retrieve(job).output_text == ""
+    assert client.responses.retrieve(job).output_text == ""
     for suffix in (".md", ".txt", ".html", ""):
         with request(penstock.url, f"/jobs/{job}{suffix}") as page:
             assert "I cannot." in page.read().decode()
@@ -239,21 +239,21 @@ def test_a_refusal_is_a_part_of_its_own(penstock: Stack, talk: openai.OpenAI, sc
     turns = [{"role": "user", "content": "forbidden"}, message, {"role": "user", "content": "why not?"}]
     for body in ({"input": turns}, {"input": "why not?", "previous_response_id": job}):
         again = create(penstock.url, **body)["id"]
-        assert assert_one_end(penstock.database, again, follow(talk, again))["status"] == "completed"
+        assert assert_one_end(penstock.database, again, follow(client, again))["status"] == "completed"
         assert [turn["content"] for turn in scripted.server.bodies[-1]["messages"]] == [
             *("forbidden", "I cannot.", "why not?")
         ]
 
 
 def test_a_server_that_ignores_the_format_is_asked_once_more_in_words(
-    penstock: Stack, talk: openai.OpenAI, scripted: Scripted
+    penstock: Stack, client: openai.OpenAI, scripted: Scripted
 ) -> None:
     scripted.replies["a number"] = [answer("It is five."), answer('{"n": 5}')]
-    response = final(penstock, talk, "a number", text=FORMAT)
+    response = final(penstock, client, "a number", text=FORMAT)
     assert (response["status"], response["penstock"]["parsed"]) == ("completed", {"n": 5})
     assert response["usage"]["output_tokens"] == 6  # both answers were paid for
     scripted.replies["another"] = [answer('{"n": 6}')]
-    assert final(penstock, talk, "another", text=FORMAT)["penstock"]["parsed"] == {"n": 6}
+    assert final(penstock, client, "another", text=FORMAT)["penstock"]["parsed"] == {"n": 6}
     first, second, third = scripted.server.bodies[-3:]
     assert [body["response_format"]["type"] for body in (first, second, third)] == [
         *("json_schema", "json_object", "json_object")

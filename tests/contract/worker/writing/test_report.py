@@ -13,7 +13,7 @@ import pytest
 from jobs.protocol import events
 from jobs.protocol.fold import fold
 from tests.support.assertions import assert_in_order, assert_one_end, row_of
-from tests.support.stack import Stack, Viewer, stack, wait_for
+from tests.support.stack import Stack, Viewer, running_stack, wait_for
 from tests.support.wire import fetch, raw_stream
 
 # What a test wants to happen to the sections stands in a prompt of its own: `faults` in that of section {{number}}.
@@ -49,7 +49,7 @@ def planned(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
     prompts = tmp_path / "prompts"
     prompts.mkdir()
     (prompts / "plan.toml").write_text(PROMPT % request.param)
-    with stack(tmp_path / "data", PENSTOCK_PROMPTS=str(prompts), PENSTOCK_SECTION_CONCURRENCY="2") as running:
+    with running_stack(tmp_path / "data", PENSTOCK_PROMPTS=str(prompts), PENSTOCK_SECTION_CONCURRENCY="2") as running:
         yield running
 
 

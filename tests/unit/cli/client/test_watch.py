@@ -213,6 +213,17 @@ def test_the_exit_code_is_the_job_s(wire: Wire, url: str, status: str, code: int
     assert (done.exit_code, done.stdout, done.stderr) == (code, TEXT, words)
 
 
+def test_a_model_that_only_thought_is_told_of(wire: Wire, url: str) -> None:
+    notice = "The model gave no answer, only reasoning."
+    *frames, last = frames_of("")
+    response = {**events.event_of(last)["response"], "penstock": {"notice": notice}}
+    wire.frames = [*frames, events.frame(events.COMPLETED, len(frames), {"response": response})]
+    wire.snapshot = response
+    for command in ("watch", "show"):
+        done = penstock(command, JOB, "--url", url)
+        assert (done.exit_code, done.stdout, done.stderr) == (0, "", f"{notice}\n")
+
+
 def test_text_that_is_begun_again_after_it_was_printed_is_exit_code_1(wire: Wire, url: str) -> None:
     begun = wire.frames[: len(TEXT)]
     item = events.event_of(wire.frames[1])["item"]

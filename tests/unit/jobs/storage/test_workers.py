@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from jobs.job import Status
 from jobs.settings import Settings
-from jobs.storage.workers import LeaseMonitor, Verdict, WorkerRegistry, declare_dead
+from jobs.storage.workers import DeadWorker, LeaseMonitor, WorkerRegistry, declare_dead
 from tests.support.job_factory import JobFactory, sqlite
 
 LEASE = 15
@@ -20,9 +20,9 @@ LEASE = 15
 @pytest.fixture
 def own_rows(tmp_path: Path) -> Iterator[JobFactory]:
     """A database without the workers of other tests."""
-    rows = JobFactory(sqlite(tmp_path))
-    yield rows
-    rows.database.engine.dispose()
+    job_factory = JobFactory(sqlite(tmp_path))
+    yield job_factory
+    job_factory.database.engine.dispose()
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def observer(worker_registry: WorkerRegistry, clock: Clock) -> LeaseMonitor:
     return LeaseMonitor(worker_registry, LEASE, clock)
 
 
-def watch(observer: LeaseMonitor, clock: Clock, seconds: float) -> list[Verdict]:
+def watch(observer: LeaseMonitor, clock: Clock, seconds: float) -> list[DeadWorker]:
     """Whom the observer finds dead while it looks every second."""
-    dead: list[Verdict] = []
+    dead: list[DeadWorker] = []
     for _ in range(int(seconds)):
         clock.tick(1)
         dead = observer.dead("observer")
@@ -75,7 +75,7 @@ def test_a_counter_that_stands_still_for_a_lease_is_death(
     began = clock.now
     while not (dead := watch(observer, clock, 1)):
         worker_registry.beat("lively")
-    assert dead == [Verdict("w", 0)]
+    assert dead == [DeadWorker("w", 0)]
     assert clock.now - began == LEASE + 1  # seen first after a second
     assert LeaseMonitor(worker_registry, LEASE, clock).dead("observer") == []  # a new one has seen nothing yet
     assert worker_registry.beat("w")  # it only slept
@@ -95,7 +95,7 @@ def test_a_failed_read_starts_the_observation_again(
         observer.dead("observer")
     rename("away", "workers")
     assert watch(observer, clock, LEASE) == []
-    assert watch(observer, clock, 1) == [Verdict("w", 0)]
+    assert watch(observer, clock, 1) == [DeadWorker("w", 0)]
 
 
 def test_a_read_that_hangs_and_then_finds_old_counters_kills_nobody(
@@ -115,7 +115,7 @@ def test_a_read_that_hangs_and_then_finds_old_counters_kills_nobody(
     assert observer.dead("observer") == []
     counters.hangs = False
     assert watch(observer, clock, LEASE - 1) == []
-    assert watch(observer, clock, 2) == [Verdict("w", 0)]
+    assert watch(observer, clock, 2) == [DeadWorker("w", 0)]
 
 
 def test_workers_that_were_frozen_together_do_not_bury_each_other(
@@ -159,7 +159,7 @@ def test_a_worker_without_a_row_is_missed_while_it_has_jobs(
 ) -> None:
     worker_registry.forget("w")
     claim = own_rows.claim()
-    assert watch(observer, clock, 2 * LEASE) == [Verdict(claim.job.id, -1)]
+    assert watch(observer, clock, 2 * LEASE) == [DeadWorker(claim.job.id, -1)]
     own_rows.requeue(claim.job.id)
     assert worker_registry.rows() == []
 
@@ -168,7 +168,7 @@ def test_one_that_was_declared_dead_is_so_at_once_until_it_says_otherwise(
     worker_registry: WorkerRegistry, own_rows: JobFactory, observer: LeaseMonitor, tmp_path: Path
 ) -> None:
     declare_dead(Settings.load(data=tmp_path), "w")
-    assert observer.dead("observer") == [Verdict("w", 0)]
+    assert observer.dead("observer") == [DeadWorker("w", 0)]
     assert not worker_registry.beat("w")
     job = own_rows.accept()
     assert own_rows.attempts.claim_one(job.id, "w") is None

@@ -14,8 +14,8 @@ from tests.support.job_factory import OWNER, JobFactory, accepted
 from tests.support.redis_server import RedisServer
 
 
-def test_invariant_10_ids_only_in_the_queue(rows: JobFactory, tmp_path: Path) -> None:
-    job = rows.store.accept(OWNER, accepted(input="a secret", metadata={"who": "nobody"}))
+def test_invariant_10_ids_only_in_the_queue(job_factory: JobFactory, tmp_path: Path) -> None:
+    job = job_factory.store.accept(OWNER, accepted(input="a secret", metadata={"who": "nobody"}))
     with RedisServer(tmp_path) as server, redis.Redis.from_url(server.url, decode_responses=True) as client:
         queue = Queue(Settings.load(redis_url=server.url))
         queue.wake(job.id)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from markdown_it.parser_block import ParserBlock
 
 from tests.support.allowed_html import words_of
-from tests.support.markdown_texts import BOLD, EXPECTED, FORMULAS, HOSTILE
-from web.markdown.blocks import Blocks, Cutter, render
+from tests.support.markdown_texts import ADDRESSES, BOLD, EXPECTED, FORMULAS, HOSTILE
+from web.markdown.blocks import BlockSplitter, GrowingText, render
 from web.markdown.renderer import Document
 
 LIMIT = 8_000  # a longer block is cut
@@ -26,11 +26,19 @@ LINES = [
     "\\begin{align}", "\\end{align}", "&=", "[^1]: A", "[^2]:", "B[^1]", "[C]: http://d.example", "[C]", "[E]:", "'F'",
     "\\", "<b>", "&amp;", "\u3000G", "\u3000", "\f", "H  ",
 ]  # fmt: skip
-FRAGMENTS = [*HOSTILE, *(text for text, _ in EXPECTED.values()), *FORMULAS, *BOLD, "\n", "\n\n", "\n\n\n", "\r\n", "\r"]
+FRAGMENTS = [
+    *HOSTILE,
+    *(text for text, _ in EXPECTED.values()),
+    *FORMULAS,
+    *BOLD,
+    *ADDRESSES,
+    *("\n", "\n\n", "\n\n\n", "\r\n", "\r"),
+]
 PATTERNS = [
     ">", "> ", "[", "![", "[![", "*", "**a ", "_a_", "~~", "`", "$", "$a ", "$$\n", "\\(", "\\[x\n", "\\begin{align}\n",
     "- ", "- a\n  ", "1. ", "|", "a|b\n-|-\n", "# a\n", "<", "&", "\\", "[a](", "[a][", "[^a]", "[^a]: ", "[a]: b\n",
     "x\n\n===\n", "```\n", "```\n\na\n", "- ```\n\n", "```py\n\t\n", "\n", "a\n\n   ", "> - ", "é", "“**”",
+    "http://a", "www.a.", "a@", "a.b@c.d", "http://a/)", "|<br>",
 ]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(LINES), max_size=25).map("\n".join) | st.lists(
     st.sampled_from(FRAGMENTS), max_size=8
@@ -39,7 +47,7 @@ TEXTS = st.lists(st.sampled_from(LINES), max_size=25).map("\n".join) | st.lists(
 
 def fed(*pieces: str) -> str:
     """The blocks of a text that comes in pieces, joined."""
-    blocks = Blocks()
+    blocks = GrowingText()
     finished = [html for piece in pieces for html in blocks.feed(piece)]
     return "".join([*finished, *blocks.finish()])
 
@@ -47,7 +55,7 @@ def fed(*pieces: str) -> str:
 def in_one_piece(text: str) -> str:
     """A text that was never cut."""
     document = Document()
-    document.learn(text)
+    document.define(text)
     return document.html(text) + document.footnotes()
 
 
@@ -83,7 +91,7 @@ def test_blocks_are_the_whole_text_but_for_what_is_defined_after_its_use(text: s
 
 
 def test_a_block_is_finished_when_the_next_begins() -> None:
-    blocks = Blocks()
+    blocks = GrowingText()
     assert blocks.feed("# a\n\nb **c") == []
     assert blocks.tail() == '<h1 id="text-a">a</h1>\n<p>b **c</p>\n'
     assert blocks.feed("**\nd\n\n") == ['<h1 id="text-a">a</h1>\n']
@@ -120,7 +128,7 @@ LONG = {
 @pytest.mark.parametrize("name", LONG)
 def test_a_long_block_is_cut_without_loss(name: str) -> None:
     text = LONG[name]
-    blocks = Blocks()
+    blocks = GrowingText()
     finished = []
     for start in range(0, len(text), 5000):
         finished += blocks.feed(text[start : start + 5000])
@@ -136,7 +144,7 @@ def test_a_long_block_is_cut_without_loss(name: str) -> None:
     [("code", '<pre><code class="language-python">'), ("table", "<table>\n<thead>"), ("list", "<ol")],
 )
 def test_what_is_cut_goes_on_as_what_it_was(name: str, opening: str) -> None:
-    finished = Blocks().feed(LONG[name])
+    finished = GrowingText().feed(LONG[name])
     assert len(finished) > 2
     assert all(html.startswith(opening) for html in finished)
 
@@ -170,7 +178,7 @@ class Work:
 @pytest.mark.parametrize("name", LONG)
 def test_a_block_is_parsed_when_it_is_finished_and_not_before(name: str) -> None:
     text = LONG[name]
-    blocks = Blocks()
+    blocks = GrowingText()
     with Work() as work:
         for start in range(0, len(text), 10):
             blocks.feed(text[start : start + 10])
@@ -181,7 +189,7 @@ def test_a_block_is_parsed_when_it_is_finished_and_not_before(name: str) -> None
 
 @pytest.mark.parametrize("name", LONG)
 def test_a_tail_costs_no_more_than_the_longest_block(name: str) -> None:
-    blocks = Blocks()
+    blocks = GrowingText()
     blocks.feed(LONG[name])
     with Work() as work:
         blocks.tail()
@@ -191,9 +199,9 @@ def test_a_tail_costs_no_more_than_the_longest_block(name: str) -> None:
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_hostile_text_is_cut_too(pattern: str) -> None:
     text = (pattern * 30_000)[:30_000]
-    cutter = Cutter()
+    splitter = BlockSplitter()
     with Work() as work:
-        pieces = [*cutter.feed(text), cutter.open]
+        pieces = [*splitter.feed(text), splitter.open]
     assert max(map(len, pieces)) < 3 * LIMIT
     assert sum(map(len, pieces)) < 1.2 * len(text)
     assert sum(work.parsed) < 3 * len(text)
@@ -201,7 +209,7 @@ def test_hostile_text_is_cut_too(pattern: str) -> None:
 
 def test_a_long_opening_is_not_repeated() -> None:
     text = "|" + "a|" * 2000 + "\n|" + "-|" * 2000 + "\n" + "|b\n" * 5000
-    assert sum(map(len, Cutter().feed(text))) <= len(text)
+    assert sum(map(len, BlockSplitter().feed(text))) <= len(text)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.allowed_html import words_of
-from tests.support.markdown_texts import BOLD, EXPECTED, FORMULAS, HOSTILE, NO_FORMULAS
+from tests.support.markdown_texts import ADDRESSES, BOLD, EXPECTED, FORMULAS, HOSTILE, NO_ADDRESSES, NO_FORMULAS
 from web.markdown import sanitizer
-from web.markdown.blocks import Blocks, render
+from web.markdown.blocks import GrowingText, render, render_parts
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -40,6 +41,38 @@ def test_no_formula(text: str) -> None:
     assert "formula" not in html
 
 
+@pytest.mark.parametrize("text", ADDRESSES)
+def test_a_bare_address_is_a_link(text: str) -> None:
+    html = render(text)
+    words = re.findall(
+        r'<a href="(?:https?://|mailto:)[^" ]+" rel="noopener nofollow">([^<]*)</a>', html, re.IGNORECASE
+    )
+    assert list(map(unescape, words)) == [ADDRESSES[text]]
+
+
+@pytest.mark.parametrize("text", NO_ADDRESSES)
+def test_what_is_no_address_stays_text(text: str) -> None:
+    assert "<a" not in render(text)
+
+
+def test_an_address_in_a_link_is_no_second_one() -> None:
+    assert render("[https://a.example](https://b.example) <https://c.example>").count("<a ") == 2
+
+
+def test_footnotes_and_links_belong_to_their_part() -> None:
+    def part(number: int) -> str:
+        return f"# Same\n\na[^1] and [x] and [y][1]\n\n[^1]: note {number}\n\n[x]: http://x{number}.example\n[1]: http://y{number}.example\n"
+
+    first, second = render_parts([(1, part(1)), (2, part(2))])
+    for number, html in ((1, first), (2, second)):
+        assert f'<a href="#text-fn:{number}-1" id="text-fnref:{number}-1" rel="noopener nofollow">[1]</a>' in html
+        assert f'<li id="text-fn:{number}-1" class="footnote-item"><p>note {number} ' in html
+        assert f'href="http://x{number}.example"' in html
+        assert f'href="http://y{number}.example"' in html
+    assert 'id="text-same"' in first
+    assert 'id="text-same.2"' in second
+
+
 def test_a_footnote() -> None:
     html = render("a[^x] and[^x]\n\n[^x]: one\n\n    two\n\n[^y]: never named\n\nafter")
     assert (
@@ -61,7 +94,7 @@ def test_what_is_defined_last_is_known_first() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_at_every_moment_of_its_coming(text: str) -> None:
-    blocks = Blocks()
+    blocks = GrowingText()
     finished = []
     for character in text:
         finished += blocks.feed(character)
@@ -103,5 +136,5 @@ PIECES = st.sampled_from(
 
 @settings(deadline=None)
 @given(st.lists(PIECES | st.text(max_size=5), max_size=12).map("".join))
-def test_any_text_stays_behind_the_wall(text: str) -> None:
+def test_any_text_is_rendered_to_what_is_allowed(text: str) -> None:
     words_of(render(text))

@@ -21,9 +21,9 @@ from web.relay.subscriber import Subscriber
 
 
 @pytest.fixture
-def subscriber(redis_server: RedisServer, log: EventLog, rows: JobFactory) -> Subscriber:
+def subscriber(redis_server: RedisServer, log: EventLog, job_factory: JobFactory) -> Subscriber:
     """One that has not been started: a test takes its steps."""
-    return Subscriber(redis.Redis.from_url(redis_server.url, protocol=2), log, rows.store)
+    return Subscriber(redis.Redis.from_url(redis_server.url, protocol=2), log, job_factory.store)
 
 
 class Confirmation:
@@ -57,8 +57,10 @@ def test_what_makes_viewers_read_the_log(subscriber: Subscriber, reply: tuple[by
         assert topic.rescans == rescans
 
 
-def test_a_log_that_is_ahead_of_the_channel_is_read(subscriber: Subscriber, log: EventLog, rows: JobFactory) -> None:
-    job = rows.claim(rows.accept()).job
+def test_a_log_that_is_ahead_of_the_channel_is_read(
+    subscriber: Subscriber, log: EventLog, job_factory: JobFactory
+) -> None:
+    job = job_factory.claim(job_factory.accept()).job
     frames = [b"data: %d\n\n" % number for number in range(4)]
     log.take(job.id, 1)
     log.append([Append(job.id, 1, 0, 0, frames)])
@@ -77,17 +79,17 @@ def test_heartbeats_wait_for_no_database(subscriber: Subscriber, monkeypatch: py
         assert topic.version == version + 1
 
 
-def test_a_log_that_could_not_be_read_is_read_again(tmp_path: Path, rows: JobFactory) -> None:
-    job = rows.claim(rows.accept()).job
+def test_a_log_that_could_not_be_read_is_read_again(tmp_path: Path, job_factory: JobFactory) -> None:
+    job = job_factory.claim(job_factory.accept()).job
     with RedisServer(tmp_path) as server:
         client = redis.Redis.from_url(server.url, protocol=2)
         log = EventLog(client)
-        subscriber = Subscriber(client, log, rows.store)
+        subscriber = Subscriber(client, log, job_factory.store)
         frames = [b"event: x\ndata: %d\n\n" % number for number in range(4)]
         log.take(job.id, 1)
         log.append([Append(job.id, 1, 0, 0, frames)])
         server.stop()
-        viewer = Viewer(Relay(subscriber, log, rows.store).follow(job, after=1))
+        viewer = Viewer(Relay(subscriber, log, job_factory.store).follow(job, after=1))
         wait_for(subscriber.viewers)
         server.start()
         topic = next(iter(subscriber._topics.values()))
@@ -117,9 +119,11 @@ class Viewer(threading.Thread):
             self.pieces.append(piece)
 
 
-def test_a_viewer_collected_while_the_lock_is_held_stops_nobody(subscriber: Subscriber, rows: JobFactory) -> None:
-    job = rows.claim(rows.accept()).job
-    stream = Relay(subscriber, subscriber._log, rows.store).follow(job)
+def test_a_viewer_collected_while_the_lock_is_held_stops_nobody(
+    subscriber: Subscriber, job_factory: JobFactory
+) -> None:
+    job = job_factory.claim(job_factory.accept()).job
+    stream = Relay(subscriber, subscriber._log, job_factory.store).follow(job)
     next(stream)
     cycle: list[Any] = [stream]
     cycle.append(cycle)  # nothing but the garbage collector frees it

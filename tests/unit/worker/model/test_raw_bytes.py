@@ -76,11 +76,49 @@ def read(reply: Reply, **body: Any) -> Read:
 
 # -- A: the end of an answer ---------------------------------------------------------------------------------------
 
-GOOD = ["stop", "STOP", "Stop", "eos", "eos_token", "end_turn", "stop_sequence", "COMPLETE", "FinishReason.STOP"]
-LENGTH = ["length", "MAX_TOKENS", "max_tokens", "model_length", "max_new_tokens", "model_context_window_exceeded"]
-FILTERED = ["content_filter", "SAFETY", "sensitive", "content_filter: RECITATION", "PROHIBITED_CONTENT", "refusal"]
+GOOD = [
+    "stop",
+    "STOP",
+    "Stop",
+    "eos",
+    "eos_token",
+    "end_turn",
+    "stop_sequence",
+    "COMPLETE",
+    "FinishReason.STOP",
+    "eosFound",
+    "endTurn",
+]
+LENGTH = [
+    "length",
+    "MAX_TOKENS",
+    "max_tokens",
+    "model_length",
+    "max_new_tokens",
+    "model_context_window_exceeded",
+    "maxPredictedTokensReached",
+    "limit",
+]
+FILTERED = [
+    "content_filter",
+    "SAFETY",
+    "sensitive",
+    "content_filter: RECITATION",
+    "PROHIBITED_CONTENT",
+    "refusal",
+    "guardrail_intervened",
+]
 BROKEN = ["abort", "error", "insufficient_system_resource", "network_error", "OTHER", "cancelled", "load", "banana"]
-BROKEN += ["unfinished", "stopwatch", "MALFORMED_FUNCTION_CALL", "rate_limit", "pause_turn"]
+BROKEN += [
+    "unfinished",
+    "stopwatch",
+    "MALFORMED_FUNCTION_CALL",
+    "rate_limit",
+    "pause_turn",
+    "userStopped",
+    "ERROR",
+    "connection_refused",
+]
 
 
 def whole(finish: Any, text: str = "Yes.") -> Reply:

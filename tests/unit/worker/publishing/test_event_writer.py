@@ -56,15 +56,15 @@ def logged(log: EventLog, claim: Claim) -> list[bytes]:
     return [frame for page in log.read(claim.job.id) for _, frame in page]
 
 
-def test_every_attempt_tells_of_those_before_it_and_why_it_was_needed(rows: JobFactory) -> None:
-    writer = begun(rows.writer(rows.claim()))
+def test_every_attempt_tells_of_those_before_it_and_why_it_was_needed(job_factory: JobFactory) -> None:
+    writer = begun(job_factory.writer(job_factory.claim()))
     told = [events_of(writer)[2]["response"]["penstock"]["attempts"]]
     for drained in (False, True, False):
         if drained:
-            assert rows.attempts.give_back(writer.claim, writer.buffer.freeze())
+            assert job_factory.attempts.give_back(writer.claim, writer.buffer.freeze())
         else:
-            rows.requeue(writer.claim.job.id)
-        writer = begun(rows.writer(rows.claim(writer.claim.job), frames_of(writer)))
+            job_factory.requeue(writer.claim.job.id)
+        writer = begun(job_factory.writer(job_factory.claim(writer.claim.job), frames_of(writer)))
         snapshot = writer.buffer.snapshot()["penstock"]
         told.append(snapshot["attempts"])
         assert snapshot["attempt"] == writer.claim.attempt
@@ -73,7 +73,7 @@ def test_every_attempt_tells_of_those_before_it_and_why_it_was_needed(rows: JobF
     assert [(one["attempt"], one["reason"]) for one in told[-1]] == list(enumerate(reasons, 1))
     assert [one["started"] for one in told[-1]] == sorted(one["started"] for one in told[-1])
     # With the log they are lost: what is left is why there is another.
-    alone = begun(rows.writer(rows.rescue(writer.claim)))
+    alone = begun(job_factory.writer(job_factory.rescue(writer.claim)))
     (only,) = alone.buffer.snapshot()["penstock"]["attempts"]
     assert (only["attempt"], only["reason"], alone.reason) == (5, "the worker was lost", "the worker was lost")
 
@@ -82,8 +82,8 @@ def numbers(writer: EventWriter) -> list[int]:
     return [event["sequence_number"] for event in events_of(writer)]
 
 
-def test_an_attempt_numbers_without_holes_from_the_opening_on(rows: JobFactory) -> None:
-    writer = begun(rows.writer(rows.claim()), "a")
+def test_an_attempt_numbers_without_holes_from_the_opening_on(job_factory: JobFactory) -> None:
+    writer = begun(job_factory.writer(job_factory.claim()), "a")
     write(writer, "\x00\u2028")
     first = sent(writer)
     assert (first.held, first.first, first.ends) == (0, 0, False)
@@ -95,8 +95,8 @@ def test_an_attempt_numbers_without_holes_from_the_opening_on(rows: JobFactory) 
     assert (second.held, second.first, len(second.frames)) == (6, 6, 1)
 
 
-def test_the_end_is_in_the_transcript_before_it_is_sent(rows: JobFactory) -> None:
-    writer = begun(rows.writer(rows.claim()), "all")
+def test_the_end_is_in_the_transcript_before_it_is_sent(job_factory: JobFactory) -> None:
+    writer = begun(job_factory.writer(job_factory.claim()), "all")
     writer.close_open_items()
     final = {**writer.buffer.snapshot(), "status": "failed"}
     frame, transcript = writer.buffer.closing(final)
@@ -111,8 +111,8 @@ def test_the_end_is_in_the_transcript_before_it_is_sent(rows: JobFactory) -> Non
     assert fold(events.events_of(stored)) == final
 
 
-def test_a_long_queue_goes_out_in_batches_and_text_stays_merged(rows: JobFactory) -> None:
-    writer = rows.writer(rows.claim())
+def test_a_long_queue_goes_out_in_batches_and_text_stays_merged(job_factory: JobFactory) -> None:
+    writer = job_factory.writer(job_factory.claim())
     for _ in range(MAX_FRAMES):
         writer.begin()
     begun(writer, "a")
@@ -122,18 +122,18 @@ def test_a_long_queue_goes_out_in_batches_and_text_stays_merged(rows: JobFactory
     assert events.event_of(sent(writer).frames[-1])["delta"] == "ab"
 
 
-def test_numbers_are_reserved_in_the_row_before_they_are_used(rows: JobFactory) -> None:
-    writer = begun(rows.writer(rows.claim()))
+def test_numbers_are_reserved_in_the_row_before_they_are_used(job_factory: JobFactory) -> None:
+    writer = begun(job_factory.writer(job_factory.claim()))
     for number in range(2 * BLOCK):
         write(writer, "x")
         last = sent(writer).first
         if number % 500 == 0:
-            assert last < rows.get(writer.claim.job.id).seq_mark
-    assert rows.rescue(writer.claim).first > last > 2 * BLOCK
+            assert last < job_factory.get(writer.claim.job.id).seq_mark
+    assert job_factory.rescue(writer.claim).first > last > 2 * BLOCK
 
 
-def test_without_a_reservation_text_waits(rows: JobFactory) -> None:
-    claim, asked = rows.claim(), set[bool]()
+def test_without_a_reservation_text_waits(job_factory: JobFactory) -> None:
+    claim, asked = job_factory.claim(), set[bool]()
 
     def refuse(seq_mark: int, index_mark: int, *, needed: bool) -> bool:
         asked.add(needed)
@@ -149,27 +149,27 @@ def test_without_a_reservation_text_waits(rows: JobFactory) -> None:
     assert writer.buffer.has_work
 
 
-def test_items_have_indexes_of_their_own(rows: JobFactory) -> None:
-    writer = rows.writer(rows.claim())
+def test_items_have_indexes_of_their_own(job_factory: JobFactory) -> None:
+    writer = job_factory.writer(job_factory.claim())
     for number in range(7):
         writer.close_item(writer.open_item("message", f"msg_{number}", 0), "incomplete")
     assert list(writer.buffer.fold.items) == list(range(7))
-    lost = rows.rescue(writer.claim)
-    assert list(begun(rows.writer(lost)).buffer.fold.items) == [lost.first_index]
+    lost = job_factory.rescue(writer.claim)
+    assert list(begun(job_factory.writer(lost)).buffer.fold.items) == [lost.first_index]
     assert lost.first_index >= 7
-    told = rows.writer(rows.rescue(lost), frames_of(writer))
+    told = job_factory.writer(job_factory.rescue(lost), frames_of(writer))
     assert list(begun(told).buffer.fold.items) == list(range(8))
 
 
 @pytest.mark.parametrize("mark", ["beyond the log", "behind the log"])
-def test_a_later_attempt_goes_on_in_the_log_that_it_found(rows: JobFactory, log: EventLog, mark: str) -> None:
-    writer = begun(rows.writer(rows.claim()), "half")
+def test_a_later_attempt_goes_on_in_the_log_that_it_found(job_factory: JobFactory, log: EventLog, mark: str) -> None:
+    writer = begun(job_factory.writer(job_factory.claim()), "half")
     publish(writer, log)
-    claim = rows.rescue(writer.claim)
+    claim = job_factory.rescue(writer.claim)
     if mark == "behind the log":
         claim = replace(claim, first=3)
     log.take(claim.job.id, claim.attempt)
-    second = rows.writer(claim, logged(log, claim))
+    second = job_factory.writer(claim, logged(log, claim))
     second.begin()
     publish(second, log)
     assert numbers(second) == [*range(6), max(claim.first, 6)]
@@ -178,24 +178,24 @@ def test_a_later_attempt_goes_on_in_the_log_that_it_found(rows: JobFactory, log:
 
 
 @pytest.mark.parametrize("how", ["rescued", "drained"])
-def test_a_log_that_could_not_be_read_is_replaced(rows: JobFactory, log: EventLog, how: str) -> None:
+def test_a_log_that_could_not_be_read_is_replaced(job_factory: JobFactory, log: EventLog, how: str) -> None:
     """The fence is taken, then Redis does not answer, then it does, with all of the old log."""
-    writer = begun(rows.writer(rows.claim()), "half")
+    writer = begun(job_factory.writer(job_factory.claim()), "half")
     publish(writer, log)
     if how == "drained":
-        rows.attempts.give_back(writer.claim, writer.buffer.freeze())
-        claim = rows.claim(writer.claim.job)
+        job_factory.attempts.give_back(writer.claim, writer.buffer.freeze())
+        claim = job_factory.claim(writer.claim.job)
     else:
-        claim = rows.rescue(writer.claim)
+        claim = job_factory.rescue(writer.claim)
     log.take(claim.job.id, claim.attempt)
-    blind = begun(rows.writer(claim))
+    blind = begun(job_factory.writer(claim))
     publish(blind, log)
     assert logged(log, claim) == frames_of(blind)
     assert numbers(blind)[2] > max(numbers(writer))
 
 
-def test_a_frozen_recording_says_no_more(rows: JobFactory, log: EventLog) -> None:
-    writer = begun(rows.writer(rows.claim()))
+def test_a_frozen_recording_says_no_more(job_factory: JobFactory, log: EventLog) -> None:
+    writer = begun(job_factory.writer(job_factory.claim()))
     publish(writer, log)
     mark = writer.buffer.freeze()
     write(writer, "too late")

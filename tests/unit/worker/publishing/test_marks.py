@@ -12,20 +12,20 @@ from worker.publishing.marks import Marks
 SECTIONS = 8
 
 
-def test_no_two_sections_take_an_index_that_the_row_has_not_reserved(rows: JobFactory) -> None:
-    claim = rows.claim()
+def test_no_two_sections_take_an_index_that_the_row_has_not_reserved(job_factory: JobFactory) -> None:
+    claim = job_factory.claim()
     together = Barrier(SECTIONS)
 
     def reserve(seq_mark: int, index_mark: int, *, needed: bool) -> bool:
         assert needed
-        rows.attempts.reserve(claim, seq_mark, index_mark)
+        job_factory.attempts.reserve(claim, seq_mark, index_mark)
         return True
 
     marks = Marks(claim, 0, reserve)
 
     def take(_section: int) -> list[tuple[int, int]]:
         together.wait()
-        return [(marks.take_index(2), rows.get(claim.job.id).index_mark) for _ in range(10)]
+        return [(marks.take_index(2), job_factory.get(claim.job.id).index_mark) for _ in range(10)]
 
     with ThreadPoolExecutor(SECTIONS) as threads:
         taken = [pair for pairs in threads.map(take, range(SECTIONS)) for pair in pairs]
@@ -33,8 +33,8 @@ def test_no_two_sections_take_an_index_that_the_row_has_not_reserved(rows: JobFa
     assert all(index < reserved for index, reserved in taken)
 
 
-def test_while_the_database_is_away_not_every_token_waits_for_it(rows: JobFactory) -> None:
-    claim = rows.claim()
+def test_while_the_database_is_away_not_every_token_waits_for_it(job_factory: JobFactory) -> None:
+    claim = job_factory.claim()
     asked: list[bool] = []
 
     def refuse(seq_mark: int, index_mark: int, *, needed: bool) -> bool:  # noqa: ARG001

@@ -12,6 +12,7 @@ import pytest
 import redis
 from sqlalchemy.exc import OperationalError
 
+from jobs.protocol.fold import text_of
 from jobs.transport.event_log import ENDED_MS, EventLog, channel
 from tests.support.job_factory import JobFactory, frames_of
 from tests.support.redis_server import RedisServer
@@ -25,11 +26,11 @@ from worker.writing.section import Section
 SECONDS = 10
 
 
-class Desk:
+class PublisherSetup:
     """A publisher with a Redis of its own."""
 
-    def __init__(self, rows: JobFactory, server: RedisServer) -> None:
-        self.rows, self.server = rows, server
+    def __init__(self, job_factory: JobFactory, server: RedisServer) -> None:
+        self.job_factory, self.server = job_factory, server
         self.redis = redis.Redis.from_url(server.url)
         self.log, self.replaced = EventLog(self.redis), threading.Event()
         self.publisher = Publisher(self.log)
@@ -37,9 +38,9 @@ class Desk:
 
     def begin(self) -> tuple[EventWriter, Section]:
         """A job that has begun, and its log with it."""
-        claim = self.rows.claim()
-        writer = self.rows.writer(claim, wake=self.publisher.wake)
-        current = partial(self.rows.attempts.is_current, claim)
+        claim = self.job_factory.claim()
+        writer = self.job_factory.writer(claim, wake=self.publisher.wake)
+        current = partial(self.job_factory.attempts.is_current, claim)
         self.publisher.add(writer.buffer, on_replaced=self.replaced.set, is_current=current)
         writer.begin()
         self.settle(writer)
@@ -56,116 +57,116 @@ class Desk:
 
 
 @pytest.fixture
-def desk(rows: JobFactory, tmp_path: Path) -> Iterator[Desk]:
+def setup(job_factory: JobFactory, tmp_path: Path) -> Iterator[PublisherSetup]:
     with RedisServer(tmp_path) as server:
-        desk = Desk(rows, server)
-        yield desk
-        desk.publisher.close()
-        desk.redis.close()
+        setup = PublisherSetup(job_factory, server)
+        yield setup
+        setup.publisher.close()
+        setup.redis.close()
 
 
-def test_what_was_written_while_redis_was_away_comes_when_it_is_back(desk: Desk) -> None:
-    jobs = [desk.begin() for _ in range(5)]
+def test_what_was_written_while_redis_was_away_comes_when_it_is_back(setup: PublisherSetup) -> None:
+    jobs = [setup.begin() for _ in range(5)]
     for writer, section in jobs:
         section.write(Kind.TEXT, "before ")
-        desk.settle(writer)
-    desk.server.kill()
+        setup.settle(writer)
+    setup.server.kill()
     for number in range(2 * MAX_FRAMES):
         for _, section in jobs:
             section.write(Kind.TEXT, f"{number} ")
     assert all(writer.buffer.has_work for writer, _ in jobs)
-    desk.server.start()
+    setup.server.start()
     for writer, section in jobs:
         section.write(Kind.TEXT, "after")
-        desk.settle(writer)
-        assert len(desk.logged(writer)) < MAX_FRAMES  # text that waits is merged
+        setup.settle(writer)
+        assert len(setup.logged(writer)) < MAX_FRAMES  # text that waits is merged
 
 
-def test_a_redis_that_forgot_everything_gets_it_all_again(desk: Desk) -> None:
-    jobs = [desk.begin() for _ in range(3)]
+def test_a_redis_that_forgot_everything_gets_it_all_again(setup: PublisherSetup) -> None:
+    jobs = [setup.begin() for _ in range(3)]
     for _ in range(4):
-        desk.redis.flushall()
-        desk.redis.script_flush()
+        setup.redis.flushall()
+        setup.redis.script_flush()
         for writer, section in jobs:
             section.write(Kind.TEXT, "some ")
-            desk.settle(writer)
+            setup.settle(writer)
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_invariant_4_stale_writes_refused_and_the_attempt_ended(desk: Desk, lost: bool) -> None:
-    writer, section = desk.begin()
-    later = desk.rows.rescue(writer.claim)
+def test_invariant_4_stale_writes_refused_and_the_attempt_ended(setup: PublisherSetup, lost: bool) -> None:
+    writer, section = setup.begin()
+    later = setup.job_factory.rescue(writer.claim)
     if lost:
-        desk.redis.flushall()  # then the row has to say whose log it was
+        setup.redis.flushall()  # then the row has to say whose log it was
     else:
-        desk.log.take(later.job.id, later.attempt)
-    before = desk.logged(writer)
+        setup.log.take(later.job.id, later.attempt)
+    before = setup.logged(writer)
     section.write(Kind.TEXT, "late")
-    assert desk.replaced.wait(SECONDS)
-    assert desk.logged(writer) == before
+    assert setup.replaced.wait(SECONDS)
+    assert setup.logged(writer) == before
 
 
-def test_the_end_gives_the_log_its_short_life(desk: Desk) -> None:
-    writer, section = desk.begin()
+def test_the_end_gives_the_log_its_short_life(setup: PublisherSetup) -> None:
+    writer, section = setup.begin()
     section.write(Kind.TEXT, "all")
     writer.close_open_items()
     frame, _ = writer.buffer.closing({**writer.buffer.snapshot(), "status": "completed"})
     writer.buffer.end(frame)
-    wait_for(lambda: desk.logged(writer)[-1:] == [frame])
-    assert 0 < desk.redis.pttl(f"{channel(writer.claim.job.id)}:log") <= ENDED_MS
-    desk.redis.flushall()
-    desk.begin()
-    assert desk.logged(writer) == []  # an ended job's log is not put back
+    wait_for(lambda: setup.logged(writer)[-1:] == [frame])
+    assert 0 < setup.redis.pttl(f"{channel(writer.claim.job.id)}:log") <= ENDED_MS
+    setup.redis.flushall()
+    setup.begin()
+    assert setup.logged(writer) == []  # an ended job's log is not put back
 
 
-def test_one_job_that_cannot_be_put_back_holds_up_no_other(desk: Desk) -> None:
+def test_one_job_that_cannot_be_put_back_holds_up_no_other(setup: PublisherSetup) -> None:
     """Its log is lost while the database does not say whose job it is."""
 
     def nobody_knows() -> bool:
         raise OperationalError("SELECT", {}, Exception("the database is away"))
 
-    stuck, stuck_section = desk.begin()
-    desk.publisher.remove(stuck.buffer)
-    desk.publisher.add(stuck.buffer, on_replaced=desk.replaced.set, is_current=nobody_knows)
-    other, section = desk.begin()
-    desk.redis.delete(f"{channel(stuck.claim.job.id)}:fence")
+    stuck, stuck_section = setup.begin()
+    setup.publisher.remove(stuck.buffer)
+    setup.publisher.add(stuck.buffer, on_replaced=setup.replaced.set, is_current=nobody_knows)
+    other, section = setup.begin()
+    setup.redis.delete(f"{channel(stuck.claim.job.id)}:fence")
     stuck_section.write(Kind.TEXT, "x")
     for _ in range(3):
         for _ in range(MAX_FRAMES - 50):
             section.write(Kind.TEXT, "y")
             other.buffer.batch()  # one frame each
-        desk.settle(other)
+        setup.settle(other)
     assert stuck.buffer.has_work
 
 
-def test_a_job_that_was_taken_away_is_not_published(desk: Desk) -> None:
-    writer, section = desk.begin()
-    desk.publisher.remove(writer.buffer)
+def test_a_job_that_was_taken_away_is_not_published(setup: PublisherSetup) -> None:
+    writer, section = setup.begin()
+    setup.publisher.remove(writer.buffer)
     section.write(Kind.TEXT, "x")
-    desk.begin()
+    setup.begin()
     assert writer.buffer.has_work
 
 
-def test_an_end_that_the_log_did_not_take_is_not_tried_again(desk: Desk) -> None:
+def test_an_end_that_the_log_did_not_take_is_not_tried_again(setup: PublisherSetup) -> None:
     """The row says already that the job has ended: viewers get the rest from there."""
-    writer, section = desk.begin()
+    writer, section = setup.begin()
     section.write(Kind.TEXT, "all")
     writer.close_open_items()
-    desk.settle(writer)
-    logged = desk.logged(writer)
-    desk.server.stop()
+    setup.settle(writer)
+    logged = setup.logged(writer)
+    setup.server.stop()
     frame, _ = writer.buffer.closing({**writer.buffer.snapshot(), "status": "completed"})
     writer.buffer.end(frame)
-    wait_for(lambda: not desk.publisher._publications)
-    desk.server.start()
-    desk.begin()
-    assert desk.logged(writer) in (logged, [])  # of what it keeps on its disk
+    wait_for(lambda: not setup.publisher._publications)
+    setup.server.start()
+    setup.begin()
+    assert setup.logged(writer) in (logged, [])  # of what it keeps on its disk
     assert writer.buffer.has_work
 
 
-def test_a_job_that_cannot_be_put_back_slows_no_flush_of_another(desk: Desk) -> None:
-    stuck, stuck_section = desk.begin()
-    desk.publisher.remove(stuck.buffer)
+def test_a_job_that_cannot_be_put_back_slows_no_flush_of_another(setup: PublisherSetup) -> None:
+    stuck, stuck_section = setup.begin()
+    setup.publisher.remove(stuck.buffer)
     away = OperationalError("SELECT", {}, Exception("the database is away"))
     calls: list[float] = []
 
@@ -173,16 +174,23 @@ def test_a_job_that_cannot_be_put_back_slows_no_flush_of_another(desk: Desk) -> 
         calls.append(time.monotonic())
         raise away
 
-    desk.publisher.add(stuck.buffer, on_replaced=desk.replaced.set, is_current=nobody_knows)
-    desk.redis.delete(f"{channel(stuck.claim.job.id)}:fence")
+    setup.publisher.add(stuck.buffer, on_replaced=setup.replaced.set, is_current=nobody_knows)
+    setup.redis.delete(f"{channel(stuck.claim.job.id)}:fence")
     stuck_section.write(Kind.TEXT, "x")
     wait_for(lambda: len(calls) > 5)  # its pause has grown by then
-    other, section = desk.begin()
+    other, section = setup.begin()
     started = time.monotonic()
     for _ in range(20):
         section.write(Kind.TEXT, "y")
         other.buffer.urgent = True
-        desk.settle(other)
+        setup.settle(other)
     pauses = [after - before for before, after in zip(calls, calls[1:], strict=False)]
     assert time.monotonic() - started < 20 * max(pauses)
     assert max(pauses) > 0.2
+
+
+def test_a_text_that_no_frame_can_hold_costs_the_character_and_nothing_else(setup: PublisherSetup) -> None:
+    writer, section = setup.begin()
+    section.write(Kind.TEXT, "half a pair: \ud83d, and more")
+    setup.settle(writer)
+    assert text_of(writer.buffer.snapshot()) == "half a pair: ?, and more"

@@ -17,9 +17,9 @@ from worker.supervision.heartbeat import STRAY_SECONDS, Heartbeat
 
 @pytest.fixture
 def own_rows(tmp_path: Path) -> Iterator[JobFactory]:
-    rows = JobFactory(sqlite(tmp_path))
-    yield rows
-    rows.database.engine.dispose()
+    job_factory = JobFactory(sqlite(tmp_path))
+    yield job_factory
+    job_factory.database.engine.dispose()
 
 
 @pytest.fixture

@@ -62,15 +62,15 @@ ANSWERS = st.tuples(st.text("ab", max_size=5), st.text("ab", max_size=5), st.lis
 @settings(deadline=None)
 @given(before=ANSWERS, after=ANSWERS, rescued=st.booleans())
 def test_what_is_said_last_is_what_is_kept(
-    rows: JobFactory, before: tuple[str, str, list[int]], after: tuple[str, str, list[int]], rescued: bool
+    job_factory: JobFactory, before: tuple[str, str, list[int]], after: tuple[str, str, list[int]], rescued: bool
 ) -> None:
     """Whatever was said before, by the same attempt or one that died, and however both were cut."""
-    writer = rows.writer(rows.claim())
+    writer = job_factory.writer(job_factory.claim())
     section = Section(writer, 0)
     say(section, pieces(*before), writer)
     if rescued:
         writer.buffer.batch()
-        writer = rows.writer(rows.rescue(writer.claim), frames_of(writer))
+        writer = job_factory.writer(job_factory.rescue(writer.claim), frames_of(writer))
         section = Section(writer, 0)
     section.restart()
     say(section, pieces(*after), writer)
@@ -89,8 +89,8 @@ def test_what_is_said_last_is_what_is_kept(
 
 
 @pytest.mark.parametrize("place", range(6))
-def test_a_mismatch_at_any_place_begins_a_new_item(rows: JobFactory, place: int) -> None:
-    writer = rows.writer(rows.claim())
+def test_a_mismatch_at_any_place_begins_a_new_item(job_factory: JobFactory, place: int) -> None:
+    writer = job_factory.writer(job_factory.claim())
     section = Section(writer, 0)
     section.write(Kind.TEXT, "abcdef")
     section.restart("The server " + "had an error " * 99)
@@ -107,16 +107,16 @@ def test_a_mismatch_at_any_place_begins_a_new_item(rows: JobFactory, place: int)
 
 
 @pytest.mark.parametrize("drained", [False, True])
-def test_a_new_attempt_says_why_it_replaces_what_it_found(rows: JobFactory, drained: bool) -> None:
-    first = rows.writer(rows.claim())
+def test_a_new_attempt_says_why_it_replaces_what_it_found(job_factory: JobFactory, drained: bool) -> None:
+    first = job_factory.writer(job_factory.claim())
     first.begin()
     Section(first, 0).write(Kind.TEXT, "one")
     first.buffer.batch()
     if drained:
-        assert rows.attempts.give_back(first.claim, first.buffer.freeze())
+        assert job_factory.attempts.give_back(first.claim, first.buffer.freeze())
     else:
-        rows.requeue(first.claim.job.id)
-    second = rows.writer(rows.claim(first.claim.job), frames_of(first))
+        job_factory.requeue(first.claim.job.id)
+    second = job_factory.writer(job_factory.claim(first.claim.job), frames_of(first))
     second.begin()
     Section(second, 0).write(Kind.TEXT, "two")
     old, new = told(second, events.ITEM_ADDED)
@@ -124,8 +124,8 @@ def test_a_new_attempt_says_why_it_replaces_what_it_found(rows: JobFactory, drai
     assert new["penstock"]["reason"] == ("the worker was stopped" if drained else "the worker was lost")
 
 
-def test_a_section_that_waits_has_not_started(rows: JobFactory) -> None:
-    writer = rows.writer(rows.claim())
+def test_a_section_that_waits_has_not_started(job_factory: JobFactory) -> None:
+    writer = job_factory.writer(job_factory.claim())
     section = Section(writer, 3, title="Rain")
     section.open()
     section.open()
@@ -139,8 +139,8 @@ def test_a_section_that_waits_has_not_started(rows: JobFactory) -> None:
     assert fold(events_of(writer))["output"] == sorted(done, key=lambda item: item["type"])
 
 
-def test_a_repetition_is_not_written_twice(rows: JobFactory) -> None:
-    writer = rows.writer(rows.claim())
+def test_a_repetition_is_not_written_twice(job_factory: JobFactory) -> None:
+    writer = job_factory.writer(job_factory.claim())
     section = Section(writer, 0)
     say(section, pieces("why", "because", []), writer)
     seen = frames_of(writer)
@@ -152,8 +152,8 @@ def test_a_repetition_is_not_written_twice(rows: JobFactory) -> None:
     assert text_by_type(finished(section)) == {"reasoning": "why", "message": "because!"}
 
 
-def test_runs_replace_each_other_in_turn(rows: JobFactory) -> None:
-    writer = rows.writer(rows.claim())
+def test_runs_replace_each_other_in_turn(job_factory: JobFactory) -> None:
+    writer = job_factory.writer(job_factory.claim())
     section = Section(writer, 0)
     for text in ("one", "two", "three", "three"):
         section.restart()
@@ -164,17 +164,17 @@ def test_runs_replace_each_other_in_turn(rows: JobFactory) -> None:
     assert text_by_type(fold(events_of(writer))["output"]) == {"reasoning": "think three", "message": "three"}
 
 
-def test_nothing_is_said_to_be_finished_before_it_is_a_checkpoint(rows: JobFactory) -> None:
-    writer = rows.writer(rows.claim())
+def test_nothing_is_said_to_be_finished_before_it_is_a_checkpoint(job_factory: JobFactory) -> None:
+    writer = job_factory.writer(job_factory.claim())
     section = Section(writer, 0)
     say(section, pieces("why", "because", []), writer)
 
     def checkpoint(items: Items) -> None:
         assert told(writer, events.ITEM_DONE) == []
-        rows.attempts.checkpoint(writer.claim, Checkpoint(0, items, None))
+        job_factory.attempts.checkpoint(writer.claim, Checkpoint(0, items, None))
 
     section.finish(checkpoint)
-    (kept,) = rows.rescue(writer.claim).checkpoints
+    (kept,) = job_factory.rescue(writer.claim).checkpoints
     assert list(kept.items) == told(writer, events.ITEM_DONE)
     kinds = [event["type"] for event in events_of(writer)]
     assert kinds.index(events.REASONING_DONE) < kinds.index(events.TEXT_DELTA)  # the thought is over by then
@@ -183,8 +183,8 @@ def test_nothing_is_said_to_be_finished_before_it_is_a_checkpoint(rows: JobFacto
 # -- refusals, and answers that were reasoning ---------------------------------------------------------------------
 
 
-def test_a_refusal_is_a_part_of_the_message_that_goes_on_unseen_when_it_is_repeated(rows: JobFactory) -> None:
-    writer = rows.writer(rows.claim())
+def test_a_refusal_is_a_part_of_the_message_that_goes_on_unseen_when_it_is_repeated(job_factory: JobFactory) -> None:
+    writer = job_factory.writer(job_factory.claim())
     section = Section(writer, 0)
     for _ in range(2):
         say(
@@ -203,8 +203,8 @@ def test_a_refusal_is_a_part_of_the_message_that_goes_on_unseen_when_it_is_repea
 
 
 @pytest.mark.parametrize("before", ["", "why "])
-def test_an_answer_that_was_reasoning_is_written_again_as_such(rows: JobFactory, before: str) -> None:
-    writer = rows.writer(rows.claim())
+def test_an_answer_that_was_reasoning_is_written_again_as_such(job_factory: JobFactory, before: str) -> None:
+    writer = job_factory.writer(job_factory.claim())
     section = Section(writer, 1, title="One")
     section.open()
     say(section, [(Kind.REASONING, before), (Kind.TEXT, "# One\n\n"), (Kind.TEXT, "so")], writer)
@@ -219,8 +219,8 @@ def test_an_answer_that_was_reasoning_is_written_again_as_such(rows: JobFactory,
     assert output == [dict(thought), dict(message)]
 
 
-def test_an_answer_that_is_taken_back_while_it_repeats_itself(rows: JobFactory) -> None:
-    writer = rows.writer(rows.claim())
+def test_an_answer_that_is_taken_back_while_it_repeats_itself(job_factory: JobFactory) -> None:
+    writer = job_factory.writer(job_factory.claim())
     section = Section(writer, 0)
     say(section, [(Kind.TEXT, "so and so")], writer)
     section.restart("the connection broke")

@@ -17,14 +17,14 @@ from worker.writing.attempt_context import AttemptContext
 
 
 @pytest.fixture
-def rows(tmp_path: Path) -> Iterator[JobFactory]:
-    rows = JobFactory(sqlite(tmp_path))
-    yield rows
-    rows.database.engine.dispose()
+def job_factory(tmp_path: Path) -> Iterator[JobFactory]:
+    job_factory = JobFactory(sqlite(tmp_path))
+    yield job_factory
+    job_factory.database.engine.dispose()
 
 
 @pytest.fixture
-def context(rows: JobFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerContext]:
+def context(job_factory: JobFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerContext]:
     """The parts of a worker whose model `demo` has two fallbacks; nothing runs."""
     servers = '{"a": {"preset": "ollama", "models": ["demo"], "fallbacks": ["b", "c"]}}'
     monkeypatch.setenv("PENSTOCK_SERVERS", servers)
@@ -34,12 +34,14 @@ def context(rows: JobFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     context.attempts._database.engine.dispose()
 
 
-def attempt_at(claim: Claim, rows: JobFactory, context: WorkerContext) -> AttemptContext:
-    return AttemptContext(rows.writer(claim), Cancellation(), context)
+def attempt_at(claim: Claim, job_factory: JobFactory, context: WorkerContext) -> AttemptContext:
+    return AttemptContext(job_factory.writer(claim), Cancellation(), context)
 
 
-def test_who_wrote_what_is_finished_is_known_to_a_later_attempt(rows: JobFactory, context: WorkerContext) -> None:
-    first = attempt_at(rows.claim(), rows, context)
+def test_who_wrote_what_is_finished_is_known_to_a_later_attempt(
+    job_factory: JobFactory, context: WorkerContext
+) -> None:
+    first = attempt_at(job_factory.claim(), job_factory, context)
     asked = []
     for words in ("gone", ""):
         asked.append(first.model)
@@ -47,6 +49,6 @@ def test_who_wrote_what_is_finished_is_known_to_a_later_attempt(rows: JobFactory
     assert [*asked, first.model] == ["demo", "b", "c"]
     first.models["c"] = None
     first.checkpoint(1, None, [{"type": "message", "id": "msg_1", "content": []}])
-    second = attempt_at(rows.rescue(first.claim), rows, context)
+    second = attempt_at(job_factory.rescue(first.claim), job_factory, context)
     assert second.model == "demo"  # it may be there again
     assert second.models == second.writer.notes["models"] == {"c": None}

@@ -1,0 +1,1 @@
+"""Guards of the product, each taken away once: a test has to notice."""
