@@ -45,7 +45,7 @@ class Job:
     `request` is what was accepted, `initial_frames` the frames numbered 0 and 1,
     `response` the terminal response object as JSON bytes, None until the job has ended. `progress` is how far it is:
     the sections `done` and the `total`, its `words` and their `curve`; None before the worker has noted any. At the
-    end `words` is how long its text is, and `tokens` how many the model says it wrote.
+    end `title` is what lists call it, `words` is how long its text is, and `tokens` how many the model says it wrote.
     """
 
     id: str
@@ -66,4 +66,5 @@ class Job:
     progress: dict[str, Any] | None
     words: int | None
     tokens: int | None
+    title: str | None
     response: bytes | None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from jsonschema import Draft202012Validator, SchemaError
 from pydantic import BaseModel, Field, StringConstraints, model_validator
+
+from jobs.json_schema.acceptance import check_schema
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
@@ -26,9 +27,9 @@ class TextFormat(BaseModel):
             if self.schema_ is None or self.name is None:
                 raise ValueError("a format of type json_schema needs a 'name' and a 'schema'")
             try:
-                Draft202012Validator.check_schema(self.schema_)
-            except SchemaError as error:
-                raise ValueError(f"its schema is not a JSON schema: {error.message}") from error
+                check_schema(self.schema_)
+            except ValueError as error:
+                raise ValueError(f"its schema is not a JSON schema that can be used: {error}") from error
         return self
 
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
 
-from jsonschema import Draft202012Validator, SchemaError
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from jobs.errors import BadSetting, InvalidRequest
+from jobs.json_schema.acceptance import check_schema
+from jobs.json_schema.validation import first_problem
 from jobs.requests import source_text
 from jobs.requests.parameters import Parameters, Text, TextFormat
 from jobs.requests.runnables import load_runnable
@@ -84,6 +85,7 @@ class PromptMessage(BaseModel, frozen=True, extra="forbid"):
 def _with_properties(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(schema.get("properties"), Mapping):
         raise ValueError("needs a table `properties`, which names the variables")  # noqa: TRY004  (pydantic's way)
+    check_schema(schema)
     return schema
 
 
@@ -172,7 +174,7 @@ class Prompt(BaseModel, frozen=True, extra="forbid"):
             )
         values = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
         values |= {name: _read(value, properties[name]) for name, value in variables.items()}
-        for error in Draft202012Validator(self.inputs).iter_errors(values):
+        if error := first_problem(self.inputs, values):
             name = str(error.path[0]) if error.path else _missing(self.inputs, values)
             problem = error.message if error.path else "is required"
             raise InvalidRequest(f"Prompt '{self.id}', variable '{name}': {problem}", param=f"prompt.variables.{name}")
@@ -213,11 +215,7 @@ def read_prompt(path: Path) -> Prompt:
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         values = {**tomllib.loads(content.decode()), "digest": digest, "path": path}
-        prompt = Prompt.model_validate(values, extra="forbid")
-        Draft202012Validator.check_schema(prompt.inputs)
-        return prompt
-    except SchemaError as error:
-        raise BadSetting(f"prompt file {path}: inputs: {error.message}") from error
+        return Prompt.model_validate(values, extra="forbid")
     except ValidationError as error:
         problem = error.errors()[0]
         words = [*filter(None, [".".join(map(str, problem["loc"]))]), problem["msg"].removeprefix("Value error, ")]

@@ -160,7 +160,7 @@ class AttemptStore:
             guard = and_(guard, jobs.c.cancel_requested_at.is_(None))
         ending = Ending(response, transcript, note.progress, note.first_text_at)
         with self._database.write() as connection:
-            if end_job(connection, claim.job.id, guard, ending):
+            if end_job(connection, claim.job, guard, ending):
                 return Finish.DONE
             row = connection.execute(
                 select(jobs.c.attempt, jobs.c.status).where(jobs.c.id == claim.job.id)

@@ -18,6 +18,7 @@ from jobs.protocol import events, response
 from jobs.protocol.fold import text_of
 from jobs.protocol.transcript import TranscriptWriter
 from jobs.protocol.word_count import words_in
+from jobs.requests.title import title_of
 from jobs.storage.rows import searchable, storable
 from jobs.storage.schema import checkpoints, jobs, transcripts
 
@@ -40,20 +41,20 @@ class Ending:
     first_text_at: float | None = None
 
 
-def end_job(connection: Connection, job_id: str, guard: ColumnElement[bool], ending: Ending) -> bool:
+def end_job(connection: Connection, job: Job, guard: ColumnElement[bool], ending: Ending) -> bool:
     """End the job inside the caller's transaction, of which this has to be the first statement.
 
     False, and nothing written, when the row does not meet `guard`.
     """
-    values = _columns(ending)
-    if not connection.execute(update(jobs).where(jobs.c.id == job_id, guard).values(values)).rowcount:  # invariant 3
+    values = _columns(job, ending)
+    if not connection.execute(update(jobs).where(jobs.c.id == job.id, guard).values(values)).rowcount:  # invariant 3
         return False
-    connection.execute(insert(transcripts).values(job_id=job_id, frames=ending.transcript))
-    connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job_id))
+    connection.execute(insert(transcripts).values(job_id=job.id, frames=ending.transcript))
+    connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job.id))
     return True
 
 
-def _columns(ending: Ending) -> dict[str, Any]:
+def _columns(job: Job, ending: Ending) -> dict[str, Any]:
     final = ending.response
     status = Status(final["status"])
     text = text_of(final)
@@ -67,6 +68,7 @@ def _columns(ending: Ending) -> dict[str, Any]:
         "sha256": final["penstock"]["sha256"],
         "first_token_at": ending.first_text_at,
         "progress": ending.progress,
+        "title": storable(title_of(job.request, text)),
         "words": words_in(text),
         "tokens": max(0, min(usage["output_tokens"], _HIGHEST_COUNT)) if usage else None,
         "error": storable(code)[:_LONGEST_CODE] if code else None,
@@ -85,4 +87,4 @@ def end_unstarted(connection: Connection, job: Job) -> bool:
     transcript.add(job.initial_frames)
     terminal = events.frame(response.terminal_kind(Status.CANCELLED), 2, {"response": final})
     never_claimed = and_(jobs.c.status == Status.QUEUED, jobs.c.attempt == 0)
-    return end_job(connection, job.id, never_claimed, Ending(final, transcript.closed(terminal)))
+    return end_job(connection, job, never_claimed, Ending(final, transcript.closed(terminal)))

@@ -50,6 +50,8 @@ jobs = sa.Table(
     sa.Column("ended_at", sa.Float),
     # Progress for lists: JSON, a little behind the log. `words` and `tokens` are set at the end.
     sa.Column("progress", sa.Text),
+    # What lists call it, made once at its end; empty when nothing names it.
+    sa.Column("title", sa.String(80)),
     sa.Column("words", sa.Integer),
     sa.Column("tokens", sa.Integer),
     # The code of what made it fail, or be incomplete.

@@ -10,10 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 import orjson
-from jsonschema import Draft202012Validator
 from langchain_core.utils.json import parse_json_markdown
-from referencing import Registry
 
+from jobs.json_schema.validation import first_problem
 from jobs.protocol.fold import is_refusal, text_of
 from jobs.requests.job_request import JobRequest
 from worker.model.errors import ModelError
@@ -53,11 +52,10 @@ def noted_of(request: JobRequest, response: Mapping[str, Any]) -> dict[str, Any]
 def parsed(text: str, schema: Mapping[str, Any]) -> Any:
     """The JSON in an answer, fenced or not. Raises ValueError, short, when it is none or not as its schema says."""
     try:
-        # orjson, because it reads nothing that the response could not hold; without a registry jsonschema would
-        # fetch a schema from whatever address the request names.
+        # orjson, because it reads nothing that the response could not hold.
         value = parse_json_markdown(text, parser=orjson.loads)
         orjson.dumps({"response": {"penstock": {"parsed": value}}})
-        problem = next(Draft202012Validator(schema, registry=Registry()).iter_errors(value), None)
+        problem = first_problem(schema, value)
         reason = problem and f"{problem.json_path}: {problem.message}"
     except Exception as error:  # noqa: BLE001  (a schema has as many ways to fail as it has keywords)
         reason = f"{type(error).__name__}: {error}"
