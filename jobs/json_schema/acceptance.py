@@ -43,7 +43,7 @@ def check_schema(schema: Schema) -> None:
         Draft202012Validator.check_schema(schema, format_checker=FormatChecker([]))
     except SchemaError as error:
         raise ValueError(error.message[:_MAX_REASON]) from error
-    _check_chains(schema, schemas)
+    _Chains(schema, schemas).check()
 
 
 def _walk(schema: Schema) -> Iterator[Schema]:
@@ -85,33 +85,38 @@ def _check_patterns(schemas: list[Schema]) -> None:
         Pattern(pattern)
 
 
-def _check_chains(root: Schema, schemas: list[Schema]) -> None:
-    """Refuse a `$ref` that leads nowhere, and schemas that lead back to themselves without a step into the value."""
-    anchors = {schema["$anchor"]: schema for schema in schemas if isinstance(schema.get("$anchor"), str)}
-    heights: dict[int, int] = {}
+class _Chains:
+    """The ways from schema to schema that all apply to one and the same value."""
 
-    def height(schema: Any, chain: int) -> int:
+    def __init__(self, root: Schema, schemas: list[Schema]) -> None:
+        self._root, self._schemas = root, schemas
+        self._anchors = {schema["$anchor"]: schema for schema in schemas if isinstance(schema.get("$anchor"), str)}
+        self._heights: dict[int, int] = {}
+
+    def check(self) -> None:
+        """Refuse a `$ref` that leads nowhere, and ways that are too long: one that leads back has no end."""
+        for schema in self._schemas:
+            self._height(schema, 0)
+
+    def _height(self, schema: Any, chain: int) -> int:
         if not isinstance(schema, Mapping):
             return 0
-        if chain > _MAX_CHAIN:
+        height = self._heights.get(id(schema))
+        if height is None and chain <= _MAX_CHAIN:
+            height = 1 + max((self._height(part, chain + 1) for part in self._next(schema)), default=0)
+            self._heights[id(schema)] = height
+        if height is None or chain + height > _MAX_CHAIN:
             raise ValueError("a '$ref' leads back to where it stands, or over too many others")
-        if id(schema) not in heights:
-            heights[id(schema)] = 1 + max((height(part, chain + 1) for part in in_place(schema)), default=0)
-        if chain + heights[id(schema)] > _MAX_CHAIN:
-            raise ValueError("a '$ref' leads over too many others")
-        return heights[id(schema)]
+        return height
 
-    def in_place(schema: Schema) -> Iterator[Any]:
+    def _next(self, schema: Schema) -> Iterator[Any]:
         for name in _ONE:
             yield schema.get(name)
         for name in _LISTS:
             yield from schema.get(name, [])
         yield from schema.get("dependentSchemas", {}).values()
         if "$ref" in schema:
-            yield _target(root, anchors, schema["$ref"])
-
-    for schema in schemas:
-        height(schema, 0)
+            yield _target(self._root, self._anchors, schema["$ref"])
 
 
 def _target(root: Schema, anchors: Mapping[str, Schema], reference: str) -> Any:
@@ -126,5 +131,7 @@ def _target(root: Schema, anchors: Mapping[str, Schema], reference: str) -> Any:
             else:
                 target = target.get(key) if isinstance(target, Mapping) else None
     if not isinstance(target, Mapping | bool):
-        raise ValueError(f"'$ref' points to {reference[:80]!r}, where no schema is")
+        raise ValueError(  # noqa: TRY004  (a schema at fault, as everywhere here)
+            f"'$ref' points to {reference[:80]!r}, where no schema is"
+        )
     return target

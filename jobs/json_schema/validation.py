@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 import orjson
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
+from referencing import Registry
 
 from jobs.json_schema.patterns import Pattern
 
@@ -26,6 +27,18 @@ Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
 class ValidationTooCostly(ValueError):
     """The schema takes too many steps on this value."""
+
+
+def first_problem(schema: Mapping[str, Any], value: Any, *, steps: int = MAX_STEPS) -> ValidationError | None:
+    """The first thing in `value` that is not as the schema says; None when all is.
+
+    Raises ValidationTooCostly after so many steps, ValueError for a pattern that cannot be used.
+    """
+    # jsonschema would take the keywords, and the patterns, of another draft; without a registry it would fetch
+    # a schema from whatever address this one names.
+    root = {name: part for name, part in schema.items() if name != "$schema"}
+    validator = _Keywords(steps).validator_class()(root, registry=Registry())
+    return next(validator.iter_errors(value), None)
 
 
 class _Keywords:
