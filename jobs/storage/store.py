@@ -76,7 +76,7 @@ class Store:
         sending = Sending(owner, body_hash or hash_of(request.to_json()), idempotency_key, client_retry, waiter)
         row = new_row(sending, request)
         sections = list(finished)
-        return self.get(owner, self._write(lambda: self._accept(sending, row, sections)))
+        return self._write(lambda: self._accept(sending, row, sections))
 
     def earlier(
         self, owner: str, body_hash: str, *, idempotency_key: str | None, client_retry: int, waiter: str | None = None
@@ -92,11 +92,14 @@ class Store:
         job_id = self._write(lambda: self._earlier(sending))
         return self.get(owner, job_id) if job_id else None
 
-    def _accept(self, sending: Sending, row: Mapping[str, Any], finished: Sequence[Mapping[str, Any]]) -> str:
+    def _accept(self, sending: Sending, row: Mapping[str, Any], finished: Sequence[Mapping[str, Any]]) -> Job:
         try:
             with self._database.write() as connection:
                 if (before := earlier_job(connection, sending)) is None:
                     insert_job(connection, sending, row, finished)
+                    # Read before the commit: a worker may claim the job right after it.
+                    inserted = select_jobs().where(jobs.c.id == row["id"])
+                    return job_of(connection.execute(inserted).mappings().one())
         except IntegrityError:
             # A commit whose answer was lost, or the same key at the same moment.
             mine = select(jobs.c.id).where(jobs.c.id == row["id"])
@@ -105,7 +108,7 @@ class Store:
             before = before or self._earlier(sending)
             if before is None:
                 raise
-        return before or str(row["id"])
+        return self.get(sending.owner, before)
 
     def _earlier(self, sending: Sending) -> str | None:
         with self._database.write() as connection:

@@ -91,16 +91,17 @@ def _model_error(error: Exception, url: str) -> ModelError:
 
 
 def error_of_body(body: Any, status: int | None = None, headers: Mapping[str, str] | None = None) -> ModelError:
-    """The fault that an error object tells of: the body of an HTTP error, or what came inside an answer."""
+    """The fault that an error object tells of: the body of an HTTP error, or what came inside an answer.
+
+    Inside an answer, which has begun well, the provider's words stand alone.
+    """
     headers = headers or {}
-    status = status or status_in(body)
-    words = words_in(body) or "no reason given"
+    words = words_in(body)
+    message = words or "The model server reported an error and gave no reason."
     if status:
-        lasting = status not in _TRANSIENT and status < 500
-        message = f"The model server answered {status}: {words}"
-    else:
-        lasting = bool(_LASTING.search(_kind_of(body)))
-        message = f"The model server reported an error: {words}"
+        message = f"The model server answered {status}: {words or 'no reason given'}"
+    status = status or status_in(body)
+    lasting = (status not in _TRANSIENT and status < 500) if status else bool(_LASTING.search(_kind_of(body)))
     return ModelError(
         message,
         code="rate_limit_exceeded" if status == 429 else SERVER_ERROR,

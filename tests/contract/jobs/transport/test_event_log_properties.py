@@ -238,6 +238,7 @@ def local_rows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobFactory]
     job_factory.database.engine.dispose()
 
 
+@pytest.mark.timeout(600)  # a busy machine needs minutes
 def test_invariant_2_one_log_one_order_whatever_is_late_lost_or_repeated(
     redis_client: Any, local_rows: JobFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

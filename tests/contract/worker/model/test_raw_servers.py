@@ -97,7 +97,7 @@ ENDS: dict[str, tuple[Sequence[Reply], str, str, int]] = {
     "aborted once": ([events(chunk("Yes."), chunk(finish="abort")), answer()], "completed", "", 2),
     "cut": ([events(chunk("Yes."), chunk(finish="MAX_TOKENS"), DONE)], "incomplete", "max_output_tokens", 1),
     "filtered": ([events(chunk("Yes."), chunk(finish="SAFETY"), DONE)], "incomplete", "content_filter", 1),
-    "lasting, inside a 200": ([events(data({"error": {"code": 400, "message": "bad"}}))], "failed", "400: bad", 1),
+    "lasting, inside a 200": ([events(data({"error": {"code": 400, "message": "bad"}}))], "failed", "bad", 1),
     "passing, inside a 200": ([events(data({"error": {"code": 502, "message": "up"}})), answer()], "completed", "", 2),
     "only [DONE]": ([events(DONE)], "failed", "ended before its answer did", 3),
     "nonsense": ([events(data({"choices": [{"delta": 5}]}), data("[]"), DONE)], "failed", "ended before", 3),
