@@ -202,3 +202,26 @@ def test_a_frozen_recording_says_no_more(job_factory: JobFactory, log: EventLog)
     write(writer, "too late")
     assert writer.buffer.batch() is None
     assert log.tails([writer.claim.job.id]) == [mark - 1]
+
+
+def test_only_what_the_log_has_is_let_go(job_factory: JobFactory) -> None:
+    writer = begun(job_factory.writer(job_factory.claim()))
+    batch = writer.buffer.batch()
+    assert batch is not None
+    assert len(batch.frames) > 2
+    writer.buffer.acknowledge(batch.first + 1)
+    rest = writer.buffer.batch()
+    assert rest is not None
+    assert (rest.first, rest.frames) == (batch.first + 2, batch.frames[2:])
+    writer.buffer.acknowledge(batch.first)  # an answer that comes late
+    assert writer.buffer.batch() == rest
+
+
+def test_a_frozen_buffer_sends_and_numbers_nothing_more(job_factory: JobFactory) -> None:
+    writer = begun(job_factory.writer(job_factory.claim()), "before")
+    writer.buffer.number_text()
+    next_number = writer.buffer.freeze()
+    assert writer.buffer.batch() is None
+    write(writer, "after")
+    assert writer.buffer.batch() is None
+    assert writer.buffer.freeze() == next_number
