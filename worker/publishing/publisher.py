@@ -166,9 +166,10 @@ class Publisher:
         attempt = buffer.claim.attempt
         buffer.lose_log()
         try:
-            # The fence is taken before the row is asked: a job that is deleted after that loses it again.
-            result = self._log.take(job_id, attempt)
-            if result.status is AppendStatus.STALE or not publication.is_current():
+            # The row is asked before the fence is taken, so that a replaced attempt takes none, and after it: a job
+            # that is deleted after that loses its fence again.
+            is_current = publication.is_current
+            if not is_current() or self._log.take(job_id, attempt).status is AppendStatus.STALE or not is_current():
                 self.remove(buffer)
                 publication.on_replaced()
                 return True
