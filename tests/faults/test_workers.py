@@ -125,8 +125,9 @@ def test_a_worker_that_nobody_saw_die_is_missed(pair: Stack, client: openai.Open
 def test_a_job_that_kills_its_workers_is_given_up_with_its_text(pair: Stack, client: openai.OpenAI) -> None:
     job = create(pair.url, input="poison [[demo tokens=4000 rate=50]]")["id"]
     viewer = Viewer(client, job)
-    for count in (30, 31):
-        viewer.seen(count)
+    for attempt in (1, 2):
+        viewer.seen(30)
+        wait_for(lambda: pair.model.stats("poison").get("requests") == attempt)  # noqa: B023  (called at once)
         pair.lose(pair.runner(job))
         pair.start_worker()
         wait_for(
