@@ -1,6 +1,7 @@
 """Everything that may happen to a job, in any order: invariants 1 to 6 hold after each step, and in the end it ends.
 
-`--attempt-runs N` takes N runs instead of those of an ordinary test; where a CI says so, they are always the same.
+`--attempt-runs N` takes N runs instead of those of an ordinary test (with `-o faulthandler_timeout=0` for long ones);
+where a CI says so, they are always the same.
 """
 
 from __future__ import annotations
