@@ -62,8 +62,8 @@ def _without_titles(schema: Any) -> Any:
     """A schema without the titles that pydantic makes of names."""
     match schema:
         case {"properties": properties, **rest}:
-            kept = {name: value for name, value in rest.items() if name not in ("title", "description")}
-            return {**kept, "properties": {name: _without_titles(value) for name, value in properties.items()}}
+            keywords = {name: value for name, value in rest.items() if name not in ("title", "description")}
+            return {**keywords, "properties": {name: _without_titles(value) for name, value in properties.items()}}
         case dict():
             return {name: _without_titles(value) for name, value in schema.items() if name != "title"}
         case _:

@@ -40,9 +40,7 @@ class Layout:
             "language": language(),
             "languages": LANGUAGES,
             "script_words": script_words(),
-            "here": request.script_root + request.full_path.rstrip("?")
-            if request.method == "GET"
-            else url_for("home.show"),
+            "here": _address(),
         }
 
     def choose(self) -> Any:

@@ -12,10 +12,10 @@ _SLOTS = 60
 class RateHistogram:
     """Characters by slot. When there are too many slots each two become one, twice as wide."""
 
-    def __init__(self, kept: Mapping[str, Any] | None = None) -> None:
-        """A new one with slots of a second, or one that goes on with what was `kept` of another."""
-        self._seconds: int = kept["slot_seconds"] if kept else 1
-        self._characters: list[int] = list(kept["characters"]) if kept else []
+    def __init__(self, stored: Mapping[str, Any] | None = None) -> None:
+        """A new one with slots of a second, or one that goes on with what was `stored` of another."""
+        self._seconds: int = stored["slot_seconds"] if stored else 1
+        self._characters: list[int] = list(stored["characters"]) if stored else []
         self._lock = threading.Lock()
 
     def add(self, characters: int, at: float) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import insert, select, update
 
 from jobs.storage.database import Database
 from jobs.storage.schema import keys
@@ -63,16 +63,9 @@ class ApiKeys:
 
         Looked up by its hash, so that the time it takes tells nothing about any key.
         """
-        return self._good(keys.c.sha256 == _digest(secret))
-
-    def owner_of(self, key_id: str) -> str | None:
-        """Whose key this is; None when there is no such key that is still good."""
-        key = self._good(keys.c.id == key_id)
-        return key.owner if key else None
-
-    def _good(self, which: ColumnElement[bool]) -> ApiKey | None:
+        good = select(*_COLUMNS).where(keys.c.sha256 == _digest(secret), keys.c.revoked_at.is_(None))
         with self._database.read() as connection:
-            row = connection.execute(select(*_COLUMNS).where(which, keys.c.revoked_at.is_(None))).one_or_none()
+            row = connection.execute(good).one_or_none()
         return ApiKey(*row) if row else None
 
 
