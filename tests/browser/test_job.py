@@ -310,7 +310,7 @@ def test_run_again_edit_and_delete(site: Stack, page: Page) -> None:
     assert fetch(site.url, f"/v1/responses/{new}")[1]["penstock"]["retry_of"] == old
     expect(page.get_by_role("link", name="Edit and run again")).to_have_attribute("href", f"/?from={new}")
     page.get_by_role("link", name="Edit and run again").click()
-    expect(page.locator("[name=topic]:visible")).to_have_value("again [[demo tokens=20]]")
+    expect(page.get_by_role("form", name="Story").get_by_label("Topic")).to_have_value("again [[demo tokens=20]]")
     page.go_back()
     really = page.get_by_role("button", name="Delete for good")
     expect(really).to_be_hidden()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.stack import Stack
-from tests.support.wire import create
+from tests.support.stack import Stack, wait_for
+from tests.support.wire import create, fetch
 
 
 def test_it_keeps_itself_up_to_date(site: Stack, page: Page) -> None:
@@ -29,9 +29,10 @@ def test_a_queue_is_paused_and_goes_on(site: Stack, tabs: dict[bool, BrowserCont
     expect(page.locator(".notice")).to_contain_text("The queue flex is paused")
     flex = page.locator("#queues tr").filter(has_text="flex")
     expect(flex).to_contain_text("paused")
-    create(site.url, input=f"patient {script} [[demo rate=0 tokens=3]]", service_tier="flex")
+    job = create(site.url, input=f"patient {script} [[demo rate=0 tokens=3]]", service_tier="flex")["id"]
     page.reload()
     expect(flex.locator("td").first).to_have_text("1")
     page.get_by_role("button", name="Resume flex").click()
     expect(page.locator(".notice")).to_contain_text("The queue flex goes on")
     expect(flex).to_contain_text("open")
+    wait_for(lambda: fetch(site.url, f"/v1/responses/{job}")[1]["status"] == "completed")  # the queue is empty again
