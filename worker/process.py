@@ -33,6 +33,7 @@ class WorkerProcess:
         self._heartbeat = Heartbeat(context)
         self._slots = threading.BoundedSemaphore(context.settings.concurrency)
         self._draining = threading.Event()
+        context.queue.app.conf.worker_consumer = "worker.consumer:Consumer"
         context.queue.app.task(name=GENERATE, ignore_result=True)(self.run)
 
     def run(self, job_id: str) -> None:

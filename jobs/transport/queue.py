@@ -39,6 +39,12 @@ class Queue:
             accept_content=["json"],
             broker_connection_retry_on_startup=True,
             broker_connection_max_retries=None,
+            # What Redis refuses (no memory, a full disk, a replica, a demoted primary) ends no worker.
+            broker_channel_error_retry=True,
+            # What a lost connection would cancel and count again: tasks not acknowledged and messages prefetched. There
+            # are none, so these only silence Celery.
+            worker_cancel_long_running_tasks_on_connection_loss=True,
+            worker_enable_prefetch_count_reduction=False,
             broker_transport_options={
                 "visibility_timeout": 7200,
                 "socket_timeout": socket_seconds,

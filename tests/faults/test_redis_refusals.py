@@ -1,0 +1,77 @@
+"""A Redis that answers with errors: a worker waits until it is taken again, whatever the words of the refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.stack import Stack, running_stack, wait_for
+from tests.support.wire import create, fetch
+
+Change = Callable[[Any], object]
+
+# What makes Redis refuse, and what makes it take commands again. The connections are cut, so that each is made anew.
+REFUSALS: dict[str, tuple[Change, Change]] = {
+    "OOM": (lambda client: client.config_set("maxmemory", 1), lambda client: client.config_set("maxmemory", 0)),
+    "READONLY": (lambda client: client.replicaof("127.0.0.1", "1"), lambda client: client.replicaof("no", "one")),
+    "NOPERM": (
+        lambda client: client.execute_command("ACL", "SETUSER", "default", "-sadd", "-brpop"),
+        lambda client: client.execute_command("ACL", "SETUSER", "default", "+@all"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("refusals") / "data") as running:
+        yield running
+
+
+def reconnections(log: Path) -> int:
+    """How often the worker's consumer has lost its connection."""
+    lines = log.read_text(encoding="utf-8").splitlines()
+    return sum("the broker is away" in line or "Connection to broker lost" in line for line in lines)
+
+
+def consumers(client: Any) -> list[str]:
+    """The ids of the connections on which a worker's consumer waits for a message."""
+    return [each["id"] for each in client.client_list() if each["cmd"] == "brpop"]
+
+
+def assert_completes(stack: Stack, text: str) -> None:
+    job = create(stack.url, input=text)["id"]
+    wait_for(lambda: fetch(stack.url, f"/v1/responses/{job}")[1]["status"] == "completed")
+
+
+@pytest.mark.parametrize("words", sorted(REFUSALS))
+def test_a_worker_outlives_a_redis_that_refuses(stack: Stack, words: str) -> None:
+    refuse, accept = REFUSALS[words]
+    worker = stack.workers[0]
+    before = reconnections(worker.log)
+    refuse(stack.redis)
+    try:
+        stack.redis.client_kill_filter(_type="normal", skipme=True)
+        wait_for(lambda: reconnections(worker.log) >= before + 2)
+        assert_completes(stack, f"while Redis says {words} [[demo tokens=5]]")
+    finally:
+        accept(stack.redis)
+    wait_for(lambda: consumers(stack.redis))
+    assert_completes(stack, f"after {words} [[demo tokens=5]]")
+    assert worker.is_running
+    assert reconnections(worker.log) <= before + 30  # a pause lies between two
+
+
+def test_a_worker_outlives_a_primary_that_is_demoted(stack: Stack) -> None:
+    worker = stack.workers[0]
+    before = reconnections(worker.log)
+    wait_for(lambda: consumers(stack.redis))
+    # What clients that wait are told when their primary becomes a replica.
+    for consumer in consumers(stack.redis):
+        stack.redis.client_unblock(int(consumer), error=True)
+    wait_for(lambda: reconnections(worker.log) > before)
+    wait_for(lambda: consumers(stack.redis))
+    assert_completes(stack, "after UNBLOCKED [[demo tokens=5]]")
+    assert worker.is_running

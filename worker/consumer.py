@@ -1,0 +1,33 @@
+"""Celery's consumer, which brings the wake-ups, with patience: nothing that the broker says ends the worker.
+
+No job depends on it. While the broker is away, the process looks for jobs in the database by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+
+from celery.worker import consumer
+
+_RETRY_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Consumer(consumer.Consumer):
+    """Connects again after every error, with a pause between two tries and one line in the log for each."""
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Celery calls this when there is no connection, or the new one was refused its first command."""
+        _log.warning("the broker is away: %s: %s", type(exc).__name__, exc)
+        self._pause()
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Celery calls this when a connection broke, or a command was refused on it; Celery's own closes it."""
+        super().on_connection_error_after_connected(exc)
+        self._pause()
+
+    def _pause(self) -> None:
+        time.sleep(_RETRY_SECONDS * random.uniform(0.7, 1.3))  # noqa: S311  (no secret)
