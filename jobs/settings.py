@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     restart_seconds: float = Field(75, ge=0)
     total_seconds: Seconds = 3 * 3600
     max_request_bytes: int = Field(2_000_000, ge=1024)
+    request_seconds: Seconds = 10
+    waiting_requests: int = Field(200, ge=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @model_validator(mode="after")

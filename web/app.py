@@ -16,6 +16,8 @@ from web.api import openapi
 from web.api.health import Health
 from web.api.responses import Responses
 from web.context import WebContext
+from web.http.connection import Connection
+from web.http.gevent_worker import SETTINGS
 from web.http.request import Request
 from web.http.security_headers import add_security_headers
 from web.pages.bulk import BulkActions
@@ -36,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     context = WebContext(settings)
     app = Flask(__name__)
     app.request_class = Request
+    app.extensions[SETTINGS] = settings
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     errors.register(app)
     auth.set_up_cookies(app, settings)
@@ -53,8 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             return
         auth.check_origin(request, settings)
         if access is Access.OWNER:
-            g.credential = auth.credential_of(request, settings, context.keys, context.sessions)
-            g.owner = g.credential.owner
+            _identify(context)
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -64,6 +66,15 @@ def create_app(settings: Settings | None = None) -> Flask:
         return add_security_headers(response, over_tls=settings.secure_cookies)
 
     return app
+
+
+def _identify(context: WebContext) -> None:
+    """Note whose request this is; what is still to come of it counts as the owner's. Raises NoAccess."""
+    g.credential = auth.credential_of(request, context.settings, context.keys, context.sessions)
+    g.owner = g.credential.owner
+    connection = request.environ.get("gunicorn.socket")
+    if isinstance(connection, Connection):
+        connection.belongs_to(g.owner)
 
 
 def _behind_proxies(app: Flask, count: int) -> ProxyFix:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, redirect, request, url_for
 from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from jobs.background import log_error
 from jobs.errors import InvalidRequest, JobNotFound, PenstockError
@@ -57,7 +57,12 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
-        return envelope(error.code or 500, error.description or error.name)
+        message = error.description or error.name
+        if not isinstance(error, TooManyRequests):
+            return envelope(error.code or 500, message)
+        response = envelope(429, message, kind="requests", code="rate_limit_exceeded")
+        response.headers["Retry-After"] = str(error.retry_after or 1)
+        return response
 
     _register_failures(app)
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
+from contextlib import suppress
 from pathlib import Path
 
 # A viewer holds its connection for the whole of a generation: one greenlet each, not one thread.
-worker_class = "gevent"
+worker_class = "web.http.gevent_worker.Worker"
 worker_connections = 2000
+_FILES = 8192
 
 # Followers are cut when it is over and resume by their cursor, so waiting longer buys nothing. It must stay
 # below the time that a supervisor leaves before SIGKILL.
@@ -37,6 +40,14 @@ worker_tmp_dir = _MEMORY if Path(_MEMORY).is_dir() and os.access(_MEMORY, os.W_O
 
 
 def post_worker_init(_worker: object) -> None:
-    """After the fork and the imports: what lives until the end need not be looked at by every collection."""
+    """After the fork and the imports: what lives until the end need not be looked at by every collection.
+
+    Each connection is an open file, and the usual limit of 1024 is less than the connections that we take.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     gc.collect()
     gc.freeze()

@@ -7,6 +7,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
@@ -21,13 +22,16 @@ from tests.support.wire import create
 from web.app import create_app
 
 HTML = {"Accept": "text/html"}
+WAITING = 20
 
 
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock with keys and one proxy in front, on a name of its own."""
     directory = tmp_path_factory.mktemp("proxied") / "data"
-    with running_stack(directory, PENSTOCK_AUTH="keys", PENSTOCK_TRUSTED_PROXIES="1") as running:
+    with running_stack(
+        directory, PENSTOCK_AUTH="keys", PENSTOCK_TRUSTED_PROXIES="1", PENSTOCK_WAITING_REQUESTS=str(WAITING)
+    ) as running:
         yield running
 
 
@@ -212,3 +216,24 @@ def test_a_revoked_key_ends_its_open_streams(proxied: Stack) -> None:
 def _addresses(page: str) -> list[str]:
     pieces = [piece for mark in ('href="', 'src="', 'action="') for piece in page.split(mark)[1:]]
     return [piece.partition('"')[0] for piece in pieces]
+
+
+def test_behind_a_proxy_half_sent_requests_count_by_the_client_that_it_names(proxied: Stack) -> None:
+    key = ApiKeys(proxied.database).create("slow")
+    address = urlsplit(proxied.url)
+
+    def half_sent(client: str) -> socket.socket:
+        head = f"POST /v1/responses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 9\r\n"
+        connection = connections.enter_context(socket.create_connection((address.hostname, address.port), timeout=3))
+        connection.sendall(f"{head}X-Forwarded-For: {client}\r\n\r\n".encode())
+        return connection
+
+    with ExitStack() as connections:
+        held = [half_sent("203.0.113.7") for _ in range(WAITING + 1)]
+        assert held[-1].recv(12) == b"HTTP/1.1 429"
+        # The same owner from elsewhere has no more room either, but everybody else does.
+        assert half_sent("203.0.113.8").recv(12) == b"HTTP/1.1 429"
+        assert (
+            raw(proxied.url, b"POST /signin HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nkey=")[:12]
+            == b"HTTP/1.1 401"
+        )
