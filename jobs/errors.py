@@ -26,6 +26,19 @@ class InvalidRequest(PenstockError):
         self.code = code
 
 
+class LimitReached(PenstockError):
+    """The owner has as much of something as may be: `name` is one of jobs.limits, `most` how much.
+
+    `retry_after` are the seconds after which asking again may succeed.
+    """
+
+    def __init__(self, name: str, most: int, *, retry_after: float) -> None:
+        super().__init__(f"{name} is {most}")
+        self.name = name
+        self.most = most
+        self.retry_after = retry_after
+
+
 class JobNotFound(PenstockError):
     """No such job, or it belongs to another owner."""
 

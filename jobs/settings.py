@@ -17,10 +17,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 from pydantic_settings import PydanticBaseSettingsSource as Source
 
 from jobs.errors import BadSetting
+from jobs.limits import HIGHEST_LIMIT, LIMIT_NAMES, OwnerLimits
 
 CONFIG_FILE = "penstock.toml"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
+Limit = Annotated[int, Field(ge=0, le=HIGHEST_LIMIT)]
 Seconds = Annotated[float, Field(gt=0)]
 Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+"), AfterValidator(lambda url: url.rstrip("/"))]
 
@@ -136,6 +138,13 @@ class Settings(BaseSettings):
     restart_seconds: float = Field(75, ge=0)
     total_seconds: Seconds = 3 * 3600
     max_request_bytes: int = Field(2_000_000, ge=1024)
+    # Of each owner, 0 for any number; owners may have their own.
+    limit_jobs_queued: Limit = 0
+    limit_jobs_running: Limit = 0
+    limit_requests_a_minute: Limit = 0
+    limit_open_streams: Limit = 0
+    limit_answer_characters: Limit = 2_000_000
+    limit_tokens_a_day: Limit = 0
     request_seconds: Seconds = 10
     waiting_requests: int = Field(200, ge=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -193,6 +202,11 @@ class Settings(BaseSettings):
             fallbacks=self.fallbacks,
             concurrency=self.model_concurrency,
         )
+
+    @property
+    def owner_limits(self) -> OwnerLimits:
+        """What an owner may have who has no limits of their own."""
+        return OwnerLimits(**{name: getattr(self, f"limit_{name}") for name in LIMIT_NAMES})
 
     def limit_of(self, model: str) -> int | None:
         """How many jobs of a model may run at once, over all workers; None for any number."""

@@ -10,6 +10,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from jobs.errors import LimitReached
 from jobs.settings import Settings
 from web import auth, errors
 from web.api import openapi
@@ -60,9 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     @app.after_request
     def finish(response: Response) -> Response:
-        response.headers["x-request-id"] = f"req_{secrets.token_hex(12)}"
-        if response.is_streamed and settings.auth == "keys" and "credential" in g:
-            _end_with_credential(context, response)
+        response = _finished(context, response)
         return add_security_headers(response, over_tls=settings.secure_cookies)
 
     return app
@@ -80,6 +79,29 @@ def _identify(context: WebContext) -> None:
 def _behind_proxies(app: Flask, count: int) -> ProxyFix:
     """The application as the outermost of so many proxies is asked for it: client, scheme, host and path prefix."""
     return ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count)
+
+
+def _finished(context: WebContext, response: Response) -> Response:
+    """The response with what every one gets, among the streams of its owner if it is one."""
+    response.headers["x-request-id"] = f"req_{secrets.token_hex(12)}"
+    if response.is_streamed and "owner" in g:
+        response = _counted(context, response)
+    response.headers.extend(g.get("rate_headers", {}))
+    if response.is_streamed and context.settings.auth == "keys" and "credential" in g:
+        _end_with_credential(context, response)
+    return response
+
+
+def _counted(context: WebContext, response: Response) -> Response:
+    """A stream among those that its owner has open; or the answer that it would be one too many."""
+    try:
+        close = context.admission.open_stream(g.owner, was_checked=request.method == "POST")
+    except LimitReached as error:
+        response.close()
+        return errors.limit_envelope(error)
+    if close is not None:
+        response.call_on_close(close)
+    return response
 
 
 def _end_with_credential(context: WebContext, response: Response) -> None:

@@ -16,6 +16,7 @@ from jobs.storage.waiters import WaiterRegistry
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
 from web.http.open_streams import OpenStreams
+from web.limits.admission import admission
 from web.live.live_pages import LivePages
 from web.live.lru_cache import LruCache
 from web.live.rendered_item import RenderedItem, weight
@@ -50,17 +51,7 @@ class WebContext:
         self.sessions = Sessions(self.database)
         self.open_streams = OpenStreams()
         self.open_streams.start()
-        # Of bounded size: when all viewers have to look at their logs at once, each would open a connection for good.
-        pool = redis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=_CONNECTIONS,
-            timeout=_REDIS_SECONDS,
-            socket_timeout=_REDIS_SECONDS,
-            socket_connect_timeout=_REDIS_SECONDS,
-            # A pooled connection that has gone stale is worth a second try; a server that is silent is not.
-            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
-        )
-        self.redis = redis.Redis(connection_pool=pool)
+        self.redis = _redis(url)
         self.log = EventLog(self.redis)
         listening = redis.Redis.from_url(url, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS)
         subscriber = Subscriber(listening, self.log, self.store)
@@ -68,7 +59,22 @@ class WebContext:
         self.relay = Relay(subscriber, self.log, self.store)
         self.live_pages = LivePages(self.relay, self.store)
         self.rendered_jobs: LruCache[list[RenderedItem]] = LruCache(_CACHE_BYTES, weight)
+        self.admission = admission(self.database, self.redis, settings.owner_limits)
         self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log)
         self.wakeups.start()
         self.waiters = Waiters(WaiterRegistry(self.database), self.wakeups)
         self.waiters.start()
+
+
+def _redis(url: str) -> redis.Redis:
+    # Of bounded size: when all viewers have to look at their logs at once, each would open a connection for good.
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=_CONNECTIONS,
+        timeout=_REDIS_SECONDS,
+        socket_timeout=_REDIS_SECONDS,
+        socket_connect_timeout=_REDIS_SECONDS,
+        # A pooled connection that has gone stale is worth a second try; a server that is silent is not.
+        retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+    )
+    return redis.Redis(connection_pool=pool)

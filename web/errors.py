@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 from flask import Flask, Response, jsonify, redirect, request, url_for
@@ -11,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from jobs.background import log_error
-from jobs.errors import InvalidRequest, JobNotFound, PenstockError
+from jobs.errors import InvalidRequest, JobNotFound, LimitReached, PenstockError
 from jobs.storage.database import reason
+from web.limits.words import may_soon, sentence
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +36,17 @@ def envelope(
     return response
 
 
+def limit_envelope(error: LimitReached) -> Response:
+    """The answer to what an owner may not have now; the SDKs send it again only when that may help soon."""
+    soon = may_soon(error)
+    code, kind = ("rate_limit_exceeded", "requests") if soon else ("insufficient_quota", "insufficient_quota")
+    response = envelope(429, sentence(error), kind=kind, code=code)
+    response.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    if not soon:
+        response.headers["x-should-retry"] = "false"
+    return response
+
+
 def register(app: Flask) -> None:
     """Have the application answer every error in the envelope."""
 
@@ -41,6 +54,10 @@ def register(app: Flask) -> None:
     def invalid(error: InvalidRequest) -> Response:
         status = 404 if error.code == "model_not_found" else 400
         return envelope(status, str(error), param=error.param, code=error.code)
+
+    @app.errorhandler(LimitReached)
+    def limited(error: LimitReached) -> Response:
+        return limit_envelope(error)
 
     @app.errorhandler(JobNotFound)
     def not_found(error: JobNotFound) -> Response:

@@ -10,6 +10,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
 from jobs.settings import Settings
+from jobs.storage.access.owner_limits import LimitRegistry
 from jobs.storage.attempts import AttemptStore
 from jobs.storage.database import Database
 from jobs.storage.store import Store
@@ -46,6 +47,7 @@ class WorkerContext:
         self.worker_registry = WorkerRegistry(database)
         self.waiter_registry = WaiterRegistry(database)
         self.attempts = AttemptStore(database)
+        self.owner_limits = LimitRegistry(database, settings.owner_limits)
         self.store = Store(database)
         self.log = EventLog(self.redis)
         self.models = Models(settings)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from celery.signals import worker_shutting_down
 
 from jobs.background import log_error, repeat
+from jobs.storage.attempts import Claim
 from jobs.transport.queue import GENERATE, QueueAway
 from worker.context import WorkerContext
 from worker.generate import generate
@@ -86,7 +87,7 @@ class WorkerProcess:
             return
         try:
             while not self._draining.is_set():
-                claim = self._context.attempts.claim(self._context.worker, self._context.settings.limit_of)
+                claim = self._claim()
                 if claim is None:
                     return
                 if looks_for_more:
@@ -96,6 +97,14 @@ class WorkerProcess:
             log_error("claiming", error)
         finally:
             self._slots.release()
+
+    def _claim(self) -> Claim | None:
+        context = self._context
+        owner_limit = self._owner_limit if context.owner_limits.limits_running() else None
+        return context.attempts.claim(context.worker, context.settings.limit_of, owner_limit)
+
+    def _owner_limit(self, owner: str) -> int | None:
+        return self._context.owner_limits.of(owner).jobs_running or None
 
     def _end_without_room(self) -> None:
         """End the jobs that were asked to end while they waited for a worker: that asks no model."""

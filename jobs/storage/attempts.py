@@ -18,7 +18,7 @@ from jobs.errors import PenstockError
 from jobs.job import Job, Status
 from jobs.protocol.response import in_range
 from jobs.storage import claims
-from jobs.storage.claims import BLOCK, INDEX_BLOCK, Limits
+from jobs.storage.claims import BLOCK, INDEX_BLOCK, Limits, RunningLimits
 from jobs.storage.database import Database
 from jobs.storage.ending import Ending, end_job
 from jobs.storage.rows import job_of, select_jobs
@@ -93,20 +93,22 @@ class AttemptStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, worker: str, limit_of: Limits = lambda _: None) -> Claim | None:
+    def claim(
+        self, worker: str, limit_of: Limits = lambda _: None, owner_limit_of: Limits | None = None
+    ) -> Claim | None:
         """Make the queued job whose turn it is this worker's next attempt; None when there is none.
 
-        `limit_of` says of a model how many of its jobs may run at once, over all workers; None for any number. A job
-        that is only to be ended comes first.
+        `limit_of` says of a model how many of its jobs may run at once, over all workers, and `owner_limit_of` the same
+        of an owner; None for any number. A job that is only to be ended comes first.
         """
-        return self._claim(worker, limit_of)
+        return self._claim(worker, RunningLimits(limit_of, owner_limit_of))
 
     def claim_ending(self, worker: str) -> Claim | None:
         """Claim a queued job that ran before and that somebody asked to end; None when there is none.
 
         For a worker that has no room for another job: such a job asks no model.
         """
-        return self._claim(worker, lambda _: None, only_to_end=True)
+        return self._claim(worker, RunningLimits(lambda _: None), only_to_end=True)
 
     def is_any_queued(self) -> bool:
         """Whether it is worth while to try a claim: some job waits, though its turn may not have come."""
@@ -119,9 +121,9 @@ class AttemptStore:
         with self._database.write() as connection:
             return _claim_of(connection, job_id) if claims.claim_row(connection, job_id, worker) else None
 
-    def _claim(self, worker: str, limit_of: Limits, *, only_to_end: bool = False) -> Claim | None:
+    def _claim(self, worker: str, limits: RunningLimits, *, only_to_end: bool = False) -> Claim | None:
         with self._database.write() as connection:
-            job_id = claims.claim_next(connection, worker, limit_of, only_to_end=only_to_end)
+            job_id = claims.claim_next(connection, worker, limits, only_to_end=only_to_end)
             return _claim_of(connection, job_id) if job_id is not None else None
 
     def reserve(self, claim: Claim, seq_mark: int, index_mark: int) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Collection
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -33,20 +34,35 @@ Limits = Callable[[str], int | None]
 _TO_END = or_(jobs.c.cancel_requested_at.is_not(None), jobs.c.stop_requested_at.is_not(None))
 
 
-def claim_next(connection: Connection, worker: str, limit_of: Limits, *, only_to_end: bool = False) -> str | None:
+class RunningLimits(NamedTuple):
+    """How many jobs of a model, and of an owner, may run at once over all workers; None for any number.
+
+    Without `of_owner` no owner has a limit, and none is looked at.
+    """
+
+    of_model: Limits
+    of_owner: Limits | None = None
+
+
+def claim_next(connection: Connection, worker: str, limits: RunningLimits, *, only_to_end: bool = False) -> str | None:
     """Claim the queued job whose turn it is, inside the caller's transaction; its id, None when there is none.
 
     Jobs that are only to be ended come before the line: whatever their tier, also while it is paused, and whatever
-    their model's limit. `only_to_end` claims no others.
+    their model's and their owner's limit. `only_to_end` claims no others.
     """
     candidate = _first(connection, _to_end())
-    full = set() if only_to_end or candidate else _full_models(connection, limit_of)
+    full = _Full() if only_to_end or candidate else _full(connection, limits)
     while candidate is None and not only_to_end:
-        candidate = _first(connection, _in_line(full))
+        candidate = _first(connection, _in_line(full.models, full.owners))
         if candidate is None:
             return None
-        if not _has_room(connection, candidate.model, limit_of):
-            full.add(candidate.model)
+        if not _has_room(connection, jobs.c.model, candidate.model, limits.of_model(candidate.model)):
+            full.models.add(candidate.model)
+            candidate = None
+        elif limits.of_owner and not _has_room(
+            connection, jobs.c.owner, candidate.owner, limits.of_owner(candidate.owner)
+        ):
+            full.owners.add(candidate.owner)
             candidate = None
     if candidate is None or not claim_row(connection, candidate.id, worker):
         return None
@@ -78,9 +94,9 @@ def claim_row(connection: Connection, job_id: str, worker: str) -> bool:
     return True
 
 
-def lock_of(model: str) -> tuple[int, int]:
-    """The name of PostgreSQL's lock for the claims of a model's jobs."""
-    return _CLAIM_LOCK, zlib.crc32(model.encode()) - 2**31
+def lock_of(name: str) -> tuple[int, int]:
+    """The name of PostgreSQL's lock for the claims of a model's or an owner's jobs."""
+    return _CLAIM_LOCK, zlib.crc32(name.encode()) - 2**31
 
 
 def _may_claim(connection: Connection, worker: str) -> bool:
@@ -95,18 +111,20 @@ def _first(connection: Connection, candidates: Select[Any]) -> Row[Any] | None:
 
 
 def _to_end() -> Select[Any]:
-    return select(jobs.c.id, jobs.c.model).where(jobs.c.status == Status.QUEUED, _TO_END)
+    return select(jobs.c.id, jobs.c.model, jobs.c.owner).where(jobs.c.status == Status.QUEUED, _TO_END)
 
 
-def _in_line(full: Collection[str]) -> Select[Any]:
-    """The queued jobs of tiers that are not paused and of models with room.
+def _in_line(full_models: Collection[str], full_owners: Collection[str] = ()) -> Select[Any]:
+    """The queued jobs of tiers that are not paused, of models with room and of owners who may run one more.
 
     In order: the tier, then the owner's with the fewest running, and of these the oldest. So one owner's thousand jobs
     keep nobody else waiting.
     """
     may_run: list[ColumnElement[bool]] = [jobs.c.tier.not_in(select(paused.c.tier))]
-    if full:
-        may_run.append(jobs.c.model.not_in(sorted(full)))
+    if full_models:
+        may_run.append(jobs.c.model.not_in(sorted(full_models)))
+    if full_owners:
+        may_run.append(jobs.c.owner.not_in(sorted(full_owners)))
     running = (
         select(jobs.c.owner, func.count().label("jobs"))
         .where(jobs.c.status == Status.IN_PROGRESS)
@@ -114,31 +132,43 @@ def _in_line(full: Collection[str]) -> Select[Any]:
         .subquery()
     )
     return (
-        select(jobs.c.id, jobs.c.model)
+        select(jobs.c.id, jobs.c.model, jobs.c.owner)
         .outerjoin(running, running.c.owner == jobs.c.owner)
         .where(jobs.c.status == Status.QUEUED, *may_run)
         .order_by(jobs.c.tier, func.coalesce(running.c.jobs, 0), jobs.c.created_at, jobs.c.id)
     )
 
 
-def _full_models(connection: Connection, limit_of: Limits) -> set[str]:
-    """The models that run as many jobs as they may."""
-    running = select(jobs.c.model, func.count()).where(jobs.c.status == Status.IN_PROGRESS).group_by(jobs.c.model)
-    return {model for model, count in connection.execute(running) if count >= (limit_of(model) or count + 1)}
+@dataclass(frozen=True, slots=True)
+class _Full:
+    """Of whom as many jobs run as may."""
+
+    models: set[str] = field(default_factory=set)
+    owners: set[str] = field(default_factory=set)
 
 
-def _has_room(connection: Connection, model: str, limit_of: Limits) -> bool:
-    """Whether a model runs fewer jobs than it may, counted while no other claim of the model can be committed."""
-    limit = limit_of(model)
+def _full(connection: Connection, limits: RunningLimits) -> _Full:
+    models = _at_limit(connection, jobs.c.model, limits.of_model)
+    return _Full(models, _at_limit(connection, jobs.c.owner, limits.of_owner) if limits.of_owner else set())
+
+
+def _at_limit(connection: Connection, column: ColumnElement[str], limit_of: Limits) -> set[str]:
+    """The models, or the owners, of which as many jobs run as may."""
+    running = select(column, func.count()).where(jobs.c.status == Status.IN_PROGRESS).group_by(column)
+    return {name for name, count in connection.execute(running) if count >= (limit_of(name) or count + 1)}
+
+
+def _has_room(connection: Connection, column: ColumnElement[str], name: str, limit: int | None) -> bool:
+    """Whether fewer jobs of a model or an owner run than may, counted while no other claim of it can be committed."""
     if limit is None or connection.dialect.name == "sqlite":
         return True  # counted in this very transaction, and SQLite has one writer
     try:
         with connection.begin_nested():
             connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
-            connection.execute(select(func.pg_advisory_xact_lock(*lock_of(model))))
+            connection.execute(select(func.pg_advisory_xact_lock(*lock_of(name))))
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
         return False  # whoever has it hangs; the database ends that session within seconds
-    running = select(func.count()).where(jobs.c.status == Status.IN_PROGRESS, jobs.c.model == model)
+    running = select(func.count()).where(jobs.c.status == Status.IN_PROGRESS, column == name)
     return connection.execute(running).scalar_one() < limit

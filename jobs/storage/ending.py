@@ -19,6 +19,7 @@ from jobs.protocol.fold import text_of
 from jobs.protocol.transcript import TranscriptWriter
 from jobs.protocol.word_count import words_in
 from jobs.requests.title import title_of
+from jobs.storage.access.budget import spend
 from jobs.storage.rows import searchable, storable
 from jobs.storage.schema import checkpoints, jobs, transcripts
 
@@ -49,6 +50,7 @@ def end_job(connection: Connection, job: Job, guard: ColumnElement[bool], ending
     values = _columns(job, ending)
     if not connection.execute(update(jobs).where(jobs.c.id == job.id, guard).values(values)).rowcount:  # invariant 3
         return False
+    spend(connection, job.owner, ending.response["usage"], text_of(ending.response))
     connection.execute(insert(transcripts).values(job_id=job.id, frames=ending.transcript))
     connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job.id))
     return True

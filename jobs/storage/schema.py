@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from jobs.limits import LIMIT_NAMES
+
 metadata = sa.MetaData()
 
 # As a literal: an index with a condition serves only queries that repeat it.
@@ -134,4 +136,21 @@ keys = sa.Table(
     sa.Column("sha256", sa.String(64), nullable=False, unique=True),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("revoked_at", sa.Float),
+)
+
+# Where an owner's limits differ from the settings: NULL is as they say, 0 any number.
+owner_limits = sa.Table(
+    "owner_limits",
+    metadata,
+    sa.Column("owner", sa.String(64), primary_key=True),
+    *(sa.Column(name, sa.Integer) for name in LIMIT_NAMES),
+)
+
+# What the jobs that ended on a day (since 1970, UTC) have used.
+token_days = sa.Table(
+    "token_days",
+    metadata,
+    sa.Column("owner", sa.String(64), primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("tokens", sa.BigInteger, nullable=False),
 )

@@ -14,9 +14,11 @@ from sqlalchemy.exc import IntegrityError
 
 from jobs.errors import JobNotFound
 from jobs.job import Job, Status
+from jobs.limits import OwnerLimits
 from jobs.protocol.ids import is_job_id
 from jobs.requests.job_request import JobRequest
 from jobs.storage.acceptance import Sending, earlier_job, hash_of, insert_job, new_row
+from jobs.storage.access.budget import check_queue
 from jobs.storage.database import Database, until_written
 from jobs.storage.ending import end_unstarted
 from jobs.storage.rows import job_of, searchable, select_jobs
@@ -26,6 +28,7 @@ T = TypeVar("T")
 
 # A client waits for its answer; what takes longer is an error that it may send again.
 _WRITE_SECONDS = 3.0
+_NO_LIMITS = OwnerLimits()
 
 
 class Filter(TypedDict, total=False):
@@ -65,18 +68,20 @@ class Store:
         client_retry: int = 0,
         waiter: str | None = None,
         finished: Iterable[Mapping[str, Any]] = (),
+        limits: OwnerLimits = _NO_LIMITS,
     ) -> Job:
         """Store a new job; once this returns it is never lost.
 
         The same key again gives the job that it gave before; so does the same body, to a client that says that it
         sends it for the `client_retry`th time again. `body_hash` is that of the body as it was sent, by default of the
         request; `waiter` is the connection that waits for a job without `background`; `finished` are checkpoints to
-        begin with. Raises InvalidRequest when the key was used with another body.
+        begin with; `limits` are the owner's. Raises InvalidRequest when the key was used with another body, and
+        LimitReached.
         """
         sending = Sending(owner, body_hash or hash_of(request.to_json()), idempotency_key, client_retry, waiter)
         row = new_row(sending, request)
         sections = list(finished)
-        return self._write(lambda: self._accept(sending, row, sections))
+        return self._write(lambda: self._accept(sending, row, sections, limits))
 
     def earlier(
         self, owner: str, body_hash: str, *, idempotency_key: str | None, client_retry: int, waiter: str | None = None
@@ -92,10 +97,13 @@ class Store:
         job_id = self._write(lambda: self._earlier(sending))
         return self.get(owner, job_id) if job_id else None
 
-    def _accept(self, sending: Sending, row: Mapping[str, Any], finished: Sequence[Mapping[str, Any]]) -> Job:
+    def _accept(
+        self, sending: Sending, row: Mapping[str, Any], finished: Sequence[Mapping[str, Any]], limits: OwnerLimits
+    ) -> Job:
         try:
             with self._database.write() as connection:
                 if (before := earlier_job(connection, sending)) is None:
+                    check_queue(connection, sending.owner, limits)
                     insert_job(connection, sending, row, finished)
                     # Read before the commit: a worker may claim the job right after it.
                     inserted = select_jobs().where(jobs.c.id == row["id"])

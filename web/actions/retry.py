@@ -18,15 +18,21 @@ def retry(
 ) -> Job:
     """A new background job with the request of one that has ended; one that completed is written anew.
 
-    Raises InvalidRequest while the job has not ended, JobNotFound.
+    Raises InvalidRequest while the job has not ended, JobNotFound, LimitReached.
     """
     job = context.store.get(owner, job_id)
     if job.response is None:
         raise InvalidRequest("Cannot retry a response that has not ended: cancel it first.")
+    context.admission.check_create(owner)
     request = replace(job.request, background=True, store=True, retry_of=job.id)
     checkpoints = [] if job.status is Status.COMPLETED else _checkpoints(orjson.loads(job.response))
     new_job = context.store.accept(  # invariant 5
-        owner, request, finished=checkpoints, idempotency_key=idempotency_key, client_retry=client_retry
+        owner,
+        request,
+        finished=checkpoints,
+        idempotency_key=idempotency_key,
+        client_retry=client_retry,
+        limits=context.admission.limits.of(owner),
     )
     context.wakeups.job(new_job.id)
     return new_job

@@ -21,8 +21,9 @@ def submit(
 ) -> Job:
     """A new job of the owner; or the one that this key, or this retry of a client, was answered with before.
 
-    `waiter` is the connection that waits for a job without `background`. Raises InvalidRequest.
+    `waiter` is the connection that waits for a job without `background`. Raises InvalidRequest, LimitReached.
     """
+    context.admission.check_create(owner, opens_stream=create.stream or not create.background)
     model = named_model(create, context.prompts) or context.models.default()
     previous = create.previous_response_id
     request = JobRequest.from_create(
@@ -39,6 +40,7 @@ def submit(
         idempotency_key=idempotency_key,
         client_retry=client_retry,
         waiter=None if request.background else waiter,
+        limits=context.admission.limits.of(owner),
     )
     context.wakeups.job(job.id)
     return job

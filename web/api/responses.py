@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Response, g, request
 
-from jobs.errors import InvalidRequest
+from jobs.errors import InvalidRequest, LimitReached
 from jobs.job import Job, Status
 from jobs.requests import generation
 from jobs.storage.acceptance import hash_of
@@ -96,8 +96,16 @@ def _submitted(context: WebContext, waiter: str) -> Job:
     body = request.get_data()
     body_hash = hash_of(body)
     repetition = _repetition()
+    if repetition["client_retry"] and context.admission.is_retry_of_refusal(g.owner, body_hash):
+        repetition["client_retry"] = 0
     job = context.store.earlier(g.owner, body_hash, waiter=waiter, **repetition)
-    return job or submit(context, g.owner, generation.parse(body), body_hash=body_hash, waiter=waiter, **repetition)
+    if job is not None:
+        return job
+    try:
+        return submit(context, g.owner, generation.parse(body), body_hash=body_hash, waiter=waiter, **repetition)
+    except LimitReached:
+        context.admission.note_refusal(g.owner, body_hash)
+        raise
 
 
 def _answer(context: WebContext, job: Job, leave: Callable[[], None]) -> Response:

@@ -10,12 +10,13 @@ from typing import Any
 from flask import flash, g, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 
-from jobs.errors import InvalidRequest, JobNotFound
+from jobs.errors import InvalidRequest, JobNotFound, LimitReached
 from jobs.job import Status
 from web.actions.cancel import cancel
 from web.actions.delete import delete
 from web.actions.retry import retry
 from web.context import WebContext
+from web.limits.words import sentence
 from web.pages.i18n import _
 from web.pages.jobs import Filter
 from web.pages.layout import place_here
@@ -52,7 +53,10 @@ class BulkActions:
         eligible_ids = self._eligible(action, ids)
         if eligible_ids and not confirmed_ids and (action == "delete" or len(eligible_ids) > 1):
             return self._ask(action, eligible_ids, ids)
-        self._report(action, self._apply(action, eligible_ids))
+        try:
+            self._report(action, self._apply(action, eligible_ids))
+        except LimitReached as error:
+            flash(sentence(error, _))
         return redirect(place_here(form.get("back", ""), url_for("jobs.show")), 303)
 
     def _selection(self, form: MultiDict[str, str], row_id: str) -> list[str]:

@@ -8,12 +8,13 @@ from typing import Any
 import orjson
 from flask import g, redirect, render_template, request, url_for
 
-from jobs.errors import InvalidRequest, JobNotFound
+from jobs.errors import InvalidRequest, JobNotFound, LimitReached
 from jobs.job import Job, Status
 from jobs.requests import generation
 from jobs.requests.job_request import FLEX
 from web.actions.submit import submit
 from web.context import WebContext
+from web.limits.words import sentence
 from web.pages.i18n import LANGUAGES, _
 from web.pages.job_view import job_view
 from web.pages.titles import title
@@ -50,13 +51,14 @@ class HomePage:
         try:
             job = submit(context, g.owner, generation.parse(_body(form)))
         except InvalidRequest as error:
-            return self._page(form, error), 400
+            return self._page(form, str(error), error.param or ""), 400
+        except LimitReached as error:
+            return self._page(form, sentence(error, _)), 429
         return redirect(url_for("job.show", job_id=job.id), 303)
 
-    def _page(self, values: Mapping[str, str], error: InvalidRequest | None = None) -> str:
+    def _page(self, values: Mapping[str, str], problem: str = "", param: str = "") -> str:
         context = self._context
         settings = context.settings
-        param = error.param or "" if error else ""
         answers = filter(None, (server.latest(_MODEL_SECONDS) for server in context.model_servers))
         offered = [model for answer in answers for model in answer.models]
         models = list(settings.models) or list(dict.fromkeys([*settings.listed, *offered]))
@@ -67,7 +69,7 @@ class HomePage:
             closed=bool(settings.models),
             default_model=settings.model or (models[0] if settings.models or len(models) == 1 else ""),
             values=values,
-            problem=str(error) if error else "",
+            problem=problem,
             wrong=param.removeprefix("prompt.variables.") if param.startswith("prompt.") else _PREFIX + param,
             recent=[(job, title(job)) for job in context.store.page(g.owner, limit=_RECENT)],
             **({} if values else self._featured()),

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, g, redirect, render_template, request, url_for
 
-from jobs.errors import JobNotFound
+from jobs.errors import JobNotFound, LimitReached
 from jobs.protocol import events
 from jobs.protocol.reading_order import ReadingOrder
 from web.actions.cancel import cancel
@@ -14,8 +14,10 @@ from web.actions.delete import delete
 from web.actions.retry import retry
 from web.api import render
 from web.context import WebContext
+from web.limits.words import sentence
 from web.pages import live_stream
 from web.pages.export import html_file
+from web.pages.i18n import _
 from web.pages.job_view import job_view, rendered_items
 from web.pages.titles import title
 from web.snapshot import snapshot
@@ -63,7 +65,10 @@ class JobPages:
 
     def retry(self, job_id: str) -> Any:
         """The button that queues an ended job anew: to the new job's page."""
-        new_job = retry(self._context, g.owner, job_id)
+        try:
+            new_job = retry(self._context, g.owner, job_id)
+        except LimitReached as error:
+            return render_template("limited.html", problem=sentence(error, _)), 429
         return redirect(url_for("job.show", job_id=new_job.id), 303)
 
     def delete(self, job_id: str) -> Any:

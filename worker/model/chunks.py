@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -20,10 +21,13 @@ class ChunkReader:
     """Reads one answer. `end` and `finish_reason` stay None when the model never said that it was done.
 
     `has_text` is whether there was an answer, `has_reasoning` whether there was any reasoning; `refusal` are
-    the words of a refusal.
+    the words of a refusal. An answer that goes on behind `most_characters`, 0 for any number, ends there as one that
+    the model cut.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_characters: int = 0) -> None:
+        self._most = most_characters or sys.maxsize
+        self._characters = 0
         self.finish_reason: str | None = None
         self.end: End | None = None
         self.usage: dict[str, int] | None = None
@@ -46,6 +50,9 @@ class ChunkReader:
                     self._note_text(piece)
                     yield piece
                 yield None
+                if self._characters >= self._most and self.end is None:
+                    self.end, self.finish_reason = End.LENGTH, "length"
+                    return
         except Stopped:
             raise
         except Exception:
@@ -73,6 +80,7 @@ class ChunkReader:
 
     def _note_text(self, piece: Piece) -> None:
         kind, text = piece
+        self._characters += len(text)
         if kind is Kind.RETRACTION:
             self.has_text, self.has_reasoning = False, True
         elif kind is Kind.REASONING:

@@ -32,7 +32,8 @@ def stream_answer(
     model_request = replace(model_request, model=attempt.model)
     attempt.models.setdefault(model_request.model, None)
     server = settings.server_of(model_request.model)
-    answer = ChunkReader()
+    limits = attempt.context.owner_limits.of(attempt.claim.job.owner)
+    answer = ChunkReader(limits.answer_characters)
     with (
         attempt.cancellation.call(_timeouts(settings, server)) as call,
         closing(_chunks(attempt, model_request, call)) as chunks,

@@ -13,6 +13,7 @@ import redis
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
+from jobs.limits import OwnerLimits
 from jobs.protocol import events
 from jobs.settings import Settings
 from jobs.storage.attempts import Checkpoint
@@ -22,6 +23,7 @@ from tests.support.job_factory import OWNER, JobFactory, accepted
 from tests.support.stack import Stack, wait_for
 from tests.support.wire import assert_refused, create, fetch
 from web.actions.retry import retry
+from web.limits.admission import admission
 from web.wakeups import WakeupSender
 from worker.model.chunks import Kind
 from worker.writing import resume
@@ -31,7 +33,8 @@ from worker.writing.section import Section
 def context_of(job_factory: JobFactory) -> Any:
     """What an action needs of a web process; its wake-ups are never sent, because its threads were not started."""
     wakeups = WakeupSender(Queue(Settings.load()), EventLog(redis.Redis()))
-    return SimpleNamespace(store=job_factory.store, wakeups=wakeups)
+    admitted = admission(job_factory.database, redis.Redis(), OwnerLimits())
+    return SimpleNamespace(store=job_factory.store, wakeups=wakeups, admission=admitted)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What an owner may have and ask for at once, and the words for it."""
