@@ -32,7 +32,7 @@ from web.markdown.math import formulas
 
 # A block of a few thousand characters can ask for millions, by using one long link often.
 _MAX_HTML = 1 << 20
-_BREAK = re.compile(r"\s*<br\s*/?>\s*", re.IGNORECASE)
+_BREAK = re.compile(r"\s{0,20}+<br\s{0,20}+/?>\s*+", re.IGNORECASE)
 
 
 class Document:

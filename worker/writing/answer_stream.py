@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
@@ -21,7 +20,7 @@ from worker.model.request import ModelRequest
 from worker.writing.attempt_context import AttemptContext
 from worker.writing.outcome import STOPPED
 
-_SENTENCE_END = re.compile(r"[.!?。！？…\n]\s*$")
+_SENTENCE_ENDS = tuple(".!?。！？…")
 
 
 def stream_answer(
@@ -47,7 +46,7 @@ def stream_answer(
                     attempt.writer.note_rate(len(piece[1]))
                     write(*piece)
                 call.check(_phase(answer))
-                if attempt.cancellation.is_winding_down and piece is not None and _SENTENCE_END.search(piece[1]):
+                if attempt.cancellation.is_winding_down and piece is not None and _ends_sentence(piece[1]):
                     answer.finish_reason = STOPPED
                     return answer
         except ModelError:
@@ -74,3 +73,8 @@ def _chunks(attempt: AttemptContext, model_request: ModelRequest, call: Call) ->
     if prompt and prompt.runnable:
         return runnables.stream(attempt.context.models, model_request, prompt.runnable, prompt.variables, call)
     return stream(attempt.context.models, model_request)
+
+
+def _ends_sentence(text: str) -> bool:
+    words = text.rstrip()
+    return words.endswith(_SENTENCE_ENDS) or "\n" in text[len(words) :]

@@ -26,8 +26,8 @@ _LENGTH = re.compile(
     r"|limit|(max_)?token_?limit(_reached|_exceeded)?|error_limit|(model_)?context_(length|window|limit)\w*|truncated?"
 )
 _FILTER = re.compile(
-    r"\w*(safety|filter|sensitive|moderat|prohibited|blocklist|blocked|guardrail|recitation|toxic|unsafe|harmful"
-    r"|refusal|spii|content_policy|policy_violation|data_inspection)\w*"
+    r"safety|filter|sensitive|moderat|prohibited|blocklist|blocked|guardrail|recitation|toxic|unsafe|harmful"
+    r"|refusal|spii|content_policy|policy_violation|data_inspection"
 )
 
 
@@ -54,7 +54,7 @@ def _end_of(word: str) -> End | None:
         return End.TOOL
     if _LENGTH.fullmatch(word):
         return End.LENGTH
-    return End.FILTER if _FILTER.fullmatch(word) else End.FAULT
+    return End.FILTER if _FILTER.search(word) else End.FAULT
 
 
 def end_of(finish_reason: Any) -> End | None:

@@ -27,7 +27,7 @@ _SOURCE_KEYS = frozenset(["sources", "source", "references", "资料", "来源"]
 _OTHER_KEYS = _BRIEF_KEYS | _SOURCE_KEYS | {"number", "id"}
 _SECTION_KEYS = ("sections", "chapters", "outline", "parts", "章节", "大纲", "提纲", "目录", "各节")
 _ORDER = re.compile(
-    r"\W*(section|chapter|part|item|sec|ch|s|第)?[\W_]*([0-9]+|[一二三四五六七八九十]+)\W*[章节部分]*\W*", re.I
+    r"\W*+(section|chapter|part|item|sec|ch|s|第)?[\W_]*+([0-9]++|[一二三四五六七八九十]++)\W*+[章节部分]*+\W*+", re.I
 )
 _SCHEMA_TYPES = ("string", "array", "object", "integer")
 _MAX_DEPTH = 5

@@ -13,7 +13,7 @@ from worker.writing.outline.titles import clean_title, title_key, without_number
 
 _HEADING = re.compile(r" {0,3}(?P<mark>#{1,6})\s*(?P<text>.*)")
 _NUMBERED = re.compile(
-    r"\s*(?:[-*+•]\s+)?(?:\*\*|__)?(?:"
+    r"\s*+(?:[-*+•]\s++)?(?:\*\*|__)?(?:"
     r"[0-9０-９]{1,2}(?:[.](?![0-9])|[)）、．:：]|\s*[–—-]\s)|[(（][0-9一二三四五六七八九十]{1,3}[)）]|[一二三四五六七八九十]{1,3}[、．.：:]"
     r"|[IVX]{1,5}[.)]\s|第\s*[0-9一二三四五六七八九十]+\s*[章节節部]|[①-⑳]"
     r"|(?:section|chapter|part)\s+(?:[0-9]{1,2}|[ivx]+)\b)",
@@ -23,16 +23,18 @@ _DIGITS = re.compile(r"[0-9０-９]+|[①-⑳]")
 _CHINESE = re.compile(r"[一二三四五六七八九十]+")
 _LATIN = re.compile(r"(?<![a-z])[ivx]+", re.IGNORECASE)
 _BOLD = re.compile(r"\s*(\*\*|__)[^*_].*")
-_BULLET = re.compile(r"\s*[-*+•–]\s+(?P<text>.*)")
-_MARK = re.compile(r"\s*(?:[-*+•–]\s+|[0-9]{1,2}[.)]\s+)")
+_BULLET = re.compile(r"\s*+[-*+•–]\s++(?P<text>.*)")
+_MARK = re.compile(r"\A\s*+(?:[-*+•–]|[0-9]{1,2}[.)])\s++")
 # A row of a table whose first column counts; header and rule do not.
-_ROW = re.compile(r"\s*\|\W*(?P<number>[0-9]{1,2})\W*\|\s*\**(?P<title>[^|]+?)\**\s*\|\s*(?P<brief>[^|]*?)\s*(?:\|.*)?")
+_ROW = re.compile(r"\s*+\|[^\w|]*+(?P<number>[0-9]{1,2})[^\w|]*+\|(?P<title>[^|]++)\|(?P<brief>[^|]*+)(?:\|.*)?")
 _TITLE = re.compile(
-    r"\W*(?:(?:report|working)\s+)?(?:title|标题|题目|报告标题|topic)\W*?[:：][\s*_]*(?P<text>.+)", re.IGNORECASE
+    r"\W*+(?:(?:report|working)\s++)?(?:title|标题|题目|报告标题|topic)[^\w:：]*+[:：][\s*_]*+(?P<text>.+)",
+    re.IGNORECASE,
 )
 # `- title: The moon`, as YAML has it; the other fields stand on lines of their own.
 _FIELD = re.compile(
-    r"\s*(?:[-*+•]\s+)?[\"'*_]*(?P<name>[A-Za-z_]+|标题|简介|概述|内容|要点|说明|资料)[\"'*_]*\s*[:：]\s*(?P<text>.*)"
+    r"\s*+(?:[-*+•]\s++)?[\"'*_]*+(?P<name>[A-Za-z]++(?:_++[A-Za-z]++)*+|标题|简介|概述|内容|要点|说明|资料)[\"'*_]*+\s*+"
+    r"[:：]\s*+(?P<text>.*)"
 )
 _TITLE_FIELDS = frozenset(["title", "name", "section", "heading", "chapter", "标题"])
 _BRIEF_FIELDS = frozenset(
@@ -40,8 +42,8 @@ _BRIEF_FIELDS = frozenset(
 )
 _SOURCE_FIELDS = frozenset(["sources", "source", "资料"])
 _MARKED = re.compile(r"(?P<mark>\*\*|__)(?P<title>.+?)(?P=mark)\s*[:：–—-]*\s*(?P<brief>.*)")
-_DASH = re.compile(r"(?P<title>.{2,}?)(?:\s+[–—-]\s+|——)(?P<brief>.+)")
-_COLON = re.compile(r"(?P<title>.{2,80}?)[:：]\s*(?P<brief>.{50,}|.*[.。!！?？;；])")
+_DASH = re.compile(r"(?P<title>.{2,200}?)(?:\s{1,9}+[–—-]\s++|——)(?P<brief>.+)")
+_COLON = re.compile(r"(?P<title>.{2,80}?)[:：]\s*(?P<brief>.{50,}+|.{0,48}[.。!！?？;；])")
 
 
 class _Rank(IntEnum):
@@ -82,7 +84,8 @@ def outline_in_text(text: str) -> Outline | None:
 
 def _line(line: str) -> _Line:
     if row := _ROW.fullmatch(line):
-        return _Line(_Rank.NUMBERED, 0, f"{row['number']}. **{row['title']}** {row['brief']}", "|")
+        title = row["title"].strip("* \t")
+        return _Line(_Rank.NUMBERED, 0, f"{row['number']}. **{title}** {row['brief'].strip()}", "|")
     depth = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip())
     if heading := _HEADING.fullmatch(line):
         return _Line(_Rank.HEADING, len(heading["mark"]), heading["text"], _number_style(heading["text"]))
@@ -151,8 +154,8 @@ def _section(first: _Line, others: Sequence[_Line]) -> PlannedSection:
 
 def _title_and_brief(text: str) -> tuple[str, str]:
     bare = without_number(text)
-    for pattern in (_MARKED, _DASH, _COLON):
-        if (parts := pattern.fullmatch(bare)) and title_key(parts["title"]):
+    for parts in (_MARKED.fullmatch(bare), _DASH.fullmatch(bare), _COLON.fullmatch(bare)):
+        if parts and title_key(parts["title"]):
             return parts["title"], parts["brief"]
     return text, ""
 

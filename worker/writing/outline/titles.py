@@ -28,7 +28,7 @@ _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XI
 # An item of a list or a quotation is part of a text, even if it reads like the title.
 _ITEM = re.compile(r"\s*(?:[-*+•]\s|>)")
 # The tags of a heading, its anchor, and the escape of the dot behind its number.
-_AROUND_HEADING = re.compile(r"</?h[1-6][^<>]{0,80}>|\s*\{#[^{}]{0,80}\}\s*$|\\(?=[.)])", re.IGNORECASE)
+_AROUND_HEADING = re.compile(r"</?h[1-6][^<>]{0,80}>|\s{0,9}\{#[^{}]{0,80}\}\s*$|\\(?=[.)])", re.IGNORECASE)
 _BOLD = re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1")
 _LINK = re.compile(r"!?\[([^\[\]]+)\]\([^()\s]*\)")
 _PAIRS = ("**", "__", "*", "_", "`", '"', "'", "“”", "‘’", "「」", "«»", "【】")
@@ -87,7 +87,8 @@ def distinct(titles: Sequence[str], taken: Collection[str] = ()) -> list[str]:
 def without_marks(text: str) -> str:
     """A title without what makes it a heading, bold, a link or a quotation."""
     text = _LINK.sub(r"\1", text).strip().lstrip("# ")
-    text = re.sub(r"\s+#+$", "", text)
+    if (bare := text.rstrip("#")) != text and bare[-1:].isspace():
+        text = bare.rstrip()
     for pair in _PAIRS:
         opening, closing = (pair[0], pair[-1]) if pair[0] != pair[-1] else (pair, pair)
         inner = text[len(opening) : len(text) - len(closing)]
