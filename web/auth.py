@@ -156,6 +156,8 @@ def set_up_cookies(app: Flask, settings: Settings) -> None:
 
 def _secret_in(path: Path) -> str:
     try:
+        with suppress(FileNotFoundError):  # a full disk lets it be read, but no draft be written
+            return path.read_text()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Written beside and linked into place: of two processes that start at once, one is first, and none reads half.
         draft = path.with_name(f"{path.name}.{os.getpid()}")

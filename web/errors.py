@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 from jobs.background import log_error
 from jobs.errors import InvalidRequest, JobNotFound, LimitReached, PenstockError
 from jobs.storage.database import reason
+from jobs.storage.disk.reserve import is_disk_full
 from web.limits.words import may_soon, sentence
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,12 @@ def limit_envelope(error: LimitReached) -> Response:
     if not soon:
         response.headers["x-should-retry"] = "false"
     return response
+
+
+DISK_FULL = (
+    "The server's disk is full: nothing new is taken until there is room. What is stored can be read; deleting jobs "
+    "makes room."
+)
 
 
 def register(app: Flask) -> None:
@@ -94,7 +101,12 @@ def _register_failures(app: Flask) -> None:
     @app.errorhandler(SQLAlchemyError)
     def database(error: SQLAlchemyError) -> Response:
         _log.error("the database does not do its work: %s", reason(error))
-        response = envelope(503, "The database cannot be reached or written. Try again soon.", kind="server_error")
+        code, message = (
+            ("disk_full", DISK_FULL)
+            if is_disk_full(error)
+            else (None, "The database cannot be reached or written. Try again soon.")
+        )
+        response = envelope(503, message, kind="server_error", code=code)
         response.headers["Retry-After"] = "2"
         return response
 

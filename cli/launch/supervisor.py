@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
 import time
 from collections import deque
@@ -30,6 +31,8 @@ _TICK = 0.05
 _MINUTE = 60.0  # seconds: within them five deaths are too many, and after them a death is forgiven
 _TOO_MANY = 5
 _FIRST_PAUSE = 0.05
+_FULL_PAUSE = 2.0
+_LITTLE_BYTES = 1 << 20
 _TAIL_LINES = 20
 
 
@@ -72,12 +75,23 @@ class Child:
         return f"exit {code}" if code >= 0 else signal.Signals(-code).name
 
     def record_death(self) -> float:
-        """The seconds to wait before it is started again. Raises ChildFailed at its fifth death in a minute."""
+        """The seconds to wait before it is started again.
+
+        Raises ChildFailed at its fifth death in a minute; while the disk is full, it is tried for ever.
+        """
         now = time.monotonic()
         self._deaths = [*(death for death in self._deaths if now - death < _MINUTE), now]
+        if len(self._deaths) >= _TOO_MANY and is_full(self.log.parent):
+            self._deaths = self._deaths[-1:]
+            return _FULL_PAUSE
         if len(self._deaths) == _TOO_MANY:
             raise ChildFailed(self, f"died five times in a minute, at last with {self.exit_reason()}")
         return _FIRST_PAUSE * float(2 ** len(self._deaths))
+
+
+def is_full(directory: Path) -> bool:
+    """Whether the disk of a directory has no room to work in."""
+    return shutil.disk_usage(directory).free < _LITTLE_BYTES
 
 
 class ChildFailed(PenstockError):
@@ -144,8 +158,9 @@ class Supervisor(ExitStack):
                 if words := child.exit_reason():
                     on_death(child.life)
                     pause = child.record_death()
-                    click.echo(f"{child.name} died ({words}); starting it again", err=True)
-                    time.sleep(pause)  # less than a second: the others can wait
+                    with suppress(OSError):  # stderr may be a file on a disk that is full
+                        click.echo(f"{child.name} died ({words}); starting it again", err=True)
+                    time.sleep(pause)  # two seconds at most: the others can wait
                     child.start(self._sentinel.pid)
             time.sleep(_TICK)
 

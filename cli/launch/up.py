@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ def _declare_dead(settings: Settings, worker: str) -> None:
     try:
         declare_dead(settings, worker)
     except Exception as error:  # noqa: BLE001 - whatever keeps the row from being written, its lease ends anyway
-        click.echo(f"{worker} could not be declared dead: {error}", err=True)
+        with suppress(OSError):  # stderr may be a file on a disk that is full
+            click.echo(f"{worker} could not be declared dead: {error}", err=True)
 
 
 def _announce(settings: Settings, listener: Listener) -> None:

@@ -20,6 +20,7 @@ from jobs.requests.job_request import JobRequest
 from jobs.storage.acceptance import Sending, earlier_job, hash_of, insert_job, new_row
 from jobs.storage.access.budget import check_queue
 from jobs.storage.database import Database, until_written
+from jobs.storage.disk.reserve import DiskReserve
 from jobs.storage.ending import end_unstarted
 from jobs.storage.rows import job_of, searchable, select_jobs
 from jobs.storage.schema import jobs, transcripts
@@ -57,6 +58,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._reserve = DiskReserve(database)
 
     def accept(
         self,
@@ -193,7 +195,7 @@ class Store:
         Asking again, or after the end, changes nothing. Raises JobNotFound.
         """
         job = self.get(owner, job_id)
-        self._write(lambda: self._request_cancel(job, graceful=graceful))
+        self._write(lambda: self._reserve.use(lambda: self._request_cancel(job, graceful=graceful)))
         return self.get(owner, job_id)
 
     def _request_cancel(self, job: Job, *, graceful: bool) -> None:
@@ -210,11 +212,15 @@ class Store:
         Raises JobNotFound.
         """
         self.get(owner, job_id)
-        self._write(lambda: self._delete(owner, job_id))
+        self._write(lambda: self._reserve.use(lambda: self._delete(owner, job_id)))
 
     def _delete(self, owner: str, job_id: str) -> None:
         with self._database.write() as connection:
             connection.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner))
+
+    def keep_reserve(self) -> None:
+        """Have room kept on the disk for deleting, as far as there is any."""
+        self._reserve.keep()
 
     def expire(self, before: float) -> int:
         """Remove the jobs that ended before this time. Returns how many."""

@@ -10,6 +10,16 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 
 FAULTS = {
+    "the disk is full": [
+        "faults/test_full_disk.py::test_invariant_12_stored_is_readable_while_the_disk_is_full",
+        "faults/test_full_disk.py::test_deleting_works_again_and_again_on_a_full_disk",
+        "faults/test_full_disk.py::test_children_that_cannot_work_are_started_until_they_can",
+    ],
+    "Redis refuses what it is asked": ["faults/test_redis_refusals.py::test_a_worker_outlives_a_redis_that_refuses"],
+    "requests are begun and never ended": [
+        "faults/test_half_sent.py::test_invariant_11_bystanders_go_on_while_requests_are_half_sent",
+        "faults/test_half_sent.py::test_bytes_that_trickle_do_not_extend_the_time",
+    ],
     "a worker is killed in mid-stream": [
         "faults/test_workers.py::test_a_killed_workers_job_goes_on_before_its_viewers_eyes",
         "faults/test_workers.py::test_a_worker_that_nobody_saw_die_is_missed",

@@ -52,7 +52,7 @@ def begun(url: str, data: bytes, source: str = ATTACKER) -> socket.socket:
 
 @pytest.mark.exclusive
 @pytest.mark.parametrize("data", [HALF_BODY, HEAD, b""], ids=["bodies", "heads", "nothing"])
-def test_bystanders_go_on_while_requests_are_half_sent(stack: Stack, data: bytes) -> None:
+def test_invariant_11_bystanders_go_on_while_requests_are_half_sent(stack: Stack, data: bytes) -> None:
     with many_files(), stack.client() as client, ExitStack() as connections:
         job = client.responses.create(input="goes on [[demo tokens=4000 rate=100]]", background=True)
         viewer = Viewer(client, job.id)

@@ -22,7 +22,7 @@ MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40
 MAX_ROOM_FILES = 14
 
-INVARIANTS = set(range(1, 11))
+INVARIANTS = set(range(1, 13))
 VAGUE_WORDS = frozenset(
     ["base", "common", "handler", "handlers", "helper", "helpers", "manager", "managers", "misc", "util", "utils"]
 )

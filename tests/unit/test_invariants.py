@@ -20,6 +20,8 @@ NAMES = (
     "owner_only",
     "nothing_executes",
     "ids_only_in_the_queue",
+    "bystanders_go_on",
+    "stored_is_readable",
 )
 MARK = re.compile(r"(?:#|--) invariant (\d+)\b")
 TEST = re.compile(r"^ *(?:async )?def test_invariant_(\d+)_(\w+)\(", re.MULTILINE)

@@ -51,7 +51,7 @@ class WaitingRequests:
     def wait(self, *names: str) -> Iterator[None]:
         """Counts a request under each of the names, for as long as this lasts. Raises TooManyWaiting."""
         with self._lock:
-            if any(self._counts[name] >= self.limit for name in names):
+            if any(self._counts[name] >= self.limit for name in names):  # invariant 11
                 raise TooManyWaiting
             self._counts.update(names)
         try:

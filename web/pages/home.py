@@ -7,11 +7,13 @@ from typing import Any
 
 import orjson
 from flask import g, redirect, render_template, request, url_for
+from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.errors import InvalidRequest, JobNotFound, LimitReached
 from jobs.job import Job, Status
 from jobs.requests import generation
 from jobs.requests.job_request import FLEX
+from jobs.storage.disk.reserve import is_disk_full
 from web.actions.submit import submit
 from web.context import WebContext
 from web.limits.words import sentence
@@ -54,6 +56,11 @@ class HomePage:
             return self._page(form, str(error), error.param or ""), 400
         except LimitReached as error:
             return self._page(form, sentence(error, _)), 429
+        except SQLAlchemyError as error:
+            if not is_disk_full(error):
+                raise
+            words = _("The server's disk is full: nothing new is taken until there is room. Deleting jobs makes room.")
+            return self._page(form, words), 503
         return redirect(url_for("job.show", job_id=job.id), 303)
 
     def _page(self, values: Mapping[str, str], problem: str = "", param: str = "") -> str:

@@ -32,7 +32,10 @@ class Rescue:
         # Of jobs that are removed and whose log is still to be deleted.
         self._removed: set[str] = set()
         # All that happens periodically; what one of them finds in its way holds up no other.
-        self._duties = (self._requeue_orphans, self._end_unawaited, self._delete_logs, self._expire_old_jobs)
+        self._duties = (
+            *(self._requeue_orphans, self._end_unawaited, self._delete_logs, self._expire_old_jobs),
+            context.store.keep_reserve,
+        )
 
     def start(self) -> None:
         """Begin to rescue."""

@@ -1,0 +1,76 @@
+"""A file beside a SQLite database that is given up when the disk is full, because deleting takes room, too."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from jobs.storage.database import Database
+
+T = TypeVar("T")
+
+# More than SQLite's log grows before it is written back into the database: a thousand pages of 4 KiB.
+_BYTES = 6 << 20
+_PIECE = bytes(1 << 16)
+# Who reads or writes meanwhile is not waited for longer: the log is written back another time.
+_BUSY_SECONDS = 1.0
+_FULL_STATE = "53100"
+
+_log = logging.getLogger(__name__)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error means that the database has no room to write."""
+    if not isinstance(error, DBAPIError):
+        return False
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+    return getattr(error.orig, "sqlstate", None) == _FULL_STATE
+
+
+class DiskReserve:
+    """The reserve of one database; none where it is not a file of SQLite."""
+
+    def __init__(self, database: Database) -> None:
+        url = database.engine.url
+        file = url.database if database.engine.name == "sqlite" else None
+        self._database = Path(file) if file and file != ":memory:" else None
+        self._reserve = Path(f"{self._database}-reserve")
+
+    def keep(self) -> None:
+        """Have it whole on the disk; on a disk without room for it there is none."""
+        if self._database is None or (self._reserve.exists() and self._reserve.stat().st_size == _BYTES):
+            return
+        try:
+            with self._reserve.open("wb") as file:
+                for _ in range(_BYTES // len(_PIECE)):
+                    file.write(_PIECE)
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
+
+    def use(self, write: Callable[[], T]) -> T:
+        """Make a write that frees room, at the cost of the reserve if there is no other. Raises what it raises."""
+        try:
+            return write()
+        except SQLAlchemyError as error:
+            if self._database is None or not is_disk_full(error) or not self._reserve.exists():  # invariant 12
+                raise
+        _log.warning("the disk is full: the reserve %s is given up to delete from the database", self._reserve)
+        self._reserve.unlink(missing_ok=True)
+        try:
+            return write()
+        finally:
+            self._shorten_log(self._database)
+            self.keep()
+
+    @staticmethod
+    def _shorten_log(database: Path) -> None:
+        with suppress(sqlite3.Error), closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
