@@ -128,7 +128,7 @@ def test_a_full_disk_takes_no_job_by_halves_and_loses_none(stack: Stack, client:
     with full_disk(stack):
         status, body = fetch(stack.url, "/v1/responses", method="POST", body=large)
         assert (status, body["error"]["type"]) == (503, "server_error")
-        assert "database" in body["error"]["message"]
+        assert body["error"]["code"] == "disk_full"
         assert len(fetch(stack.url, "/v1/responses?limit=100")[1]["data"]) == len(known)
         stack.model.wait("no room", "finished")
         worker = stack.runner(job)
