@@ -15,6 +15,7 @@ from jobs.storage.store import Store
 from jobs.storage.waiters import WaiterRegistry
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
+from web.http.native_threads import NativeThreads
 from web.http.open_streams import OpenStreams
 from web.limits.admission import admission
 from web.live.live_pages import LivePages
@@ -31,6 +32,8 @@ _REDIS_SECONDS = 2.0
 _CONNECTIONS = 16
 # Of the rendered items of ended jobs.
 _CACHE_BYTES = 16 << 20
+# That render texts, and as many that parse bodies: long texts are not to keep new jobs waiting.
+_THREADS = 4
 # Above the interval of the subscription's own pings, so that only a dead link is silent for so long.
 _SUBSCRIPTION_SECONDS = 20.0
 
@@ -40,7 +43,6 @@ class WebContext:
 
     def __init__(self, settings: Settings) -> None:
         """Builds the parts and starts their threads. Raises BadSetting."""
-        url = settings.redis_url
         self.settings = settings
         self.prompts = Prompts(settings.prompts)
         self.models = ModelChoice(settings)
@@ -51,13 +53,14 @@ class WebContext:
         self.sessions = Sessions(self.database)
         self.open_streams = OpenStreams()
         self.open_streams.start()
-        self.redis = _redis(url)
+        self.redis = _redis(settings.redis_url)
         self.log = EventLog(self.redis)
-        listening = redis.Redis.from_url(url, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS)
+        listening = redis.Redis.from_url(settings.redis_url, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS)
         subscriber = Subscriber(listening, self.log, self.store)
         subscriber.start()
         self.relay = Relay(subscriber, self.log, self.store)
         self.live_pages = LivePages(self.relay, self.store)
+        self.rendering, self.parsing = NativeThreads(_THREADS), NativeThreads(_THREADS)
         self.rendered_jobs: LruCache[list[RenderedItem]] = LruCache(_CACHE_BYTES, weight)
         self.admission = admission(self.database, self.redis, settings.owner_limits)
         self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log)

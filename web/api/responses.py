@@ -101,8 +101,9 @@ def _submitted(context: WebContext, waiter: str) -> Job:
     job = context.store.earlier(g.owner, body_hash, waiter=waiter, **repetition)
     if job is not None:
         return job
+    wanted = context.parsing.run(generation.parse, body)
     try:
-        return submit(context, g.owner, generation.parse(body), body_hash=body_hash, waiter=waiter, **repetition)
+        return submit(context, g.owner, wanted, body_hash=body_hash, waiter=waiter, **repetition)
     except LimitReached:
         context.admission.note_refusal(g.owner, body_hash)
         raise

@@ -19,14 +19,25 @@ class LruCache(Generic[T]):
         self._kept: OrderedDict[str, T] = OrderedDict()
         self._total = 0
         self._lock = threading.Lock()
+        self._turns: dict[str, threading.Lock] = {}
 
     def get(self, key: str, make: Callable[[], T]) -> T:
-        """What is kept under a key, or made now."""
+        """What is kept under a key, or made now: once, however many ask for it meanwhile."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        made = make()
+            turn = self._turns.setdefault(key, threading.Lock())
+        with turn:
+            with self._lock:
+                known = self._kept.get(key)
+            try:
+                return self._keep(key, make()) if known is None else known
+            finally:
+                with self._lock:
+                    self._turns.pop(key, None)
+
+    def _keep(self, key: str, made: T) -> T:
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = made

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from web.markdown.renderer import Document, parse
@@ -37,7 +37,7 @@ def _render_part(part: Document, text: str) -> str:
     blocks = [*splitter.feed(text), splitter.open]
     for block in blocks:
         part.define(block)
-    return "".join([*_one_by_one(part, blocks), part.footnotes()])
+    return "".join([*map(part.html, blocks), part.footnotes()])
 
 
 class PlainText:
@@ -89,14 +89,9 @@ class GrowingText:
         rendered: list[str] = []
         for block in blocks:
             self._document.define(block)
-            rendered += _one_by_one(self._document, [block])
+            rendered.append(self._document.html(block))
+            time.sleep(0)  # a long text is not to keep the other requests of this process waiting
         return [html for html in rendered if html]
-
-
-def _one_by_one(document: Document | PlainText, blocks: Iterable[str]) -> Iterator[str]:
-    for block in blocks:
-        yield document.html(block)
-        time.sleep(0)  # a long text is not to keep the other requests of this process waiting
 
 
 class BlockSplitter:

@@ -51,7 +51,7 @@ class HomePage:
         """A form was sent: to the new job's page, or back to the form with what is wrong."""
         context, form = self._context, request.form.to_dict()
         try:
-            job = submit(context, g.owner, generation.parse(_body(form)))
+            job = submit(context, g.owner, context.parsing.run(generation.parse, _body(form)))
         except InvalidRequest as error:
             return self._page(form, str(error), error.param or ""), 400
         except LimitReached as error:

@@ -47,8 +47,9 @@ def job_view(context: WebContext, job: Job) -> dict[str, Any]:
 def rendered_items(context: WebContext, job: Job) -> list[RenderedItem]:
     """The text of a job as if it ended now; rendered once if it has ended."""
     if job.response is None:
-        return finished(snapshot(context, job))
-    return context.rendered_jobs.get(job.id, lambda: finished(orjson.loads(job.response or b"")))
+        return context.rendering.run(finished, snapshot(context, job))
+    response = job.response
+    return context.rendered_jobs.get(job.id, lambda: context.rendering.run(lambda: finished(orjson.loads(response))))
 
 
 def _running(context: WebContext, job: Job) -> tuple[list[RenderedItem], dict[str, Any], str]:
