@@ -1,4 +1,4 @@
-"""Whatever one text or one body contains, others are answered meanwhile."""
+"""Whatever one body contains, others are answered meanwhile."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.stack import Stack
-from tests.support.wire import create, request
+from tests.support.wire import request
 
 # Seconds; twice what is promised, for a machine that is busy.
 _LONGEST = 0.4
-_ROW = "|" + "a|" * 400 + "\n"
-_TEXTS = {
-    "heading": "# " + "#" * 100_000 + "x",
-    "tables": (_ROW + "|" + "-|" * 400 + "\n" + _ROW * 98)[:80_000],
-    "footnotes": "".join(f"[^{n}]" for n in range(4000)) + "".join(f"\n\n[^{n}]: n {n}" for n in range(4000)),
-    "brackets": "[" * 100_000,
-}
 pytestmark = pytest.mark.exclusive
 
 
@@ -39,13 +32,6 @@ def longest_wait(penstock: Stack, path: str, body: bytes | None = None) -> float
 def _ask(penstock: Stack, path: str, body: bytes | None) -> bytes:
     with request(penstock.url, path, method="POST" if body else "GET", body=body) as answer:
         return answer.read()
-
-
-@pytest.mark.parametrize("name", _TEXTS)
-def test_a_stored_text_keeps_nobody_waiting(penstock: Stack, name: str) -> None:
-    job = create(penstock.url, input=f"{_TEXTS[name]} [[demo echo rate=0]]", background=False)
-    longest = longest_wait(penstock, f"/jobs/{job['id']}")
-    assert longest < _LONGEST
 
 
 def test_a_schema_of_many_parts_keeps_nobody_waiting(penstock: Stack) -> None:

@@ -42,6 +42,7 @@ class LruCache(Generic[T]):
             if key not in self._kept:
                 self._kept[key] = made
                 self._total += self._size(made)
-            while self._total > self._limit:
+            # The newest stays, however large: it would be made again at each look.
+            while self._total > self._limit and len(self._kept) > 1:
                 self._total -= self._size(self._kept.popitem(last=False)[1])
         return made

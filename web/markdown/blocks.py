@@ -6,14 +6,14 @@ How the text was split on its way must never show: all is decided line by line.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
+from web.markdown.limits import Turns, has_huge_table
 from web.markdown.renderer import Document, parse
 
 # Characters. A longer block is cut: it bounds what a tail costs, and the worst that a parser can be brought to.
-_LIMIT = 8_000
+_LIMIT = 5_000
 _LINE = re.compile(rf"[^\n]{{0,{_LIMIT - 1}}}+\n|[^\n]{{1,{_LIMIT}}}")
 _ITEM = re.compile(r" {0,3}([-+*]|[0-9]{1,9}[.)])[ \t\n]")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -34,10 +34,16 @@ def render_parts(parts: Sequence[tuple[int, str]]) -> list[str]:
 
 def _render_part(part: Document, text: str) -> str:
     splitter = BlockSplitter()
-    blocks = [*splitter.feed(text), splitter.open]
+    turns = Turns()
+    blocks = []
+    for start in range(0, len(text), _LIMIT):
+        blocks += splitter.feed(text[start : start + _LIMIT])
+        turns.give_way()
+    blocks.append(splitter.open)
     for block in blocks:
         part.define(block)
-    return "".join([*map(part.html, blocks), part.footnotes()])
+        turns.give_way()
+    return "".join([*_one_by_one(part, blocks), part.footnotes()])
 
 
 class PlainText:
@@ -89,9 +95,15 @@ class GrowingText:
         rendered: list[str] = []
         for block in blocks:
             self._document.define(block)
-            rendered.append(self._document.html(block))
-            time.sleep(0)  # a long text is not to keep the other requests of this process waiting
+            rendered += _one_by_one(self._document, [block])
         return [html for html in rendered if html]
+
+
+def _one_by_one(document: Document | PlainText, blocks: Iterable[str]) -> Iterator[str]:
+    turns = Turns()
+    for block in blocks:
+        yield document.html(block)
+        turns.give_way()
 
 
 class BlockSplitter:
@@ -144,6 +156,8 @@ class BlockSplitter:
 
     def _opening(self, line: str) -> str:
         """The lines that opened the code or table in which this line would be; none if it begins something new."""
+        if has_huge_table(self._block):
+            return ""
         tokens = parse(self._block + line)
         home = next((token for token in reversed(tokens) if token.level == 0 and token.map), None)
         if home is None or home.map is None or home.map[0] >= self._block.count("\n"):

@@ -28,10 +28,9 @@ from mdit_py_plugins.footnote.index import footnote_tail
 from web.markdown import sanitizer
 from web.markdown.autolinks import link_addresses
 from web.markdown.highlight import highlight
+from web.markdown.limits import MAX_BLOCK_HTML, MAX_DEFINITIONS, MAX_TEXT_HTML, has_huge_table, plain
 from web.markdown.math import formulas
 
-# A block of a few thousand characters can ask for millions, by using one long link often.
-_MAX_HTML = 1 << 20
 _BREAK = re.compile(r"\s{0,20}+<br\s{0,20}+/?>\s*+", re.IGNORECASE)
 
 
@@ -44,6 +43,10 @@ class Document:
     def __init__(self, *, ids: Counter[str] | None = None, part: str = "") -> None:
         self._shared: dict[str, Any] = {"ids": Counter() if ids is None else ids, "part": part}
         self._notes: list[Token] = []
+        self._definitions = 0
+        self._size = 0
+        self._plain: set[str] = set()
+        self._is_noticed = False
 
     def part(self, number: int) -> Document:
         """A part with definitions of its own; `number` is in the anchors of its notes, unless it is 0."""
@@ -51,16 +54,32 @@ class Document:
 
     def define(self, source: str) -> None:
         """Take the link targets and footnotes that a block defines, for all that is rendered from now on."""
-        if "]:" in source:
-            parse(source, self._shared)
+        definitions = source.count("]:")
+        if not definitions:
+            return
+        if has_huge_table(source) or self._definitions + definitions > MAX_DEFINITIONS:
+            self._plain.add(source)
+            return
+        self._definitions += definitions
+        parse(source, self._shared)
 
     def html(self, source: str) -> str:
-        """A block as safe HTML, without the footnotes that it defines."""
+        """A block as safe HTML, without the footnotes that it defines; beyond the limits, as plain text."""
+        too_large = source in self._plain or self._size > MAX_TEXT_HTML or has_huge_table(source)
+        html = self._as_plain(source) if too_large else self._html(source)
+        self._size += len(html)
+        return html
+
+    def _as_plain(self, source: str) -> str:
+        notice, self._is_noticed = not self._is_noticed, True
+        return plain(source, notice=notice)
+
+    def _html(self, source: str) -> str:
         state = StateCore("", _parser(), self._shared, parse(source))
         _parser().core.process(state)
         html = self._render(state.tokens)
-        if len(html) > _MAX_HTML:
-            return sanitizer.sanitize(f"<pre>{escape(source)}</pre>\n")
+        if len(html) > MAX_BLOCK_HTML:
+            return self._as_plain(source)
         body: list[Token] = []
         depth = 0
         for token in state.tokens:

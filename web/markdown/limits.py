@@ -1,0 +1,45 @@
+"""What a text may cost to format. Beyond it, the rest is shown as it was written."""
+
+from __future__ import annotations
+
+import time
+from html import escape
+
+# Characters of HTML for a block, and for a whole text: footnotes, links and formulas make many out of few.
+MAX_BLOCK_HTML = 1 << 20
+MAX_TEXT_HTML = 2 << 20
+# Link targets and footnotes of a text; cells of the tables of a block, those that short rows leave empty included.
+MAX_DEFINITIONS = 1_000
+MAX_CELLS = 2_000
+
+# What a rule below a table's head consists of, also in a list or a quotation.
+_RULE = "|:- \t>*+.0123456789"
+_NOTICE = "Shown as plain text: too large to format. 内容过大，按纯文本显示。"
+_PAUSE_SECONDS = 0.001
+_TURN_SECONDS = 0.01
+
+
+def plain(source: str, *, notice: bool = True) -> str:
+    """A block as it was written, below a line that says why, unless one before it has done so."""
+    said = f"<p><em>{_NOTICE}</em></p>\n" if notice else ""
+    return f"{said}<pre>{escape(source)}</pre>\n"
+
+
+def has_huge_table(source: str) -> bool:
+    """Whether a block may have a table of more than MAX_CELLS cells, found in linear time."""
+    lines = source.split("\n")
+    columns = max((line.count("|") + 1 for line in lines if "-" in line and not line.strip(_RULE)), default=0)
+    return columns * len(lines) > MAX_CELLS
+
+
+class Turns:
+    """Lets the other requests of this process go on while a long text is rendered."""
+
+    def __init__(self) -> None:
+        self._paused_at = time.monotonic()
+
+    def give_way(self) -> None:
+        """Pause, if the last pause was a while ago."""
+        if time.monotonic() - self._paused_at >= _TURN_SECONDS:
+            time.sleep(_PAUSE_SECONDS)  # not 0: an event loop with something to do would not look at its sockets
+            self._paused_at = time.monotonic()
