@@ -122,6 +122,8 @@ class Settings(BaseSettings):
     prompts: Path | None = None
     demo: bool = False
     worker_id: str = Field("", max_length=64)
+    # What `penstock up` looks at to see that a worker runs.
+    heartbeat_file: Path | None = None
 
     concurrency: int = Field(100, ge=1, le=1000)
     section_concurrency: int = Field(8, ge=1, le=64)

@@ -11,6 +11,7 @@ if __name__ == "__main__":
     celery.maybe_patch_concurrency()
 
 import contextlib
+import faulthandler
 import logging
 
 import celery.utils.imports
@@ -28,6 +29,7 @@ from worker.process import WorkerProcess
 
 def main(arguments: list[str]) -> None:
     """Run until told to end. Exits with one line when a setting is bad or the database is not there."""
+    faulthandler.enable()  # `up` ends a worker that stands still by SIGABRT: the log tells where it stood
     # Celery puts the current folder first on sys.path while it imports: a user's file would be taken for one of ours.
     celery.utils.imports.cwd_in_path = contextlib.nullcontext  # type: ignore[assignment]
     if "prefork" in arguments:

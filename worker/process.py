@@ -17,6 +17,7 @@ from jobs.transport.queue import GENERATE, QueueAway
 from worker.context import WorkerContext
 from worker.generate import generate
 from worker.supervision.heartbeat import Heartbeat
+from worker.supervision.heartbeat_file import touch_for_ever
 from worker.supervision.rescue import Rescue
 
 _LOOK_SECONDS = 1.5
@@ -46,6 +47,8 @@ class WorkerProcess:
 
     def start(self) -> None:
         """Begin to live: from here on the process is known to the others."""
+        if file := self._context.settings.heartbeat_file:
+            touch_for_ever(file)
         self._context.publisher.start()
         self._heartbeat.start()
         Rescue(self._context).start()

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import NoReturn
 
 import click
 
+from cli.launch.watchdog import Watchdog
 from jobs.errors import PenstockError
 from jobs.settings import child_environment
 
@@ -34,6 +35,7 @@ _FIRST_PAUSE = 0.05
 _FULL_PAUSE = 2.0
 _LITTLE_BYTES = 1 << 20
 _TAIL_LINES = 20
+_ABORT_SECONDS = 1.0
 
 
 @dataclass(eq=False)
@@ -41,7 +43,8 @@ class Child:
     """A process of ours, started again and again under one name; its log holds what it said since `up` began.
 
     It inherits the descriptors `fds`, and may take `grace` seconds to end after SIGTERM. `life` is an id of its
-    own for each process that it was. `remedy` is what a person could do about its failure.
+    own for each process that it was. `remedy` is what a person could do about its failure. With a `watchdog` it is
+    ended when it stands still.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Child:
     fds: tuple[int, ...] = ()
     grace: float = 5
     remedy: str = ""
+    watchdog: Watchdog | None = None
     life: str = field(init=False)
     process: Popen[bytes] = field(init=False)
     _deaths: list[float] = field(default_factory=list, init=False)
@@ -62,6 +66,8 @@ class Child:
         """Start a new life of it in the process group `group`."""
         self.life = f"{self.name}-{secrets.token_hex(4)}"
         env = child_environment(**self.environment, PENSTOCK_WORKER_ID=self.life)
+        if self.watchdog:
+            self.watchdog.begin()
         with self.log.open("ab") as log:
             self.process = Popen(
                 self.argv, env=env, stdin=DEVNULL, stdout=log, stderr=log, pass_fds=self.fds, process_group=group
@@ -73,6 +79,19 @@ class Child:
         if code is None:
             return None
         return f"exit {code}" if code >= 0 else signal.Signals(-code).name
+
+    def end_if_frozen(self) -> None:
+        """Kill it when it has stood still for too long; before that it may write to its log where it stands."""
+        if not self.watchdog or not self.watchdog.is_frozen(time.monotonic()):
+            return
+        with suppress(OSError):  # stderr may be a file on a disk that is full
+            click.echo(f"{self.name} has stood still for {self.watchdog.seconds:g} s; ending it", err=True)
+        self.process.send_signal(signal.SIGABRT)
+        try:
+            self.process.wait(_ABORT_SECONDS)
+        except TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def record_death(self) -> float:
         """The seconds to wait before it is started again.
@@ -155,6 +174,7 @@ class Supervisor(ExitStack):
         """
         while True:
             for child in self.children:
+                child.end_if_frozen()
                 if words := child.exit_reason():
                     on_death(child.life)
                     pause = child.record_death()

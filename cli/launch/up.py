@@ -19,6 +19,7 @@ from cli.launch.listening import Listener, listen, refuse_public_without_keys
 from cli.launch.processes import DEMO_MODEL, PORT, WEB, WORKER
 from cli.launch.redis_server import FAKE, RedisServer, answers
 from cli.launch.supervisor import Child, ChildFailed, Supervisor
+from cli.launch.watchdog import Watchdog
 from jobs.model_server import resolve_model
 from jobs.settings import Settings, child_environment
 from jobs.storage.migrate import upgrade
@@ -163,7 +164,7 @@ def _start_redis(settings: Settings, supervisor: Supervisor) -> Settings:
 
 def _start_workers_and_web(settings: Settings, listener: Listener, count: int, supervisor: Supervisor) -> None:
     grace = settings.drain_seconds + 10
-    workers = [_child(settings, f"up-{number}", [*WORKER], grace=grace) for number in range(1, count + 1)]
+    workers = [_worker(settings, f"up-{number}", grace) for number in range(1, count + 1)]
     # Viewers hold their connections open, and here no other web process takes them over: do not wait for them.
     web = _child(settings, "web", [*WEB, f"fd://{listener.fd}", "--graceful-timeout", "2"], fds=(listener.fd,))
     supervisor.start(*workers)
@@ -171,6 +172,13 @@ def _start_workers_and_web(settings: Settings, listener: Listener, count: int, s
     # Two steps, so that whoever is late is the one whose log is shown.
     supervisor.wait_until(lambda: _ask(listener, "/readyz")[0] > 0, web)
     supervisor.wait_until(lambda: _ask(listener, "/readyz")[0] == 200, workers[0])
+
+
+def _worker(settings: Settings, name: str, grace: float) -> Child:
+    watchdog = Watchdog(settings.data / "logs" / f"{name}.heartbeat", settings.lease_seconds)
+    child = _child(settings, name, [*WORKER], grace=grace, watchdog=watchdog)
+    child.environment["PENSTOCK_HEARTBEAT_FILE"] = str(watchdog.file)
+    return child
 
 
 def _child(settings: Settings, name: str, argv: list[str], **options: Any) -> Child:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -102,6 +103,22 @@ def test_a_job_survives_the_death_of_each_process(tmp_path: Path) -> None:
             viewer.communicate(timeout=60)
         eventually(lambda: stored(up, job)["status"] == "completed")
         assert up.words.count("; starting it again") == 3
+
+
+def test_a_worker_that_stands_still_is_ended_and_its_job_goes_on(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--demo", PENSTOCK_LEASE_SECONDS="3") as up:
+        job = submit(up, LONG)
+        with watch(up, job) as viewer:
+            text = begins(viewer)
+            worker = up.pid_of("-m worker")
+            assert worker
+            os.kill(worker, signal.SIGSTOP)
+            text += viewer.communicate(timeout=60)[0]
+        assert viewer.returncode == 0
+        assert text.decode() == up.run("show", job).stdout
+        assert stored(up, job)["penstock"]["attempt"] == 2
+        assert up.words.count("up-1 has stood still for 3 s; ending it") == 1
+        assert "up-1 died (SIGKILL); starting it again" in up.words
 
 
 def test_nothing_outlives_a_killed_launcher_and_its_jobs_go_on_at_the_next_start(tmp_path: Path) -> None:
