@@ -28,6 +28,9 @@ from jobs.storage.workers import declare_dead
 _WEAK_REDIS = """no Redis server found: using one in Python, which is slow and forgets all when it ends; \
 install redis-server (apt install redis-server, brew install redis)"""
 
+# A worker touches its file once a second; a short lease is no reason to end one that the machine keeps waiting.
+_LEAST_FROZEN_SECONDS = 5.0
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -175,7 +178,9 @@ def _start_workers_and_web(settings: Settings, listener: Listener, count: int, s
 
 
 def _worker(settings: Settings, name: str, grace: float) -> Child:
-    watchdog = Watchdog(settings.data / "logs" / f"{name}.heartbeat", settings.lease_seconds)
+    watchdog = Watchdog(
+        settings.data / "logs" / f"{name}.heartbeat", max(settings.lease_seconds, _LEAST_FROZEN_SECONDS)
+    )
     child = _child(settings, name, [*WORKER], grace=grace, watchdog=watchdog)
     child.environment["PENSTOCK_HEARTBEAT_FILE"] = str(watchdog.file)
     return child

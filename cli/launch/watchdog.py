@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 # Seconds between two looks from which on the launcher itself has stood still: a laptop slept, or all were stopped.
@@ -26,10 +25,15 @@ class Watchdog:
         self._looked_at = 0.0
 
     def is_frozen(self, now: float) -> bool:
-        """Whether the file has stayed as it is for too long; `now` is in seconds of a clock that never goes back."""
-        touched = self._touched
-        with suppress(OSError):
+        """Whether the file has stayed as it is for too long; `now` is in seconds of a clock that never goes back.
+
+        A file that somebody has removed tells nothing.
+        """
+        try:
             touched = self.file.stat().st_mtime_ns
+        except OSError:
+            self._changed_at = None
+            return False
         if touched != self._touched or (self._changed_at is not None and now - self._looked_at > _OWN_PAUSE):
             self._touched, self._changed_at = touched, now
         self._looked_at = now

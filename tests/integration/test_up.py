@@ -117,7 +117,7 @@ def test_a_worker_that_stands_still_is_ended_and_its_job_goes_on(tmp_path: Path)
         assert viewer.returncode == 0
         assert text.decode() == up.run("show", job).stdout
         assert stored(up, job)["penstock"]["attempt"] == 2
-        assert up.words.count("up-1 has stood still for 3 s; ending it") == 1
+        assert up.words.count("up-1 has stood still for 5 s; ending it") == 1
         assert "up-1 died (SIGKILL); starting it again" in up.words
 
 

@@ -6,7 +6,6 @@ which one computation keeps the interpreter to itself, leaves the file as it is.
 
 from __future__ import annotations
 
-import os
 import time
 from functools import partial
 from pathlib import Path
@@ -17,10 +16,10 @@ _INTERVAL_SECONDS = 1.0
 
 
 def touch_for_ever(path: Path) -> None:
-    """Begin to touch a file that is there."""
+    """Begin to touch the file, and to make it again where somebody has removed it."""
     repeat("heartbeat file", partial(_touch, path))
 
 
 def _touch(path: Path) -> None:
     time.sleep(_INTERVAL_SECONDS)
-    os.utime(path)
+    path.touch()

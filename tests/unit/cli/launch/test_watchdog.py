@@ -55,8 +55,11 @@ def test_a_launcher_that_stood_still_itself_waits_anew(watchdog: Watchdog) -> No
     assert looks(watchdog, 4005.5, 4006)
 
 
-def test_a_file_that_is_gone_is_not_touched(watchdog: Watchdog) -> None:
+def test_a_file_that_somebody_removed_tells_nothing_until_it_is_made_again(watchdog: Watchdog) -> None:
     touch(watchdog, 1)
-    watchdog.is_frozen(100)
+    assert not looks(watchdog, 100, 101)
     watchdog.file.unlink()
-    assert looks(watchdog, 100.5, 106)
+    assert not looks(watchdog, 101.5, 160)
+    watchdog.file.touch()
+    assert not looks(watchdog, 160.5, 165)
+    assert looks(watchdog, 165.5, 166)
