@@ -241,3 +241,8 @@ def test_a_model_that_loops_is_refused_in_time(text: str) -> None:
 
 def test_a_list_that_loops_is_cut() -> None:
     assert len(read_outline("1. a\n" * 50_000, "x").sections) == 12
+
+
+def test_a_mark_within_a_line_of_a_brief_stays() -> None:
+    outline = read_outline("1. The moon\n   - Near - and far\n   - Both\n2. The coast\n   - Sand", "x")
+    assert outline.sections[0].brief == "Near - and far Both"
