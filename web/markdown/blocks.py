@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from web.markdown.limits import Turns, has_huge_table
+from web.markdown.limits import has_huge_table
 from web.markdown.renderer import Document, parse
+from web.turns import Turns
 
 # Characters. A longer block is cut: it bounds what a tail costs, and the worst that a parser can be brought to.
 _LIMIT = 5_000

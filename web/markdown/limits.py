@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from html import escape
 
 # Characters of HTML for a block, and for a whole text: footnotes, links and formulas make many out of few.
@@ -15,8 +14,6 @@ MAX_CELLS = 2_000
 # What a rule below a table's head consists of, also in a list or a quotation.
 _RULE = "|:- \t>*+.0123456789"
 _NOTICE = "Shown as plain text: too large to format. 内容过大，按纯文本显示。"
-_PAUSE_SECONDS = 0.001
-_TURN_SECONDS = 0.01
 
 
 def plain(source: str, *, notice: bool = True) -> str:
@@ -30,16 +27,3 @@ def has_huge_table(source: str) -> bool:
     lines = source.split("\n")
     columns = max((line.count("|") + 1 for line in lines if "-" in line and not line.strip(_RULE)), default=0)
     return columns * len(lines) > MAX_CELLS
-
-
-class Turns:
-    """Lets the other requests of this process go on while a long text is rendered."""
-
-    def __init__(self) -> None:
-        self._paused_at = time.monotonic()
-
-    def give_way(self) -> None:
-        """Pause, if the last pause was a while ago."""
-        if time.monotonic() - self._paused_at >= _TURN_SECONDS:
-            time.sleep(_PAUSE_SECONDS)  # not 0: an event loop with something to do would not look at its sockets
-            self._paused_at = time.monotonic()

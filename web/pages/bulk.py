@@ -21,6 +21,7 @@ from web.pages.i18n import _
 from web.pages.jobs import Filter
 from web.pages.layout import place_here
 from web.pages.titles import title
+from web.turns import Turns
 
 # One request takes at most so many jobs, so that it is done within seconds.
 _MAX_JOBS = 1000
@@ -93,13 +94,14 @@ class BulkActions:
     def _apply(self, action: str, ids: Sequence[str]) -> int:
         """Do it to each job, in short steps between which others are served; returns to how many it was done."""
         count = 0
+        turns = Turns()
         if action == "delete":
             self._stop(ids)
         for job_id in ids:
             with suppress(InvalidRequest, JobNotFound):  # it has ended, or it was deleted meanwhile
                 self._actions[action](job_id)
                 count += 1
-            time.sleep(0)
+            turns.give_way()
         return count
 
     def _stop(self, ids: Sequence[str]) -> None:
