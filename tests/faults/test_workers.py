@@ -22,7 +22,7 @@ from jobs.storage.store import Store
 from jobs.transport.queue import Queue
 from tests.support.assertions import assert_in_order, assert_one_end, follow, row_of, text_in
 from tests.support.stack import Stack, Viewer, running_stack, wait_for
-from tests.support.wire import create
+from tests.support.wire import create, fetch
 
 MODEL = "demo+rate=0+first=0"
 
@@ -296,3 +296,23 @@ def test_a_worker_with_time_finishes_first(pair: Stack, client: openai.OpenAI) -
     assert row_of(pair.database, late).status == Status.QUEUED
     pair.start_worker()
     assert ended(client, late).status == "completed"
+
+
+def test_a_worker_that_stands_still_is_not_counted(pair: Stack) -> None:
+    def living() -> int:
+        return int(fetch(pair.url, "/readyz")[1]["workers"])
+
+    worker = pair.start_worker()
+    wait_for(lambda: living() == sum(each.is_running for each in pair.workers))
+    others = living() - 1
+    for each in pair.workers:
+        if each.is_running:
+            each.send(signal.SIGSTOP)  # nobody is left who could say so in the database
+    try:
+        wait_for(lambda: living() == 0)
+    finally:
+        for each in pair.workers:
+            if each.is_running:
+                each.send(signal.SIGCONT)
+    wait_for(lambda: living() == others + 1)
+    assert worker.is_running

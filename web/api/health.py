@@ -6,9 +6,9 @@ import redis
 from flask import Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.storage.workers import WorkerRegistry
 from web.api import render
 from web.context import WebContext
+from web.worker_health import WorkerHealth
 
 
 class Health:
@@ -16,6 +16,8 @@ class Health:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
+        self._workers = WorkerHealth(context.database, context.settings.lease_seconds)
+        self._workers.start()
 
     def healthz(self) -> Response:
         """This process answers."""
@@ -25,8 +27,7 @@ class Health:
         """Whether a job would run: 200 or 503."""
         state = {"database": True, "redis": True, "workers": 0}
         try:
-            rows = WorkerRegistry(self._context.database).rows()
-            state["workers"] = sum(counter >= 0 and not dead for _, counter, dead in rows)
+            state["workers"] = self._workers.living()
         except SQLAlchemyError:
             state["database"] = False
         try:
