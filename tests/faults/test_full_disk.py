@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import httpx2
 import pytest
 import redis
 
+from jobs.storage.database import Database
+from jobs.storage.disk.reserve import DiskReserve
 from tests.support.assertions import assert_in_order, assert_one_end
 from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.stack import Stack, Viewer, running_stack, wait_for
@@ -99,6 +103,32 @@ def test_deleting_works_again_and_again_on_a_full_disk(stack: Stack, full: Small
     for job in old:
         full.fill()  # whatever the deletion before gave back is taken at once
         assert fetch(url, f"/v1/responses/{job}", method="DELETE")[0] == 200
+
+
+def test_deleting_works_after_a_reader_kept_the_log_from_being_written_back(stack: Stack, full: SmallDisk) -> None:
+    url = stack.url
+    old = [completed(url, f"read {number} [[demo tokens=4000]]") for number in range(4)]
+    with closing(sqlite3.connect(stack.directory / "penstock.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM jobs").fetchall()
+        full.fill()
+        assert fetch(url, f"/v1/responses/{old[0]}", method="DELETE")[0] == 200
+    for job in old[1:]:
+        full.fill()
+        assert fetch(url, f"/v1/responses/{job}", method="DELETE")[0] == 200
+
+
+def test_a_reserve_is_as_large_as_there_is_room_and_whole_later(disk: SmallDisk, full: SmallDisk) -> None:
+    database = Database(f"sqlite:///{disk.path / 'other.db'}")
+    reserve = disk.path / "other.db-reserve"
+    full.fill(leave=2 << 20)
+    DiskReserve(database).keep()
+    assert 1 << 20 < reserve.stat().st_size <= 2 << 20
+    full.empty()
+    DiskReserve(database).keep()
+    assert reserve.stat().st_size == 6 << 20
+    database.engine.dispose()
+    reserve.unlink()
 
 
 def test_children_that_cannot_work_are_started_until_they_can(disk: SmallDisk, full: SmallDisk) -> None:

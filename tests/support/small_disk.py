@@ -19,13 +19,15 @@ class SmallDisk:
         self.path = path
         self._filler = path / "filler"
 
-    def fill(self) -> None:
-        """Leave no room at all."""
+    def fill(self, *, leave: int = 0) -> None:
+        """Leave no room at all, or so many bytes."""
         with self._filler.open("ab", buffering=0) as file:
             for size in _PIECES:
                 with suppress(OSError):
                     while file.write(bytes(size)) == size:
                         pass
+            if leave:
+                file.truncate(file.tell() - leave)
 
     def empty(self) -> None:
         """Give the room back."""

@@ -19,7 +19,7 @@ T = TypeVar("T")
 _BYTES = 6 << 20
 _PIECE = bytes(1 << 16)
 # Who reads or writes meanwhile is not waited for longer: the log is written back another time.
-_BUSY_SECONDS = 1.0
+_BUSY_SECONDS = 0.1
 _FULL_STATE = "53100"
 
 _log = logging.getLogger(__name__)
@@ -45,25 +45,24 @@ class DiskReserve:
         self._reserve = Path(f"{self._database}-reserve")
 
     def keep(self) -> None:
-        """Have it whole on the disk; on a disk without room for it there is none."""
-        if self._database is None or (self._reserve.exists() and self._reserve.stat().st_size == _BYTES):
+        """Have it whole on the disk; on a disk without room for it, as much of it as there is room."""
+        if self._database is None:
             return
-        try:
-            with self._reserve.open("wb") as file:
-                for _ in range(_BYTES // len(_PIECE)):
-                    file.write(_PIECE)
-        except OSError:
-            self._reserve.unlink(missing_ok=True)
+        with suppress(OSError), self._reserve.open("ab", buffering=0) as file:
+            while (missing := _BYTES - file.tell()) > 0:
+                file.write(_PIECE[:missing])
 
     def use(self, write: Callable[[], T]) -> T:
         """Make a write that frees room, at the cost of the reserve if there is no other. Raises what it raises."""
         try:
             return write()
         except SQLAlchemyError as error:
-            if self._database is None or not is_disk_full(error) or not self._reserve.exists():  # invariant 12
+            if self._database is None or not is_disk_full(error):  # invariant 12
                 raise
         _log.warning("the disk is full: the reserve %s is given up to delete from the database", self._reserve)
         self._reserve.unlink(missing_ok=True)
+        # First, too: somebody who read may have kept it from being written back behind the last deletion.
+        self._shorten_log(self._database)
         try:
             return write()
         finally:
