@@ -28,8 +28,8 @@ with Supervisor() as supervisor:
     for number, script in enumerate(sys.argv[2:]):
         log = Path(sys.argv[1]) / f"{number}.log"
         supervisor.start(Child(str(number), ["/bin/sh", "-c", script], {}, log))
-    print(*(child.process.pid for child in supervisor.children), flush=True)
     try:
+        print(*(child.process.pid for child in supervisor.children), flush=True)
         supervisor.keep(on_death=str)
     except KeyboardInterrupt:
         supervisor.stop()
