@@ -34,6 +34,7 @@ FORMER_NAMES = re.compile(
 )
 LINK = re.compile(r"\]\((?!\w+:)([^)#]+)")
 FILE = re.compile(r"`((?:jobs|worker|web|cli|tests|bench|ops|docs|demo_model|examples)/[\w./-]*)`")
+LOCKED_EXTRAS = ("postgres", "otel")
 PLAIN_TEXTS = frozenset({"demo_model/texts"})
 NOT_OURS = frozenset({"build", "dist", "__pycache__"})
 
@@ -222,7 +223,7 @@ def test_the_lock_answers_the_project_file() -> None:
     locked = pins("requirements-dev.lock")
     wanted = [
         *map(Requirement, project["project"]["dependencies"]),
-        *map(Requirement, project["project"]["optional-dependencies"]["postgres"]),
+        *(Requirement(line) for extra in LOCKED_EXTRAS for line in project["project"]["optional-dependencies"][extra]),
         *(Requirement(line) for group in project["dependency-groups"].values() for line in group),
     ]
     stale = [str(one) for one in wanted if locked.get(canonicalize_name(one.name), "") not in one.specifier]
