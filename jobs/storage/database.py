@@ -117,7 +117,7 @@ def until_written(
 def connect(url: str) -> Engine:
     """The engine for a database URL. Raises BadSetting when it makes no sense or its driver is missing."""
     try:
-        parsed = make_url(url)
+        parsed = _with_driver(make_url(url))
         if parsed.get_backend_name() != "sqlite":
             return _server_engine(parsed)
         engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
@@ -126,6 +126,11 @@ def connect(url: str) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def _with_driver(url: URL) -> URL:
+    """PostgreSQL's URL as other programs and hosts spell it, for psycopg 3."""
+    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgres", "postgresql") else url
 
 
 def _server_engine(url: URL) -> Engine:

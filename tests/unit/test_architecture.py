@@ -34,7 +34,7 @@ FORMER_NAMES = re.compile(
 )
 LINK = re.compile(r"\]\((?!\w+:)([^)#]+)")
 FILE = re.compile(r"`((?:jobs|worker|web|cli|tests|bench|ops|docs|demo_model|examples)/[\w./-]*)`")
-LOCKED_EXTRAS = ("postgres", "otel")
+LOCKED_EXTRAS = ["otel"]
 PLAIN_TEXTS = frozenset({"demo_model/texts"})
 NOT_OURS = frozenset({"build", "dist", "__pycache__"})
 

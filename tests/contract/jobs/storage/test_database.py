@@ -104,6 +104,17 @@ def test_a_session_that_idles_in_a_transaction_is_ended(postgresql_database: Dat
     assert is_away(error_of(transaction))
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_postgresql_is_reached_by_the_usual_spellings_of_its_address(
+    postgresql_database: Database, scheme: str
+) -> None:
+    address = postgresql_database.engine.url.render_as_string(hide_password=False)
+    database = Database(address.replace("postgresql+psycopg:", f"{scheme}:"))
+    with database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM jobs")).scalar_one() >= 0
+    database.engine.dispose()
+
+
 def test_a_full_pool_and_a_server_that_is_not_there_are_away(own_sqlite: Database) -> None:
     nowhere = Database("postgresql+psycopg://x@127.0.0.1:1/x")
     assert is_away(error_of(lambda: run(nowhere, "SELECT 1")))
