@@ -13,11 +13,19 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 from pydantic_settings import PydanticBaseSettingsSource as Source
 
 from jobs.errors import BadSetting
 from jobs.limits import HIGHEST_LIMIT, LIMIT_NAMES, OwnerLimits
+from jobs.setting_sources import url_with_password, value_of, values_from_files
 
 CONFIG_FILE = "penstock.toml"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -76,7 +84,7 @@ class ModelServer(BaseModel, frozen=True, extra="forbid"):
         table = {**_presets().get(preset, {}), **table}
         variable = table.get("key_variable")
         if variable and "key" not in table:
-            table["key"] = os.environ.get(str(variable))
+            table["key"] = value_of(str(variable), os.environ)
             if not table["key"]:
                 raise ValueError(f"key_variable names {variable}, which is not set: set it, or name another variable")
         return table
@@ -91,7 +99,10 @@ class Price(BaseModel, frozen=True, extra="forbid"):
 
 
 class Settings(BaseSettings):
-    """`PENSTOCK_<NAME>` in the environment, else `<name>` in `penstock.toml`, else the default below."""
+    """`PENSTOCK_<NAME>` in the environment, else `<name>` in `penstock.toml`, else the default below.
+
+    `PENSTOCK_<NAME>_FILE` names a file that holds the value.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="PENSTOCK_", toml_file=CONFIG_FILE, frozen=True, extra="forbid", env_ignore_empty=True
@@ -99,7 +110,11 @@ class Settings(BaseSettings):
 
     data: Path = Path(".penstock")
     redis_url: Annotated[str, Field(pattern=r"^(rediss?|unix)://")] = "redis://127.0.0.1:6379/0"
+    # For whoever keeps passwords in files of their own: put into a URL that has none.
+    redis_password: str = Field("", repr=False)
+    redis_without_password: bool = False
     database_url: str = ""
+    database_password: str = Field("", repr=False)
     auth: Literal["off", "keys"] = "off"
     operators: Names = ()
     secret: str = Field("", repr=False)
@@ -150,6 +165,7 @@ class Settings(BaseSettings):
     request_seconds: Seconds = 10
     waiting_requests: int = Field(200, ge=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    flask_debug: bool = Field(default=False, validation_alias=AliasChoices("FLASK_DEBUG", "flask_debug"))
 
     @model_validator(mode="after")
     def _servers_agree(self) -> Self:
@@ -169,7 +185,11 @@ class Settings(BaseSettings):
     def settings_customise_sources(  # type: ignore[override]
         cls, settings_cls: type[BaseSettings], init_settings: Source, env_settings: Source, **_: Source
     ) -> tuple[Source, ...]:
-        """Arguments beat the environment, the environment beats the file."""
+        """Arguments beat the environment, the environment beats the file. Raises BadSetting."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        variables = {name: _variable(name) for name in settings_cls.model_fields}
+        in_files = {variables[name].lower(): value for name, value in values_from_files(variables, os.environ).items()}
+        env_settings.env_vars = {**env_settings.env_vars, **in_files}
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @property
@@ -229,11 +249,23 @@ class Settings(BaseSettings):
             raise BadSetting("; ".join(lines)) from error
         except (SettingsError, OSError, ValueError) as error:
             raise BadSetting(f"cannot read the settings: {error}") from error
+        for name in ("redis", "database"):
+            if password := getattr(settings, f"{name}_password"):
+                if f"{name}_url" not in settings.model_fields_set:
+                    raise BadSetting(f"{_variable(f'{name}_password')} is set, and {_variable(f'{name}_url')} is not")
+                url = url_with_password(getattr(settings, f"{name}_url"), password)
+                settings = settings.model_copy(update={f"{name}_url": url})
         if settings.demo:  # whatever server is set
             return settings.model_copy(update={"servers": {}})
         if settings.models or settings.names_a_model_server:
             return settings
         return settings.model_copy(update={"models": settings.listed})
+
+
+def _variable(name: str) -> str:
+    """The environment's variable of a field."""
+    field = Settings.model_fields[name]
+    return name.upper() if isinstance(field.validation_alias, AliasChoices) else f"PENSTOCK_{name.upper()}"
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -248,4 +280,5 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 def child_environment(**changes: str) -> dict[str, str]:
     """The environment for a process that `up` starts: this one's, with the given variables set."""
-    return {**os.environ, **changes}
+    others = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in changes}
+    return {**others, **changes}

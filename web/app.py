@@ -10,6 +10,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from jobs.dangerous_settings import refuse_dangerous
 from jobs.errors import LimitReached
 from jobs.settings import Settings
 from web import auth, errors
@@ -36,6 +37,7 @@ _ACCESS = {route.endpoint: route.access for route in ROUTES} | {"static": Access
 def create_app(settings: Settings | None = None) -> Flask:
     """The application of one web process. Reads the settings unless they are given. Raises BadSetting."""
     settings = settings or Settings.load()
+    refuse_dangerous(settings)
     context = WebContext(settings)
     app = Flask(__name__)
     app.request_class = Request

@@ -23,7 +23,6 @@ LOCAL_OWNER = "local"
 # What the signed cookie holds: the token of a session in the database.
 SESSION_TOKEN = "session"  # noqa: S105  (a name)
 _SECRET_BYTES = 32
-_MIN_SECRET_CHARACTERS = 32
 # Headers that only a proxy sets, spelled as WSGI hands them over; with X-Forwarded-*.
 _PROXY_HEADERS = ("Forwarded", "Via", "X-Real-Ip")
 
@@ -135,13 +134,8 @@ class _SessionCookie(SecureCookieSessionInterface):
 def set_up_cookies(app: Flask, settings: Settings) -> None:
     """Sign the application's cookies with the secret of the data directory, made at the first start.
 
-    Web processes on several machines share it by PENSTOCK_SECRET. Raises BadSetting when it is short or cannot be kept.
+    Web processes on several machines share it by PENSTOCK_SECRET. Raises BadSetting when it cannot be kept.
     """
-    if settings.secret and len(settings.secret) < _MIN_SECRET_CHARACTERS:
-        raise BadSetting(
-            f"PENSTOCK_SECRET has {len(settings.secret)} characters; it needs {_MIN_SECRET_CHARACTERS} or more. "
-            "`openssl rand -hex 32` makes one."
-        )
     app.secret_key = settings.secret or _secret_in(settings.data / "secret")
     app.session_interface = _SessionCookie()
     app.config.update(

@@ -8,8 +8,11 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 # A viewer holds its connection for the whole of a generation: one greenlet each, not one thread.
 worker_class = "web.http.gevent_worker.Worker"
@@ -37,6 +40,23 @@ loglevel = "warning"
 # The heartbeat file is touched every second; on a slow disk that alone can stop the event loop.
 _MEMORY = "/dev/shm"  # noqa: S108 - a mount point, and gunicorn makes its file there safely
 worker_tmp_dir = _MEMORY if Path(_MEMORY).is_dir() and os.access(_MEMORY, os.W_OK) else None
+
+
+def when_ready(server: Any) -> None:
+    """Before the first worker: end with one line when a setting opens to others what they should not reach.
+
+    Here and not in `penstock web`, because any command, or systemd's socket, may have named the address.
+    """
+    from jobs.dangerous_settings import refuse_dangerous  # noqa: PLC0415  (gunicorn is to read this file at once)
+    from jobs.errors import PenstockError  # noqa: PLC0415
+    from jobs.settings import Settings  # noqa: PLC0415
+
+    sockets = (listener.sock for listener in server.LISTENERS)
+    hosts = [one.getsockname()[0] for one in sockets if one.family != socket.AF_UNIX]
+    try:
+        refuse_dangerous(Settings.load(), hosts)
+    except PenstockError as error:
+        sys.exit(f"penstock web: {error}")
 
 
 def post_worker_init(_worker: object) -> None:

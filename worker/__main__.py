@@ -18,6 +18,7 @@ import celery.utils.imports
 import openai.resources.chat.completions.completions  # noqa: F401  (two greenlets that import it at once hang)
 from sqlalchemy.exc import SQLAlchemyError
 
+from jobs.dangerous_settings import refuse_dangerous
 from jobs.errors import PenstockError
 from jobs.requests.prompts import Prompts
 from jobs.settings import Settings
@@ -35,8 +36,7 @@ def main(arguments: list[str]) -> None:
     if "prefork" in arguments:
         sys.exit("penstock worker: prefork gives each generation a process; use -P threads or -P gevent.")
     try:
-        settings = Settings.load()
-        _log_to_stderr(settings.log_level)
+        settings = _settings()
         for prompt in Prompts(settings.prompts):
             prompt.import_runnable()
         queue = Queue(settings)
@@ -53,6 +53,14 @@ def main(arguments: list[str]) -> None:
         queue.app.worker_main(["worker", *pool, *size, *quiet, *arguments])
     finally:
         process.close()
+
+
+def _settings() -> Settings:
+    """The settings, with the log set up by them. Raises BadSetting, also for dangerous ones."""
+    settings = Settings.load()
+    refuse_dangerous(settings)
+    _log_to_stderr(settings.log_level)
+    return settings
 
 
 def _log_to_stderr(level: str) -> None:

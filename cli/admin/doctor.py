@@ -18,6 +18,7 @@ import redis
 from cli.exit_codes import DONE, FAILED
 from cli.launch.data_directory import load_settings
 from cli.launch.redis_server import answers
+from jobs.dangerous_settings import refuse_dangerous
 from jobs.model_server import offered_models, resolve_model
 from jobs.secrets import Secrets
 from jobs.settings import Settings, is_local
@@ -45,6 +46,7 @@ def doctor(model: str | None, url: str | None) -> None:
 def _examine(model: str | None, url: str | None) -> Findings:
     try:
         settings = load_settings()
+        refuse_dangerous(settings)
     except Exception as error:  # noqa: BLE001 - as below
         yield FAIL, f"settings: {error}"
         return

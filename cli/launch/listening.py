@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Self
 
 from cli.exit_codes import CommandError
-from jobs.settings import LOOPBACK
 
 _BACKLOG = 2048
 # An address that means "all of them" is listened on, but cannot be visited.
@@ -50,9 +49,3 @@ def listen(host: str, port: int) -> Listener:
             raise CommandError(f"port {port} is in use: choose another with --port") from error
         raise CommandError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     return Listener(bound, _VISIT.get(host, host), bound.getsockname()[1])
-
-
-def refuse_public_without_keys(host: str, auth: str) -> None:
-    """Raises CommandError when anyone on the network could reach a server that asks nobody for a key."""
-    if auth == "off" and host not in LOOPBACK:
-        raise CommandError(f"{host} can be reached from outside and PENSTOCK_AUTH is off: set PENSTOCK_AUTH=keys")

@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from cli.launch.data_directory import load_settings, make_private
-from cli.launch.listening import refuse_public_without_keys
+from jobs.dangerous_settings import refuse_dangerous
 from jobs.settings import Settings, child_environment
 
 # A safe path: a user's worker.py or jobs.py in the current folder must not be run in place of ours.
@@ -30,7 +30,7 @@ def web(host: str, port: int, fd: int | None) -> None:
     """Run one web server: the API and the pages."""
     settings = load_settings()
     if fd is None:
-        refuse_public_without_keys(host, settings.auth)
+        refuse_dangerous(settings, [host])
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     _become([*WEB, address if fd is None else f"fd://{fd}"], settings)
 

@@ -15,11 +15,12 @@ import httpx2
 from cli.exit_codes import DONE, FAILED, INTERRUPTED, UNREACHABLE, CommandError
 from cli.launch.data_directory import hold, load_settings, make_directory
 from cli.launch.interrupts import Interrupts
-from cli.launch.listening import Listener, listen, refuse_public_without_keys
+from cli.launch.listening import Listener, listen
 from cli.launch.processes import DEMO_MODEL, PORT, WEB, WORKER
 from cli.launch.redis_server import FAKE, RedisServer, answers
 from cli.launch.supervisor import Child, ChildFailed, Supervisor
 from cli.launch.watchdog import Watchdog
+from jobs.dangerous_settings import refuse_dangerous
 from jobs.model_server import resolve_model
 from jobs.settings import Settings, child_environment
 from jobs.storage.migrate import upgrade
@@ -47,7 +48,7 @@ def up(*, host: str, port: int, data: Path | None, workers: int, demo: bool) -> 
     settings = load_settings(data)
     demo = demo or settings.demo or not (settings.names_a_model_server or settings.servers)
     settings = settings.model_copy(update={"demo": demo})
-    refuse_public_without_keys(host, settings.auth)
+    refuse_dangerous(settings, [host])
     with (
         Interrupts(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as interrupts,
         hold(settings.data),
@@ -191,6 +192,7 @@ def _child(settings: Settings, name: str, argv: list[str], **options: Any) -> Ch
     environment = {
         "PENSTOCK_DATA": str(settings.data),
         "PENSTOCK_REDIS_URL": settings.redis_url,
+        "PENSTOCK_REDIS_PASSWORD": "",  # the URL has it
         "PENSTOCK_MODEL": settings.model,
         "PENSTOCK_MODELS": ",".join(settings.models),
         "PENSTOCK_DEMO": str(settings.demo),

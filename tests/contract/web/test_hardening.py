@@ -121,7 +121,7 @@ def test_every_answer_of_an_owner_is_kept_nowhere_and_framed_nowhere(penstock: S
 
 
 def test_behind_tls_the_cookie_is_of_this_host_alone(tmp_path: object) -> None:
-    settings = Settings.load(data=tmp_path, secure_cookies=True, secret="x" * 32)
+    settings = Settings.load(data=tmp_path, secure_cookies=True, secret="0123456789abcdef" * 2)
     app = create_app(settings)
     assert app.config["SESSION_COOKIE_NAME"] == "__Host-penstock"
     answer = app.test_client().get("/healthz", headers={"Host": "127.0.0.1"})

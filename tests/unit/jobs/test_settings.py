@@ -8,7 +8,8 @@ import pytest
 
 from jobs.errors import BadSetting
 from jobs.model_server import resolve_model
-from jobs.settings import CONFIG_FILE, ModelServer, Settings, _presets
+from jobs.secrets import Secrets
+from jobs.settings import CONFIG_FILE, ModelServer, Settings, _presets, child_environment
 
 SERVERS = """
 [servers.deepseek]
@@ -120,3 +121,66 @@ def test_a_bad_table_is_said_in_one_line(table: str, words: str) -> None:
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
     assert "Value error" not in str(refused.value)
+
+
+# -- values in files -----------------------------------------------------------------------------------------------
+
+
+def test_a_variable_may_name_a_file_that_holds_the_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, text in {
+        "PENSTOCK_REDIS_PASSWORD_FILE": "p@ss/word\n",
+        "PENSTOCK_DATABASE_PASSWORD_FILE": "other",
+        "OPENAI_API_KEY_FILE": " sk-from-a-file\n",
+        "MY_KEY_FILE": "sk-of-a-server\n",
+        "PENSTOCK_MODELS_FILE": "a, b",
+    }.items():
+        (tmp_path / variable).write_text(text)
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    monkeypatch.setenv("PENSTOCK_REDIS_URL", "redis://redis:6379/0")
+    monkeypatch.setenv("PENSTOCK_DATABASE_URL", "postgresql+psycopg://penstock@db/penstock")
+    settings = load('[servers.a]\nurl = "http://a/v1"\nmodels = ["a"]\nkey_variable = "MY_KEY"\n')
+    assert settings.redis_url == "redis://:p%40ss%2Fword@redis:6379/0"
+    assert settings.database == "postgresql+psycopg://penstock:other@db/penstock"
+    assert (settings.openai_api_key, settings.server_of("a").key) == ("sk-from-a-file", "sk-of-a-server")
+    assert settings.models == ("a", "b")
+    assert "other" not in Secrets(settings).removed_from("the password is other")
+
+
+def test_a_password_of_its_own_is_put_into_a_url_that_has_none() -> None:
+    urls = {
+        "redis://redis": "redis://:pw@redis",
+        "rediss://user@redis:1/0": "rediss://user:pw@redis:1/0",
+        "redis://:own@redis": "redis://:own@redis",
+        "unix:///run/redis.sock": "unix://:pw@/run/redis.sock",
+    }
+    for url, whole in urls.items():
+        assert Settings.load(redis_url=url, redis_password="pw").redis_url == whole
+    with pytest.raises(BadSetting, match="PENSTOCK_REDIS_PASSWORD is set, and PENSTOCK_REDIS_URL is not"):
+        Settings.load(redis_password="pw")
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"PENSTOCK_SECRET": "a", "PENSTOCK_SECRET_FILE": "full"}, "PENSTOCK_SECRET and PENSTOCK_SECRET_FILE are both"),
+        ({"PENSTOCK_SECRET_FILE": "nowhere"}, "PENSTOCK_SECRET_FILE: cannot read nowhere: No such file or directory"),
+        ({"PENSTOCK_SECRET_FILE": "empty"}, "PENSTOCK_SECRET_FILE: empty is empty"),
+    ],
+)
+def test_a_file_that_gives_no_value_is_named(
+    variables: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("full").write_text("something")
+    Path("empty").write_text("\n")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BadSetting, match=words):
+        Settings.load()
+
+
+def test_a_process_of_ours_gets_one_value_where_the_environment_names_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_REDIS_URL_FILE", "/run/secrets/redis_url")
+    monkeypatch.setenv("PENSTOCK_HEARTBEAT_FILE", "/run/heartbeat")
+    child = child_environment(PENSTOCK_REDIS_URL="unix:///run/redis.sock")
+    assert "PENSTOCK_REDIS_URL_FILE" not in child
+    assert child["PENSTOCK_HEARTBEAT_FILE"] == "/run/heartbeat"
