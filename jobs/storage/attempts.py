@@ -17,10 +17,10 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exist
 from jobs.errors import PenstockError
 from jobs.job import Job, Status
 from jobs.protocol.response import in_range
-from jobs.storage import claims
-from jobs.storage.claims import BLOCK, INDEX_BLOCK, Limits, RunningLimits
 from jobs.storage.database import Database
 from jobs.storage.ending import Ending, end_job
+from jobs.storage.queue import claims
+from jobs.storage.queue.claims import BLOCK, INDEX_BLOCK, Limits, RunningLimits
 from jobs.storage.rows import job_of, select_jobs
 from jobs.storage.schema import checkpoints, jobs, workers
 
@@ -112,9 +112,8 @@ class AttemptStore:
 
     def is_any_queued(self) -> bool:
         """Whether it is worth while to try a claim: some job waits, though its turn may not have come."""
-        queued = select(jobs.c.id).where(jobs.c.status == Status.QUEUED).limit(1)
         with self._database.read() as connection:
-            return connection.execute(queued).first() is not None
+            return connection.execute(claims.select_queued().limit(1)).first() is not None
 
     def claim_one(self, job_id: str, worker: str) -> Claim | None:
         """Make this job the worker's next attempt; None when it is not queued (any more)."""

@@ -9,14 +9,14 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import delete, func, insert, or_, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from jobs.errors import InvalidRequest
 from jobs.job import Status
 from jobs.requests.job_request import FLEX
 from jobs.storage.database import Database
-from jobs.storage.schema import jobs, paused, workers
+from jobs.storage.schema import IS_QUEUED, IS_RUNNING, jobs, paused, workers
 
 # By tier.
 QUEUES = ("default", FLEX)
@@ -61,13 +61,15 @@ class Statistics:
 
     def queues(self) -> list[Queue]:
         """Every queue, in the order in which they are served."""
-        waits, runs = (jobs.c.status == status for status in (Status.QUEUED, Status.IN_PROGRESS))
-        counts = (func.count().filter(waits), func.min(jobs.c.created_at).filter(waits), func.count().filter(runs))
-        counted = select(jobs.c.tier, *counts).where(or_(waits, runs)).group_by(jobs.c.tier)
+        counted = select(jobs.c.tier, func.count(), func.min(jobs.c.created_at)).group_by(jobs.c.tier)
         with self._database.read() as connection:
-            by_tier = {tier: (depth, oldest, now) for tier, depth, oldest, now in connection.execute(counted)}
+            waiting = {tier: (count, oldest) for tier, count, oldest in connection.execute(counted.where(IS_QUEUED))}
+            running = {tier: count for tier, count, _ in connection.execute(counted.where(IS_RUNNING))}
             since = {row.tier: row.since for row in connection.execute(select(paused))}
-        return [Queue(name, *by_tier.get(tier, (0, None, 0)), since.get(tier)) for tier, name in enumerate(QUEUES)]
+        return [
+            Queue(name, *waiting.get(tier, (0, None)), running.get(tier, 0), since.get(tier))
+            for tier, name in enumerate(QUEUES)
+        ]
 
     def pause(self, name: str) -> None:
         """Let no job of this queue be begun; those that run go on. Again is no error. Raises InvalidRequest."""
@@ -84,7 +86,7 @@ class Statistics:
         running: dict[str, list[str]] = {}
         with self._database.read() as connection:
             known = connection.execute(select(workers).order_by(workers.c.started_at, workers.c.id)).all()
-            held = select(jobs.c.worker, jobs.c.id).where(jobs.c.status == Status.IN_PROGRESS).order_by(jobs.c.id)
+            held = select(jobs.c.worker, jobs.c.id).where(IS_RUNNING).order_by(jobs.c.id)
             for worker, job_id in connection.execute(held):
                 running.setdefault(worker, []).append(job_id)
         return [Worker(row.id, row.started_at, row.beaten_at, running.get(row.id, [])) for row in known]
@@ -114,9 +116,7 @@ class Statistics:
 
     def running(self) -> list[tuple[float, dict[str, Any]]]:
         """Of each running job that has noted its progress: since when it runs (Unix s), and the progress."""
-        query = select(jobs.c.started_at, jobs.c.progress).where(
-            jobs.c.status == Status.IN_PROGRESS, jobs.c.progress.is_not(None)
-        )
+        query = select(jobs.c.started_at, jobs.c.progress).where(IS_RUNNING, jobs.c.progress.is_not(None))
         with self._database.read() as connection:
             return [(row.started_at, orjson.loads(row.progress)) for row in connection.execute(query)]
 

@@ -22,6 +22,7 @@ from jobs.storage.access.budget import check_queue
 from jobs.storage.database import Database, until_written
 from jobs.storage.disk.reserve import DiskReserve
 from jobs.storage.ending import end_unstarted
+from jobs.storage.queue.position import Position, position_of
 from jobs.storage.rows import job_of, searchable, select_jobs
 from jobs.storage.schema import jobs, transcripts
 
@@ -181,12 +182,10 @@ class Store:
         with self._database.read() as connection:
             return connection.execute(query).scalar_one_or_none()
 
-    def queue_position(self, job: Job) -> tuple[int, float]:
+    def queue_position(self, job: Job) -> Position:
         """How many queued jobs were accepted before this one, and when the first of all was."""
-        before = and_(jobs.c.status == Status.QUEUED, jobs.c.created_at < job.created_at)
         with self._database.read() as connection:
-            count, oldest = connection.execute(select(func.count(), func.min(jobs.c.created_at)).where(before)).one()
-        return count, oldest or job.created_at
+            return position_of(connection, job.created_at)
 
     def request_cancel(self, owner: str, job_id: str, *, graceful: bool = False) -> Job:
         """Ask for a job's end. One that never ran ends here; any other is ended by a worker.

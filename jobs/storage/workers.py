@@ -12,10 +12,9 @@ from typing import NamedTuple, Protocol
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.job import Status
 from jobs.settings import Settings
 from jobs.storage.database import Database
-from jobs.storage.schema import jobs, workers
+from jobs.storage.schema import IS_RUNNING, jobs, workers
 
 
 class WorkerRegistry:
@@ -53,11 +52,7 @@ class WorkerRegistry:
 
     def rows(self) -> Sequence[tuple[str, int, bool]]:
         """(id, counter, declared dead) of every worker known, and of those that left jobs but no row."""
-        vanished = (
-            select(jobs.c.worker)
-            .where(jobs.c.status == Status.IN_PROGRESS, jobs.c.worker.not_in(select(workers.c.id)))
-            .distinct()
-        )
+        vanished = select(jobs.c.worker).where(IS_RUNNING, jobs.c.worker.not_in(select(workers.c.id))).distinct()
         with self._database.read() as connection:
             known = connection.execute(select(workers.c.id, workers.c.counter, workers.c.dead)).all()
             missing = connection.execute(vanished).scalars().all()

@@ -25,10 +25,7 @@ _NO_PROGRESS: Progress = {"done": 0, "total": 1, "words": 0}
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A job's row; while it is queued also how many jobs are before it, and since when the first of all waits.
-
-    Times are Unix seconds.
-    """
+    """A job's row; while it is queued also its place in the queue, as Position tells it. Times are Unix seconds."""
 
     job: Job
     queue_position: int = 0

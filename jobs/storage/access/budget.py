@@ -10,18 +10,16 @@ from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.errors import LimitReached
-from jobs.job import Status
 from jobs.limits import HIGHEST_LIMIT, OwnerLimits
 from jobs.storage.database import Database
-from jobs.storage.schema import jobs, token_days
+from jobs.storage.queue.lines import TIERS
+from jobs.storage.schema import IS_QUEUED, jobs, token_days
 
 DAY_SECONDS = 86_400
 # A server that does not count, or whose answer was cut: about so many characters are a token.
 _CHARACTERS_OF_A_TOKEN = 4
 # Nobody knows when a job will end; a client that asks again after so long costs little.
 _QUEUE_SECONDS = 5.0
-# Named, so that the index `jobs_in_line` finds the owner behind them.
-_TIERS = (0, 1)
 _QUEUE_LOCK = 0x70656E71
 
 
@@ -46,7 +44,8 @@ def check_queue(connection: Connection, owner: str, limits: OwnerLimits) -> None
     if connection.dialect.name == "postgresql":  # SQLite has one writer
         lock = func.pg_advisory_xact_lock(_QUEUE_LOCK, func.hashtext(owner))
         connection.execute(select(lock))
-    waiting = select(text("1")).where(jobs.c.status == Status.QUEUED, jobs.c.tier.in_(_TIERS), jobs.c.owner == owner)
+    # The tiers are named, so that the index `jobs_in_line` finds the owner behind them.
+    waiting = select(text("1")).where(IS_QUEUED, jobs.c.tier.in_(TIERS), jobs.c.owner == owner)
     count = connection.execute(select(func.count()).select_from(waiting.limit(most).subquery())).scalar_one()
     if count >= most:
         raise LimitReached("jobs_queued", most, retry_after=_QUEUE_SECONDS)

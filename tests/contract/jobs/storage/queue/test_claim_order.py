@@ -6,7 +6,6 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +14,10 @@ from sqlalchemy import func, select, text
 from jobs.job import Job
 from jobs.requests.job_request import FLEX
 from jobs.storage.attempts import Claim, Limits
-from jobs.storage.claims import _in_line, lock_of
 from jobs.storage.database import Database
+from jobs.storage.queue.claims import lock_of
 from jobs.storage.statistics import Statistics
-from tests.support.job_factory import JobFactory, accepted, sqlite
+from tests.support.job_factory import JobFactory, accepted
 from tests.support.stack import Stack, wait_for
 
 
@@ -124,17 +123,6 @@ def test_who_is_to_end_comes_before_the_line_in_every_lane(empty_queue: JobFacto
     finally:
         Statistics(empty_queue.database).resume(FLEX)
     empty_queue.finish(running)
-
-
-def test_a_claim_reads_a_long_queue_from_an_index_alone(tmp_path: Path) -> None:
-    database = sqlite(tmp_path)
-    with database.read() as connection:
-        query = _in_line(set()).limit(1).compile(database.engine, compile_kwargs={"literal_binds": True})
-        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {query}"))
-        steps = [row.detail for row in plan if " jobs" in row.detail]
-    database.engine.dispose()
-    assert steps
-    assert all("COVERING INDEX jobs_in_line" in step for step in steps)
 
 
 @pytest.fixture

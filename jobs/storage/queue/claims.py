@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from jobs.job import Status
-from jobs.storage.schema import jobs, paused, workers
+from jobs.storage.queue.lines import Line, all_lines, select_line
+from jobs.storage.schema import IS_QUEUED, IS_RUNNING, IS_TO_END, jobs, paused, workers
 
 # Numbers are reserved this many at a time: one small write per couple of minutes of a fast stream.
 BLOCK = 10_000
@@ -29,9 +30,6 @@ _LOCK_TIMEOUT = "2s"
 _LOCK_NOT_AVAILABLE = "55P03"
 
 Limits = Callable[[str], int | None]
-
-# As in the index `jobs_to_end`.
-_TO_END = or_(jobs.c.cancel_requested_at.is_not(None), jobs.c.stop_requested_at.is_not(None))
 
 
 class RunningLimits(NamedTuple):
@@ -50,23 +48,12 @@ def claim_next(connection: Connection, worker: str, limits: RunningLimits, *, on
     Jobs that are only to be ended come before the line: whatever their tier, also while it is paused, and whatever
     their model's and their owner's limit. `only_to_end` claims no others.
     """
-    candidate = _first(connection, _to_end())
-    full = _Full() if only_to_end or candidate else _full(connection, limits)
-    while candidate is None and not only_to_end:
-        candidate = _first(connection, _in_line(full.models, full.owners))
-        if candidate is None:
-            return None
-        if not _has_room(connection, jobs.c.model, candidate.model, limits.of_model(candidate.model)):
-            full.models.add(candidate.model)
-            candidate = None
-        elif limits.of_owner and not _has_room(
-            connection, jobs.c.owner, candidate.owner, limits.of_owner(candidate.owner)
-        ):
-            full.owners.add(candidate.owner)
-            candidate = None
-    if candidate is None or not claim_row(connection, candidate.id, worker):
+    job_id = _first(connection, select_to_end())
+    if job_id is None and not only_to_end:
+        job_id = _next_in_line(connection, limits)
+    if job_id is None or not claim_row(connection, job_id, worker):
         return None
-    return str(candidate.id)
+    return job_id
 
 
 def claim_row(connection: Connection, job_id: str, worker: str) -> bool:
@@ -104,58 +91,76 @@ def _may_claim(connection: Connection, worker: str) -> bool:
     return connection.execute(dead).first() is None
 
 
-def _first(connection: Connection, candidates: Select[Any]) -> Row[Any] | None:
+def select_queued() -> Select[Any]:
+    """SELECT of all that are queued, the oldest first, from the index `jobs_queued`."""
+    return select(jobs.c.id).where(IS_QUEUED).order_by(jobs.c.created_at)
+
+
+def select_to_end() -> Select[Any]:
+    """SELECT of the queued jobs that ran before and that somebody asked to end."""
+    return select(jobs.c.id).where(IS_TO_END).order_by(jobs.c.created_at)
+
+
+def select_running() -> Select[Any]:
+    """SELECT of owner, model, and how many such jobs run."""
+    return select(jobs.c.owner, jobs.c.model, func.count()).where(IS_RUNNING).group_by(jobs.c.owner, jobs.c.model)
+
+
+def _first(connection: Connection, candidates: Select[Any]) -> str | None:
     # SQLite knows no FOR UPDATE, and leaves it out.
     locked = candidates.limit(1).with_for_update(of=jobs, skip_locked=True)
-    return connection.execute(locked).one_or_none()
+    return connection.execute(locked).scalar_one_or_none()
 
 
-def _to_end() -> Select[Any]:
-    return select(jobs.c.id, jobs.c.model, jobs.c.owner).where(jobs.c.status == Status.QUEUED, _TO_END)
-
-
-def _in_line(full_models: Collection[str], full_owners: Collection[str] = ()) -> Select[Any]:
-    """The queued jobs of tiers that are not paused, of models with room and of owners who may run one more.
+def _next_in_line(connection: Connection, limits: RunningLimits) -> str | None:
+    """The job whose turn it is among the tiers that are not paused, the models with room and the owners with room.
 
     In order: the tier, then the owner's with the fewest running, and of these the oldest. So one owner's thousand jobs
     keep nobody else waiting.
     """
-    may_run: list[ColumnElement[bool]] = [jobs.c.tier.not_in(select(paused.c.tier))]
-    if full_models:
-        may_run.append(jobs.c.model.not_in(sorted(full_models)))
-    if full_owners:
-        may_run.append(jobs.c.owner.not_in(sorted(full_owners)))
-    running = (
-        select(jobs.c.owner, func.count().label("jobs"))
-        .where(jobs.c.status == Status.IN_PROGRESS)
-        .group_by(jobs.c.owner)
-        .subquery()
-    )
-    return (
-        select(jobs.c.id, jobs.c.model, jobs.c.owner)
-        .outerjoin(running, running.c.owner == jobs.c.owner)
-        .where(jobs.c.status == Status.QUEUED, *may_run)
-        .order_by(jobs.c.tier, func.coalesce(running.c.jobs, 0), jobs.c.created_at, jobs.c.id)
-    )
+    closed = set(connection.execute(select(paused.c.tier)).scalars())
+    running = _Running(connection, limits)
+    lines = sorted(all_lines(connection), key=lambda line: (line.tier, running.owners[line.owner], line.oldest_at))
+    for line in lines:
+        if line.tier in closed or running.is_full(line):
+            continue
+        job_id = _first(connection, select_line(line))
+        if job_id is not None and running.has_room(line):
+            return job_id
+    return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Full:
-    """Of whom as many jobs run as may."""
+class _Running:
+    """How many jobs run, and of whom as many as may."""
 
-    models: set[str] = field(default_factory=set)
-    owners: set[str] = field(default_factory=set)
+    def __init__(self, connection: Connection, limits: RunningLimits) -> None:
+        self._connection = connection
+        self._limits = limits
+        self.owners, models = Counter[str](), Counter[str]()
+        for owner, model, count in connection.execute(select_running()):
+            self.owners[owner] += count
+            models[model] += count
+        self._full_models = _at_limit(models, limits.of_model)
+        self._full_owners = _at_limit(self.owners, limits.of_owner) if limits.of_owner else set()
+
+    def is_full(self, line: Line) -> bool:
+        """Whether no more jobs of the line's model, or of its owner, may run."""
+        return line.model in self._full_models or line.owner in self._full_owners
+
+    def has_room(self, line: Line) -> bool:
+        """The same the other way round, counted while no other claim of them can be committed."""
+        if not _has_room(self._connection, jobs.c.model, line.model, self._limits.of_model(line.model)):
+            self._full_models.add(line.model)
+            return False
+        limit = self._limits.of_owner(line.owner) if self._limits.of_owner else None
+        if not _has_room(self._connection, jobs.c.owner, line.owner, limit):
+            self._full_owners.add(line.owner)
+            return False
+        return True
 
 
-def _full(connection: Connection, limits: RunningLimits) -> _Full:
-    models = _at_limit(connection, jobs.c.model, limits.of_model)
-    return _Full(models, _at_limit(connection, jobs.c.owner, limits.of_owner) if limits.of_owner else set())
-
-
-def _at_limit(connection: Connection, column: ColumnElement[str], limit_of: Limits) -> set[str]:
-    """The models, or the owners, of which as many jobs run as may."""
-    running = select(column, func.count()).where(jobs.c.status == Status.IN_PROGRESS).group_by(column)
-    return {name for name, count in connection.execute(running) if count >= (limit_of(name) or count + 1)}
+def _at_limit(running: Counter[str], limit_of: Limits) -> set[str]:
+    return {name for name, count in running.items() if count >= (limit_of(name) or count + 1)}
 
 
 def _has_room(connection: Connection, column: ColumnElement[str], name: str, limit: int | None) -> bool:
@@ -170,5 +175,5 @@ def _has_room(connection: Connection, column: ColumnElement[str], name: str, lim
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
         return False  # whoever has it hangs; the database ends that session within seconds
-    running = select(func.count()).where(jobs.c.status == Status.IN_PROGRESS, column == name)
+    running = select(func.count()).where(IS_RUNNING, column == name)
     return connection.execute(running).scalar_one() < limit
