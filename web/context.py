@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -17,6 +19,7 @@ from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
 from web.http.native_threads import NativeThreads
 from web.http.open_streams import OpenStreams
+from web.http.sqlite_connection import ThreadedConnection
 from web.limits.admission import admission
 from web.live.live_pages import LivePages
 from web.live.lru_cache import LruCache
@@ -34,6 +37,8 @@ _CONNECTIONS = 16
 _CACHE_BYTES = 16 << 20
 # That render texts, and as many that parse bodies: long texts are not to keep new jobs waiting.
 _THREADS = 4
+# As many as the pool has connections, so that only those are waited for.
+_DATABASE_THREADS = 15
 # Above the interval of the subscription's own pings, so that only a dead link is silent for so long.
 _SUBSCRIPTION_SECONDS = 20.0
 
@@ -47,7 +52,7 @@ class WebContext:
         self.prompts = Prompts(settings.prompts)
         self.models = ModelChoice(settings)
         self.model_servers = model_servers(settings)
-        self.database = Database(settings.database)
+        self.database = Database(settings.database, partial(ThreadedConnection, NativeThreads(_DATABASE_THREADS)))
         self.store = Store(self.database)
         self.keys = ApiKeys(self.database)
         self.sessions = Sessions(self.database)

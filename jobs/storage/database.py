@@ -55,8 +55,9 @@ _log = logging.getLogger(__name__)
 class Database:
     """Short transactions on one engine. Built after fork, one per process; hold none across other I/O."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = connect(url)
+    def __init__(self, url: str, sqlite_connection: Callable[..., sqlite3.Connection] = sqlite3.Connection) -> None:
+        """`sqlite_connection` makes the driver's connections, where the database is SQLite's."""
+        self.engine = connect(url, sqlite_connection)
         # SQLite has one writer at a time, and who finds it taken sleeps: threads of one process had better queue.
         self._turn = threading.Lock() if self.engine.name == "sqlite" else nullcontext()
 
@@ -114,13 +115,14 @@ def until_written(
         pause(RETRY_SECONDS)
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, sqlite_connection: Callable[..., sqlite3.Connection] = sqlite3.Connection) -> Engine:
     """The engine for a database URL. Raises BadSetting when it makes no sense or its driver is missing."""
     try:
         parsed = _with_driver(make_url(url))
         if parsed.get_backend_name() != "sqlite":
             return _server_engine(parsed)
-        engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
+        arguments = {"timeout": _BUSY_SECONDS, "factory": sqlite_connection}
+        engine = create_engine(url, connect_args=arguments, hide_parameters=True)
     except Exception as error:
         raise BadSetting(f"PENSTOCK_DATABASE_URL: {error}") from error
     event.listen(engine, "connect", _prepare_sqlite)

@@ -213,9 +213,14 @@ class Store:
         self.get(owner, job_id)
         self._write(lambda: self._reserve.use(lambda: self._delete(owner, job_id)))
 
-    def _delete(self, owner: str, job_id: str) -> None:
+    def delete_all(self, owner: str, job_ids: Collection[str]) -> Sequence[str]:
+        """Remove those of these jobs that are the owner's, in one transaction. Returns their ids."""
+        return self._write(lambda: self._reserve.use(lambda: self._delete(owner, *job_ids)))
+
+    def _delete(self, owner: str, *job_ids: str) -> Sequence[str]:
+        removed = delete(jobs).where(jobs.c.id.in_(job_ids), jobs.c.owner == owner).returning(jobs.c.id)
         with self._database.write() as connection:
-            connection.execute(delete(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner))
+            return connection.execute(removed).scalars().all()
 
     def keep_reserve(self) -> None:
         """Have room kept on the disk for deleting, as far as there is any."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import resource
+import select
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import openai
@@ -95,6 +97,17 @@ def test_workers_that_cannot_beat_do_not_bury_each_other(stack: Stack, client: o
     with locked(file_of(stack)):
         threading.Event().wait(2 * LEASE_SECONDS)
     assert_bought_once(stack, viewers)
+
+
+def test_others_are_answered_while_a_write_waits(stack: Stack) -> None:
+    body = json.dumps({"input": "held up [[demo tokens=1]]", "background": True})
+    with closing(HTTPConnection(stack.url.removeprefix("http://"), timeout=30)) as connection:
+        with locked(file_of(stack)):
+            connection.request("POST", "/v1/responses", body=body)
+            for _ in range(10):
+                assert fetch(stack.url, "/v1/responses?limit=1")[0] == 200
+            assert not select.select([connection.sock], [], [], 0)[0]
+        assert connection.getresponse().status == 200
 
 
 # -- no room, no permission ----------------------------------------------------------------------------------------

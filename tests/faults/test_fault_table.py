@@ -104,6 +104,7 @@ FAULTS = {
     ],
     "the database is locked, full, read-only, or away": [
         "faults/test_database.py::test_a_database_that_others_hold_is_waited_for",
+        "faults/test_database.py::test_others_are_answered_while_a_write_waits",
         "faults/test_database.py::test_workers_that_cannot_beat_do_not_bury_each_other",
         "faults/test_database.py::test_a_full_disk_takes_no_job_by_halves_and_loses_none",
         "faults/test_database.py::test_a_database_that_may_only_be_read_is_named",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from web.actions.cancel import cancel
 from web.context import WebContext
 
@@ -17,3 +19,11 @@ def delete(context: WebContext, owner: str, job_id: str, *, wait_seconds: float 
         cancel(context, owner, job_id, wait_seconds=wait_seconds)
     context.store.delete(owner, job_id)
     context.wakeups.deleted(job_id)
+
+
+def delete_all(context: WebContext, owner: str, job_ids: Collection[str]) -> int:
+    """Remove jobs without waiting for the end of any: what a worker still runs is fenced out. Returns how many."""
+    removed = context.store.delete_all(owner, job_ids)
+    for job_id in removed:
+        context.wakeups.deleted(job_id)
+    return len(removed)

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class NativeThreads:
-    """A bounded pool of threads. The interpreter takes turns between them and the event loop, every 5 ms."""
+    """A bounded pool of threads. The interpreter takes turns between them and the event loop, every millisecond."""
 
     def __init__(self, size: int) -> None:
         """`size` is how many computations run at once; what comes then waits, and only its own request with it."""

@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 from jobs.errors import InvalidRequest, JobNotFound, LimitReached
 from jobs.job import Status
 from web.actions.cancel import cancel
-from web.actions.delete import delete
+from web.actions.delete import delete_all
 from web.actions.retry import retry
 from web.context import WebContext
 from web.limits.words import sentence
@@ -23,9 +23,11 @@ from web.pages.layout import place_here
 from web.pages.titles import title
 from web.turns import Turns
 
+_ACTIONS = ("cancel", "retry", "delete")
 # One request takes at most so many jobs, so that it is done within seconds.
 _MAX_JOBS = 1000
 _MAX_TICKS = 100
+_DELETED_AT_ONCE = 20
 # So many titles are shown before the question is answered.
 _SHOWN_TITLES = 5
 _CANCEL_SECONDS = 10.0
@@ -37,18 +39,14 @@ class BulkActions:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
-        self._actions: dict[str, Callable[[str], None]] = {
-            "cancel": self._cancel,
-            "retry": self._retry,
-            "delete": self._delete,
-        }
+        self._steps: dict[str, Callable[[str], None]] = {"cancel": self._cancel, "retry": self._retry}
 
     def act(self) -> Any:
         """Ask whether it is meant, unless a single job is cancelled or retried; then do it and go back to the list."""
         form = request.form
         action, _separator, row_id = form.get("row", form.get("act", "")).partition(" ")
-        if action not in self._actions:
-            raise InvalidRequest(f"'act' must be one of {', '.join(self._actions)}.", param="act")
+        if action not in _ACTIONS:
+            raise InvalidRequest(f"'act' must be one of {', '.join(_ACTIONS)}.", param="act")
         confirmed_ids = form.get("confirmed", "").split()[:_MAX_JOBS]
         ids = confirmed_ids or self._selection(form, row_id)
         eligible_ids = self._eligible(action, ids)
@@ -93,13 +91,13 @@ class BulkActions:
 
     def _apply(self, action: str, ids: Sequence[str]) -> int:
         """Do it to each job, in short steps between which others are served; returns to how many it was done."""
+        if action == "delete":
+            return self._delete(ids)
         count = 0
         turns = Turns()
-        if action == "delete":
-            self._stop(ids)
         for job_id in ids:
             with suppress(InvalidRequest, JobNotFound):  # it has ended, or it was deleted meanwhile
-                self._actions[action](job_id)
+                self._steps[action](job_id)
                 count += 1
             turns.give_way()
         return count
@@ -119,8 +117,10 @@ class BulkActions:
     def _retry(self, job_id: str) -> None:
         retry(self._context, g.owner, job_id)
 
-    def _delete(self, job_id: str) -> None:
-        delete(self._context, g.owner, job_id, wait_seconds=0)
+    def _delete(self, ids: Sequence[str]) -> int:
+        self._stop(ids)
+        chunks = (ids[begin : begin + _DELETED_AT_ONCE] for begin in range(0, len(ids), _DELETED_AT_ONCE))
+        return sum(delete_all(self._context, g.owner, chunk) for chunk in chunks)
 
     def _report(self, action: str, count: int) -> None:
         sentences = {
