@@ -68,7 +68,7 @@ class WebContext:
         self.rendering, self.parsing = NativeThreads(_THREADS), NativeThreads(_THREADS)
         self.rendered_jobs: LruCache[list[RenderedItem]] = LruCache(_CACHE_BYTES, weight)
         self.admission = admission(self.database, self.redis, settings.owner_limits)
-        self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log)
+        self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log, most=settings.concurrency)
         self.wakeups.start()
         self.waiters = Waiters(WaiterRegistry(self.database), self.wakeups)
         self.waiters.start()

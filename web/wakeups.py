@@ -20,8 +20,10 @@ _log = logging.getLogger(__name__)
 class WakeupSender:
     """The sending threads of a web process: one for queued jobs, one for all else; neither holds up the other."""
 
-    def __init__(self, outgoing: Queue, log: EventLog) -> None:
+    def __init__(self, outgoing: Queue, log: EventLog, *, most: int) -> None:
+        """`most` is how many untaken wake-ups there may be: when a worker has room, it looks for more by itself."""
         self._queue = outgoing
+        self._most = most
         self._log = log
         self._jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._others: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -54,10 +56,11 @@ class WakeupSender:
         self._others.get()()
 
     def _send(self, job_ids: list[str]) -> None:
-        """Send what Redis takes; at its first refusal the rest is left to the workers."""
-        for number, job_id in enumerate(job_ids):
-            try:
+        """Send what workers may have room for; at Redis's first refusal the rest is left to them."""
+        sent = 0
+        try:
+            for job_id in job_ids[: max(0, self._most - self._queue.untaken())]:
                 self._queue.wake(job_id)
-            except QueueAway as error:
-                _log.warning("%d wake-ups were not sent: %s", len(job_ids) - number, error)
-                return
+                sent += 1
+        except QueueAway as error:
+            _log.warning("%d wake-ups were not sent: %s", len(job_ids) - sent, error)

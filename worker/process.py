@@ -35,6 +35,8 @@ class WorkerProcess:
         self._heartbeat = Heartbeat(context)
         self._slots = threading.BoundedSemaphore(context.settings.concurrency)
         self._draining = threading.Event()
+        # Threads that claim at the same time would only wait for each other in the database.
+        self._claiming = threading.Lock()
         context.queue.app.conf.worker_consumer = "worker.consumer:Consumer"
         context.queue.app.task(name=GENERATE, ignore_result=True)(self.run)
 
@@ -104,7 +106,8 @@ class WorkerProcess:
     def _claim(self) -> Claim | None:
         context = self._context
         owner_limit = self._owner_limit if context.owner_limits.limits_running() else None
-        return context.attempts.claim(context.worker, context.settings.limit_of, owner_limit)
+        with self._claiming:
+            return context.attempts.claim(context.worker, context.settings.limit_of, owner_limit)
 
     def _owner_limit(self, owner: str) -> int | None:
         return self._context.owner_limits.of(owner).jobs_running or None

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import redis
 from celery import Celery
 from celery.loaders.app import AppLoader
@@ -63,7 +67,19 @@ class Queue:
 
     def wake(self, job_id: str) -> None:
         """Tell the workers that a job waits. Raises QueueAway."""
-        try:
+        with _away():
             self.app.send_task(GENERATE, args=[job_id])  # invariant 10
-        except (OperationalError, redis.RedisError, OSError) as error:
-            raise QueueAway(type(error).__name__) from error
+
+    def untaken(self) -> int:
+        """How many wake-ups no worker has had room for yet. Raises QueueAway."""
+        with _away(), self.app.producer_pool.acquire(block=True) as producer:
+            queue: Any = self.app.amqp.queues[self.app.conf.task_default_queue]
+            return int(queue(producer.channel).queue_declare().message_count)
+
+
+@contextmanager
+def _away() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, redis.RedisError, OSError) as error:
+        raise QueueAway(type(error).__name__) from error

@@ -94,6 +94,27 @@ def test_there_is_room_for_so_many_and_for_those_that_only_end(worker: LocalWork
     assert [status_of(worker, job) for job in jobs].count(Status.QUEUED) == 1
 
 
+def test_the_threads_of_a_process_claim_one_after_the_other(
+    worker: LocalWorker, process: WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, gate = threading.Semaphore(0), threading.Event()
+
+    def claim(*_: object) -> None:
+        inside.release()
+        assert gate.wait(20)
+
+    monkeypatch.setattr(worker.context.attempts, "claim", claim)
+    threads = [threading.Thread(target=process.run, args=["a job"]) for _ in range(ROOM)]
+    for thread in threads:
+        thread.start()
+    assert inside.acquire(timeout=20)
+    assert not inside.acquire(timeout=0.2)
+    gate.set()
+    for thread in threads:
+        thread.join()
+    assert inside.acquire(timeout=0)
+
+
 def test_a_process_that_ends_waits_for_what_it_looked_for_itself(worker: LocalWorker, process: WorkerProcess) -> None:
     job = worker.accept("to be handed over [[demo tokens=5000 rate=50]]")
     process._look()
