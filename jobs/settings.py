@@ -118,6 +118,8 @@ class Settings(BaseSettings):
     auth: Literal["off", "keys"] = "off"
     operators: Names = ()
     secret: str = Field("", repr=False)
+    # What Prometheus shows to read /metrics where sign-in is on; it opens nothing else.
+    metrics_token: str = Field("", repr=False, pattern=r"^(\S{16,})?$")
     # How many proxies stand in front: only so many of their headers are believed.
     trusted_proxies: int = Field(0, ge=0, le=8)
     secure_cookies: bool = False

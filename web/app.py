@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from functools import partial
 from typing import Any
 
@@ -16,10 +17,11 @@ from jobs.settings import Settings
 from web import auth, errors
 from web.api import openapi
 from web.api.health import Health
+from web.api.metrics import MetricsPage
 from web.api.responses import Responses
 from web.context import WebContext
 from web.http.connection import Connection
-from web.http.gevent_worker import SETTINGS
+from web.http.gevent_worker import SETTINGS, TELEMETRY
 from web.http.request import Request
 from web.http.security_headers import add_security_headers
 from web.pages.bulk import BulkActions
@@ -42,6 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.request_class = Request
     app.extensions[SETTINGS] = settings
+    app.extensions[TELEMETRY] = context.telemetry
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     errors.register(app)
     auth.set_up_cookies(app, settings)
@@ -52,6 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     @app.before_request
     def check() -> None:
+        g.began = time.perf_counter()
         if "Host" not in request.headers and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
             raise BadRequest("An HTTP/1.1 request needs a Host header.")
         access = _ACCESS.get(request.endpoint or "", Access.OWNER)
@@ -89,6 +93,8 @@ def _finished(context: WebContext, response: Response) -> Response:
     if response.is_streamed and "owner" in g:
         response = _counted(context, response)
     response.headers.extend(g.get("rate_headers", {}))
+    context.telemetry.watch(response)
+    context.telemetry.metrics.answered(response.status_code, time.perf_counter() - g.began)
     if response.is_streamed and context.settings.auth == "keys" and "credential" in g:
         _end_with_credential(context, response)
     return response
@@ -119,9 +125,11 @@ def _add_routes(app: Flask, context: WebContext) -> None:
     layout = Layout(context)
     layout.install(app)
     app.add_template_filter(choice_label)
+    health = Health(context)
     handlers: dict[str, Any] = {
         "responses": Responses(context),
-        "health": Health(context),
+        "health": health,
+        "metrics": MetricsPage(context, health.workers),
         "openapi": openapi,
         "home": HomePage(context),
         "jobs": JobsPage(context),

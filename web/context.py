@@ -28,6 +28,7 @@ from web.model_choice import ModelChoice
 from web.model_health import model_servers
 from web.relay.follow import Relay
 from web.relay.subscriber import Subscriber
+from web.telemetry.web_telemetry import Telemetry
 from web.waiters import Waiters
 from web.wakeups import WakeupSender
 
@@ -54,14 +55,14 @@ class WebContext:
         self.model_servers = model_servers(settings)
         self.database = Database(settings.database, partial(ThreadedConnection, NativeThreads(_DATABASE_THREADS)))
         self.store = Store(self.database)
-        self.keys = ApiKeys(self.database)
-        self.sessions = Sessions(self.database)
+        self.keys, self.sessions = ApiKeys(self.database), Sessions(self.database)
         self.open_streams = OpenStreams()
         self.open_streams.start()
         self.redis = _redis(settings.redis_url)
+        self.telemetry = Telemetry(self.redis, self.database.engine)
         self.log = EventLog(self.redis)
         listening = redis.Redis.from_url(settings.redis_url, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS)
-        subscriber = Subscriber(listening, self.log, self.store)
+        subscriber = Subscriber(listening, self.log, self.store, self.telemetry.metrics.relay_lag.observe)
         subscriber.start()
         self.relay = Relay(subscriber, self.log, self.store)
         self.live_pages = LivePages(self.relay, self.store)

@@ -35,6 +35,7 @@ ROUTES = (
     Route("GET", "/v1/models", "health.models"),
     Route("GET", "/healthz", "health.healthz", Access.ANYONE),
     Route("GET", "/readyz", "health.readyz", Access.ANYONE),
+    Route("GET", "/metrics", "metrics.show", Access.VISITOR),
     Route("GET", "/openapi.json", "openapi.document", Access.ANYONE),
     Route("GET", "/openapi", "openapi.page", Access.ANYONE),
     # The pages

@@ -21,6 +21,7 @@ from jobs.transport.queue import Queue
 from worker.model.chat_model import Models
 from worker.publishing.publisher import Publisher
 from worker.running_jobs import RunningJobs
+from worker.telemetry import Telemetry
 
 _REDIS_SECONDS = 5.0
 # The column for the whole id has 64.
@@ -44,6 +45,7 @@ class WorkerContext:
             health_check_interval=15,
             retry=Retry(ExponentialWithJitterBackoff(cap=1, base=0.05), 1),  # every call of ours may be repeated
         )
+        self.telemetry = Telemetry(settings, self.worker, self.redis, database.engine)
         self.worker_registry = WorkerRegistry(database)
         self.waiter_registry = WaiterRegistry(database)
         self.attempts = AttemptStore(database)
@@ -51,5 +53,5 @@ class WorkerContext:
         self.store = Store(database)
         self.log = EventLog(self.redis)
         self.models = Models(settings)
-        self.publisher = Publisher(self.log)
+        self.publisher = Publisher(self.log, self.telemetry.metrics.publish_lag.observe)
         self.running = RunningJobs()

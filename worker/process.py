@@ -52,6 +52,7 @@ class WorkerProcess:
         if file := self._context.settings.heartbeat_file:
             touch_for_ever(file)
         self._context.publisher.start()
+        self._context.telemetry.start()
         self._heartbeat.start()
         Rescue(self._context).start()
         repeat("look for jobs", self._look)
@@ -66,6 +67,7 @@ class WorkerProcess:
         if self._draining.is_set():
             self._wait_until_idle(self._context.settings.drain_seconds + _STOP_SECONDS)
         self._context.publisher.close()
+        self._context.telemetry.close()
         self._heartbeat.close()
 
     def _wait_until_idle(self, seconds: float) -> None:
@@ -97,6 +99,7 @@ class WorkerProcess:
                     return
                 if looks_for_more:
                     self._start_looking()
+                self._context.telemetry.attempt_begins(claim)
                 generate(claim, self._context)
         except Exception as error:  # noqa: BLE001  (the next look comes in a second or two)
             log_error("claiming", error)

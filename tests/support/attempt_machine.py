@@ -22,6 +22,7 @@ from jobs.protocol import events, transcript
 from jobs.protocol.fold import Fold, text_of
 from jobs.storage.attempts import AttemptStore, Checkpoint, Claim, Finish, Note, Replaced
 from jobs.storage.schema import checkpoints, jobs
+from jobs.telemetry.metrics import Metrics
 from jobs.transport.event_log import Append, AppendResult, AppendStatus, EventLog, channel
 from tests.support.job_factory import OWNER, JobFactory
 from worker.attempt_state import Action, Phase, Reason
@@ -125,6 +126,7 @@ class Run:
             store=world.rows.store,
             settings=world.settings,
             queue=SimpleNamespace(wake=lambda _: None),
+            telemetry=SimpleNamespace(metrics=Metrics("worker")),
         )
         self.is_over = False
         self._attempt: AttemptContext | None = None

@@ -16,7 +16,9 @@ def cancel(context: WebContext, owner: str, job_id: str, *, graceful: bool = Fal
 
     A `graceful` end lets the sentences that are being written come to their end, and the job is incomplete.
     """
+    began = time.time()
     job = context.store.request_cancel(owner, job_id, graceful=graceful)
+    context.telemetry.cancelled(job, began)
     context.wakeups.cancel(job_id)
     deadline = time.monotonic() + wait_seconds
     while not job.status.is_terminal and time.monotonic() < deadline:

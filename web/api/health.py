@@ -16,8 +16,8 @@ class Health:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
-        self._workers = WorkerHealth(context.database, context.settings.lease_seconds)
-        self._workers.start()
+        self.workers = WorkerHealth(context.database, context.settings.lease_seconds)
+        self.workers.start()
 
     def healthz(self) -> Response:
         """This process answers."""
@@ -27,7 +27,7 @@ class Health:
         """Whether a job would run: 200 or 503."""
         state = {"database": True, "redis": True, "workers": 0}
         try:
-            state["workers"] = self._workers.living()
+            state["workers"] = self.workers.living()
         except SQLAlchemyError:
             state["database"] = False
         try:

@@ -9,8 +9,9 @@ from gunicorn.workers.ggevent import GeventWorker
 from jobs.settings import Settings
 from web.http.connection import Connection, WaitingRequests
 
-# Where create_app() leaves the settings for this worker.
+# Where create_app() leaves the settings for this worker, and what is to be told of its end.
 SETTINGS = "penstock.settings"
+TELEMETRY = "penstock.telemetry"
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
@@ -22,6 +23,13 @@ class Worker(GeventWorker):  # type: ignore[misc]
         settings: Settings = self.wsgi.extensions[SETTINGS]
         self._proxies = settings.trusted_proxies
         self._waiting = WaitingRequests(settings.request_seconds, settings.waiting_requests)
+
+    def run(self) -> None:
+        """Serve until the end; what was counted since it was last told is not lost."""
+        try:
+            super().run()
+        finally:
+            self.wsgi.extensions[TELEMETRY].close()
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """One connection, to its end."""

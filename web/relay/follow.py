@@ -64,7 +64,7 @@ class Relay:
                 for batch in self._news(topic, cursor, scan=rescans != scanned):
                     yield batch.frames
                     cursor = batch.last
-                    sent_at = time.monotonic()
+                    sent_at = topic.written(batch)
                     if events.is_terminal(batch.frames):
                         return
                 scanned = rescans

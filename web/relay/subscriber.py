@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -31,8 +31,14 @@ _RECONNECT_SECONDS = 0.5
 class Subscriber:
     """Follows the channels of all topics that have viewers."""
 
-    def __init__(self, client: redis.Redis, log: EventLog, store: Store) -> None:
-        """`client` gives its connection settings only: RESP2, and a read timeout above the ping interval."""
+    def __init__(
+        self, client: redis.Redis, log: EventLog, store: Store, observe_lag: Callable[[float], object] = lambda _: None
+    ) -> None:
+        """`client` gives its connection settings only: RESP2, and a read timeout above the ping interval.
+
+        `observe_lag` is a topic's.
+        """
+        self._observe_lag = observe_lag
         self._pool = client.connection_pool
         self._log = log
         self._store = store
@@ -58,7 +64,7 @@ class Subscriber:
             self._drop_left()
             topic = self._topics.get(name)
             if topic is None:
-                topic = self._topics[name] = Topic(job_id)
+                topic = self._topics[name] = Topic(job_id, self._observe_lag)
                 self._send("SUBSCRIBE", name)
             topic.viewers += 1
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from jobs.protocol import events
 
@@ -15,11 +16,12 @@ BUFFER_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Joined frames numbered `first` to `last`, without a hole."""
+    """Joined frames numbered `first` to `last`, without a hole; a message's with the monotonic time when it came."""
 
     first: int
     last: int
     frames: bytes
+    came_at: float | None = field(default=None, compare=False)
 
     def after(self, cursor: int) -> bytes:
         """The frames numbered above `cursor`."""
@@ -35,8 +37,10 @@ class Topic:
     the job's row has an end, so that the rest is in the database.
     """
 
-    def __init__(self, job_id: str) -> None:
+    def __init__(self, job_id: str, observe_lag: Callable[[float], object] = lambda _: None) -> None:
+        """`observe_lag` is told how long after its arrival a viewer's connection took a message, in seconds."""
         self.job_id = job_id
+        self._observe_lag = observe_lag
         self.viewers = 0
         self.version = 0
         self.rescans = 0
@@ -49,7 +53,7 @@ class Topic:
 
     def add(self, first: int, frames: bytes) -> None:
         """A message from the channel. One that does not follow the last sends everybody to the log."""
-        batch = Batch(first, first + frames.count(b"\n\n") - 1, frames)
+        batch = Batch(first, first + frames.count(b"\n\n") - 1, frames, time.monotonic())
         with self._changed:
             newest = self._batches[-1].last if self._batches else first - 1
             if batch.last <= newest:
@@ -92,7 +96,14 @@ class Topic:
                 run.append(batch.after(cursor))
                 if batch.first <= cursor + 1:
                     break
-            return Batch(cursor + 1, self._batches[-1].last, b"".join(reversed(run)))
+            return Batch(cursor + 1, self._batches[-1].last, b"".join(reversed(run)), batch.came_at)
+
+    def written(self, batch: Batch) -> float:
+        """A viewer's connection has taken a batch: the monotonic time of it."""
+        now = time.monotonic()
+        if batch.came_at is not None:
+            self._observe_lag(now - batch.came_at)
+        return now
 
     def has_passed(self, cursor: int) -> bool:
         """Whether the buffer begins only behind the successor of `cursor`."""

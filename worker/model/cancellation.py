@@ -17,7 +17,7 @@ from typing import Any
 
 from jobs.errors import PenstockError
 from worker.attempt_state import Action, Phase, Reason, action
-from worker.model.errors import ModelError
+from worker.model.errors import ModelSilent
 
 _WIND_DOWN_SECONDS = 10.0
 # After the end of its answer a server that keeps the connection open may still tell what the answer cost.
@@ -55,6 +55,7 @@ class Call:
         self._started = time.monotonic()
         self._sign_at = self._started  # of the last byte, whatever it was
         self._text_at: float | None = None
+        self.first_text_at: float | None = None
         self._answered = False
         self._sockets: list[socket.socket] = []
         self._shut = False
@@ -73,6 +74,7 @@ class Call:
         self._sign_at = time.monotonic()
         if text:
             self._text_at = self._sign_at
+            self.first_text_at = self.first_text_at or self._sign_at
 
     def answer_ended(self) -> None:
         """The model has said that its answer is whole; what may follow is its usage, for a few seconds."""
@@ -110,7 +112,7 @@ class Call:
         """Raises Stopped when the attempt has to stop, ModelError when the model has been silent for too long."""
         self._stop.check(phase)
         if self._overdue:
-            raise ModelError(self._overdue)
+            raise ModelSilent(self._overdue)
 
     def check_silence(self, now: float) -> None:
         """Shut the call when the model has been silent for too long; `now` is monotonic."""

@@ -60,10 +60,30 @@ class ModelError(PenstockError):
     def __str__(self) -> str:
         return self.message
 
+    @property
+    def kind(self) -> str:
+        """What it is, for those who count errors: one of six words."""
+        if self.cause is Cause.AWAY:
+            return "unreachable"
+        if self.status is None:
+            return "broken"
+        if self.status == 429:
+            return "rate_limited"
+        return "refused" if self.status < 500 else "server_error"
+
     def pause(self, tries: int, longest: float) -> float:
         """Seconds to wait before the next try: the server's wish, else growing with the tries; jittered."""
         wish = self.retry_after if self.retry_after is not None else min(0.5 * 2.0 ** min(tries, 16), longest)
         return wish * random.uniform(1.0, 1.25)  # noqa: S311  (no secret)
+
+
+class ModelSilent(ModelError):
+    """The model has said nothing for longer than it may."""
+
+    @property
+    def kind(self) -> str:
+        """As of every fault."""
+        return "silent"
 
 
 def model_error(error: Exception, base_url: str, secrets: Secrets) -> ModelError:

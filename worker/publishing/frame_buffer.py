@@ -7,6 +7,7 @@ number yet is merged, and the publisher fetches both when it can.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -45,6 +46,9 @@ class FrameBuffer:
         # The highest number that the log is known to have had.
         self.logged = -1
         self._ended = False
+        # Since when the oldest text waits that the log has not acknowledged, and when a batch was last fetched.
+        self._waits_since: float | None = None
+        self._fetched_at = 0.0
         initial = events.split(claim.job.initial_frames)
         for frame in history or initial:
             self._transcript.add(frame)
@@ -77,6 +81,7 @@ class FrameBuffer:
     def add_text(self, item: Item, text: str) -> None:
         """Text for the item's newest part. It is numbered when the publisher fetches it."""
         with self.lock:
+            self._waits_since = self._waits_since or time.monotonic()
             key = (item.index, len(item.parts) - 1)
             # Flush a part's first text at once; batch the rest.
             self.urgent = self.urgent or not (item.parts[-1].pieces or key in self._pending)
@@ -144,6 +149,7 @@ class FrameBuffer:
     def batch(self) -> Append | None:
         """The next frames for the log, at most MAX_FRAMES; the same again until they are acknowledged."""
         with self.lock:
+            self._fetched_at = time.monotonic()
             # While the log takes nothing, text stays merged instead of becoming ever more frames.
             if len(self._unsent) < MAX_FRAMES and not self._frozen:
                 self.number_text()
@@ -157,13 +163,16 @@ class FrameBuffer:
             job = self.claim.job
             return Append(job.id, job.attempt, held, first, frames, ends)
 
-    def acknowledge(self, tail: int) -> None:
-        """The log holds everything up to number `tail`."""
+    def acknowledge(self, tail: int) -> float | None:
+        """The log holds everything up to number `tail`. Returns how long the oldest text of it took, in seconds."""
         with self.lock:
             first = self._next - len(self._unsent)
             del self._unsent[: max(0, tail - first + 1)]
             self.logged = tail
             self._log_is_lost = False
+            since = self._waits_since
+            self._waits_since = self._fetched_at if since and (self._unsent or self._pending) else None
+        return time.monotonic() - since if since else None
 
     def lose_log(self) -> None:
         """The log is lost, whatever may be there: no append goes on in it until it is put back."""

@@ -53,8 +53,10 @@ class _Publication:
 class Publisher:
     """The publishing thread of a worker process."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, observe_lag: Callable[[float], object] = lambda _: None) -> None:
+        """`observe_lag` is told how long text that somebody waits for was on its way to the log, in seconds."""
         self._log = log
+        self._observe_lag = observe_lag
         self._publications: dict[str, _Publication] = {}
         self._lock = threading.Lock()
         self._work = threading.Event()
@@ -150,7 +152,9 @@ class Publisher:
         elif batch.ends:
             self.remove(buffer)  # tried once: the row says already that the job has ended
         elif result.status is AppendStatus.OK:
-            buffer.acknowledge(result.tail)
+            waited = buffer.acknowledge(result.tail)
+            if waited is not None and publication.watched:
+                self._observe_lag(waited)
             publication.watched = result.listeners > 0
             publication.flushed_at = now
         elif result.status is AppendStatus.LOST:

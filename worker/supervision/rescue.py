@@ -56,6 +56,7 @@ class Rescue:
             if worker == context.worker:
                 continue  # this process has slept; its heartbeat finds out
             if rescued := context.attempts.requeue_orphans(worker, counter):
+                context.telemetry.metrics.rescues.inc(rescued)
                 _log.warning("worker %s is dead: %d jobs go back to the queue", worker, rescued)
             context.worker_registry.forget(worker, counter)
 

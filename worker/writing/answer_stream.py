@@ -35,6 +35,7 @@ def stream_answer(
     answer = ChunkReader(limits.answer_characters)
     with (
         attempt.cancellation.call(_timeouts(settings, server)) as call,
+        attempt.context.telemetry.model_call(attempt.model, call),
         closing(_chunks(attempt, model_request, call)) as chunks,
     ):
         try:

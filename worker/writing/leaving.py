@@ -66,6 +66,7 @@ def give_up(running: RunningJob, context: WorkerContext) -> None:
         else:
             requeue = partial(context.attempts.give_up, claim.job.id, claim.attempt)
             until_written(requeue, seconds=_DATABASE_SECONDS)
+            context.telemetry.metrics.rescues.inc()
     except SQLAlchemyError as error:
         log_error(f"job {claim.job.id}: it is given up later", error)
 

@@ -26,10 +26,12 @@ def with_retries(attempt: AttemptContext, section: Section, step: Callable[[], T
         try:
             return step()
         except ModelError as error:
+            attempt.context.telemetry.model_failed(model, error)
             policy = policy or RetryPolicy(attempt.context.settings, has_fallback=attempt.has_fallback)
             if (pause := policy.pause(error)) is not None:
                 _wait(attempt, section, Waiting(error.message, policy.tries + 1, time.time() + pause))
                 section.restart(error.message)
+                attempt.context.telemetry.metrics.restarts.labels("model").inc()
                 continue
             if any(attempt.writer.text_of(item) for item in attempt.writer.items(section.number)):
                 raise

@@ -1,0 +1,1 @@
+"""What the processes tell of themselves: metrics, logs, traces. Ids, names and numbers, never texts."""

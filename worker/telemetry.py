@@ -1,0 +1,63 @@
+"""What a worker process tells of itself; the one place where it counts and measures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import redis
+from sqlalchemy import Engine
+
+from jobs.settings import Settings
+from jobs.storage.attempts import Claim
+from jobs.telemetry.failures import count_database_failures, count_redis_failures
+from jobs.telemetry.metrics import Metrics
+from jobs.telemetry.totals import Pusher
+from worker.model.cancellation import Call
+from worker.model.errors import ModelError
+
+
+class Telemetry:
+    """The metrics of one worker process, added to those of all."""
+
+    def __init__(self, settings: Settings, worker: str, client: redis.Redis, engine: Engine) -> None:
+        self._settings = settings
+        self.metrics = Metrics("worker")
+        self._pusher = Pusher(client, self.metrics.registry, worker)
+        count_redis_failures(client, self.metrics.redis_failed)
+        count_database_failures(engine, self.metrics.database_failed)
+
+    def start(self) -> None:
+        """Begin to tell."""
+        self._pusher.start()
+
+    def close(self) -> None:
+        """Tell the last, if Redis takes it."""
+        with suppress(redis.RedisError):
+            self._pusher.close()
+
+    def attempt_begins(self, claim: Claim) -> None:
+        """A worker has claimed a job."""
+        if claim.job.attempt > 1:
+            self.metrics.restarts.labels("attempt").inc()
+
+    @contextmanager
+    def model_call(self, model: str, call: Call) -> Iterator[None]:
+        """A call to a model lasts."""
+        began = time.monotonic()
+        with self.metrics.model_calls.track_inprogress():
+            try:
+                yield
+            finally:
+                if call.first_text_at is not None:
+                    self.metrics.model_first_token.labels(self._server(model)).observe(call.first_text_at - began)
+
+    def model_failed(self, model: str, error: ModelError) -> None:
+        """A call to a model came to nothing."""
+        self.metrics.model_errors.labels(self._server(model), error.kind).inc()
+
+    def _server(self, model: str) -> str:
+        """The name of a model's server in the settings: a model's own may be any text."""
+        servers = self._settings.servers.items()
+        return next((name for name, server in servers if model in server.models), "default")
