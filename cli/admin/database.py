@@ -9,6 +9,7 @@ from cli.launch.data_directory import load_settings, make_private
 from jobs.storage.audit import audit
 from jobs.storage.database import Database
 from jobs.storage.migrate import revisions, upgrade
+from jobs.storage.search.catch_up import index_some
 
 
 def newest_database() -> Database:
@@ -27,8 +28,12 @@ def db() -> None:
 @db.command("upgrade")
 def upgrade_database() -> None:
     """Bring the database to the newest version; a SQLite file is copied first."""
-    newest_database()
+    database = newest_database()
     click.echo("the database is at its newest version", err=True)
+    indexed = 0
+    while count := index_some(database, seconds=2):
+        indexed += count
+        click.echo(f"{indexed} jobs of before can be searched", err=True)
 
 
 @db.command()

@@ -15,8 +15,8 @@ from jobs.job import Status
 from jobs.protocol import response
 from jobs.protocol.ids import new_job_id
 from jobs.requests.job_request import FLEX, JobRequest
-from jobs.storage.rows import searchable
 from jobs.storage.schema import checkpoints, jobs
+from jobs.storage.search.entries import row_words, set_entry
 from jobs.storage.waiters import add_waiter
 
 # Clients that got no answer send a request again within seconds.
@@ -60,7 +60,6 @@ def new_row(sending: Sending, request: JobRequest) -> dict[str, Any]:
         "idempotency_key": sending.idempotency_key,
         "client_retry": sending.client_retry,
         "stored": int(request.store),
-        "search": searchable(request.search_text),
         "initial_frames": response.initial_frames(job_id, now, request),
     }
 
@@ -70,6 +69,7 @@ def insert_job(
 ) -> None:
     """Insert a new job with its checkpoints and its waiter. Raises IntegrityError when the key or the id is taken."""
     connection.execute(insert(jobs).values(row))  # invariant 1
+    set_entry(connection, row["id"], row_words(row))
     for section in finished:
         connection.execute(insert(checkpoints).values(job_id=row["id"], **section))
     if sending.waiter:

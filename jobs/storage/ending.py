@@ -20,8 +20,9 @@ from jobs.protocol.transcript import TranscriptWriter
 from jobs.protocol.word_count import words_in
 from jobs.requests.title import title_of
 from jobs.storage.access.budget import spend
-from jobs.storage.rows import searchable, storable
+from jobs.storage.rows import storable
 from jobs.storage.schema import checkpoints, jobs, transcripts
+from jobs.storage.search.entries import entry_words, set_entry
 
 # The columns are four bytes wide on PostgreSQL, and some servers report nonsense.
 _HIGHEST_COUNT = 2**31 - 1
@@ -50,9 +51,11 @@ def end_job(connection: Connection, job: Job, guard: ColumnElement[bool], ending
     values = _columns(job, ending)
     if not connection.execute(update(jobs).where(jobs.c.id == job.id, guard).values(values)).rowcount:  # invariant 3
         return False
-    spend(connection, job.owner, ending.response["usage"], text_of(ending.response))
+    text = text_of(ending.response)
+    spend(connection, job.owner, ending.response["usage"], text)
     connection.execute(insert(transcripts).values(job_id=job.id, frames=ending.transcript))
     connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job.id))
+    set_entry(connection, job.id, entry_words(job.owner, job.request, text))
     return True
 
 
@@ -74,7 +77,7 @@ def _columns(job: Job, ending: Ending) -> dict[str, Any]:
         "words": words_in(text),
         "tokens": max(0, min(usage["output_tokens"], _HIGHEST_COUNT)) if usage else None,
         "error": storable(code)[:_LONGEST_CODE] if code else None,
-        "search": jobs.c.search + searchable(f"\n{text}"),
+        "search": "",
     }
     if status is Status.CANCELLED:
         values["cancel_requested_at"] = func.coalesce(jobs.c.cancel_requested_at, now)

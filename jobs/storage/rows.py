@@ -1,4 +1,4 @@
-"""A row of `jobs` as a Job, and the text by which rows are searched."""
+"""A row of `jobs` as a Job, and texts that every row can hold."""
 
 from __future__ import annotations
 
@@ -24,11 +24,6 @@ def job_of(row: RowMapping) -> Job:
     """The Job in a row of `select_jobs`."""
     parsed = {"status": Status(row["status"]), "request": JobRequest.from_json(row["request"])}
     return Job(**{**row, **parsed, "progress": row["progress"] and orjson.loads(row["progress"])})
-
-
-def searchable(text: str) -> str:
-    """A text as it is searched: in lower case, without what a text column cannot store (NUL on PostgreSQL)."""
-    return storable(text).lower()
 
 
 def storable(text: str) -> str:

@@ -12,6 +12,7 @@ metadata = sa.MetaData()
 IS_QUEUED = sa.text("status = 'queued'")
 IS_RUNNING = sa.text("status = 'in_progress'")
 IS_TO_END = sa.text("status = 'queued' AND (cancel_requested_at IS NOT NULL OR stop_requested_at IS NOT NULL)")
+IS_UNINDEXED = sa.text("search <> ''")
 
 
 def _index(name: str, *columns: str, only: sa.TextClause) -> sa.Index:
@@ -49,8 +50,8 @@ jobs = sa.Table(
     sa.Column("client_retry", sa.Integer, nullable=False, default=0),
     # 0: the job is removed as soon as it has ended and nobody waits for it.
     sa.Column("stored", sa.Integer, nullable=False, default=1, server_default="1"),
-    # What people look for it by, in lower case: their own words, and at the end the text.
-    sa.Column("search", sa.Text, nullable=False),
+    # What versions before the index of words searched. Their workers may still write it; else it is empty.
+    sa.Column("search", sa.Text, nullable=False, default=""),
     sa.Column("initial_frames", sa.LargeBinary, nullable=False),
     sa.Column("cancel_requested_at", sa.Float),
     # The milder wish: no more is begun, what is being written comes to an end and is kept.
@@ -76,11 +77,24 @@ jobs = sa.Table(
     _index("jobs_queued", "created_at", only=IS_QUEUED),
     _index("jobs_to_end", "created_at", only=IS_TO_END),
     _index("jobs_running", "owner", "model", only=IS_RUNNING),
+    _index("jobs_unindexed", "id", only=IS_UNINDEXED),
     sa.Index("jobs_unstored", "stored", "ended_at"),
     sa.Index("jobs_by_worker", "worker", "status"),
     # What the charts of the last hour ask, and expiry.
     sa.Index("jobs_by_age", "created_at"),
     sa.Index("jobs_by_end", "ended_at"),
+)
+
+# A job's number in `search_index`, the index of its words, which each database has in a form of its own. Numbers are in
+# the order of acceptance.
+search_entries = sa.Table(
+    "search_entries",
+    metadata,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("job_id", sa.String(64), sa.ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, unique=True),
+    # How many of its words are in the index.
+    sa.Column("indexed", sa.Integer, nullable=False),
+    sqlite_autoincrement=True,  # a number is never used again
 )
 
 transcripts = sa.Table(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar, Unpack
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import Select, and_, func, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from jobs.errors import JobNotFound
@@ -23,8 +23,11 @@ from jobs.storage.database import Database, until_written
 from jobs.storage.disk.reserve import DiskReserve
 from jobs.storage.ending import end_unstarted
 from jobs.storage.queue.position import Position, position_of
-from jobs.storage.rows import job_of, searchable, select_jobs
+from jobs.storage.rows import job_of, select_jobs, storable
 from jobs.storage.schema import jobs, transcripts
+from jobs.storage.search.catch_up import index_some
+from jobs.storage.search.entries import delete_jobs
+from jobs.storage.search.matches import ACCEPTANCE, MOST_COUNTED, found, number_of
 
 T = TypeVar("T")
 
@@ -34,24 +37,11 @@ _NO_LIMITS = OwnerLimits()
 
 
 class Filter(TypedDict, total=False):
-    """Only jobs of a status, those of a prompt, those with `words` in their request or text, in any case."""
+    """Only jobs of a status, those of a prompt, those that have all `words` in their request or text, in any case."""
 
     status: Status | None
     prompt: str | None
     words: str
-
-
-def _matching(
-    owner: str, *, status: Status | None = None, prompt: str | None = None, words: str = ""
-) -> ColumnElement[bool]:
-    found = [jobs.c.owner == owner]
-    if words:
-        found.append(jobs.c.search.contains(searchable(words), autoescape=True))
-    if status is not None:
-        found.append(jobs.c.status == status)
-    if prompt is not None:
-        found.append(jobs.c.prompt == searchable(prompt))  # ids are in lower case
-    return and_(*found)
 
 
 class Store:
@@ -144,29 +134,55 @@ class Store:
         self, owner: str, *, limit: int, after: str | None = None, newest_first: bool = True, **only: Unpack[Filter]
     ) -> list[Job]:
         """Up to `limit` jobs of the owner that match, in order of age, beginning behind the job `after`."""
-        query = select_jobs().where(_matching(owner, **only))
-        if after is not None:
-            last = self.get(owner, after)
-            older = jobs.c.created_at < last.created_at if newest_first else jobs.c.created_at > last.created_at
-            tie = jobs.c.id < last.id if newest_first else jobs.c.id > last.id
-            query = query.where(or_(older, and_(jobs.c.created_at == last.created_at, tie)))
-        keys = (jobs.c.created_at, jobs.c.id)
+        query = self._matching(select_jobs(), owner, **only)
+        keys, place = self._order(owner, after, only.get("words", ""))
+        if place:
+            query = query.where(tuple_(*keys) < tuple_(*place) if newest_first else tuple_(*keys) > tuple_(*place))
         query = query.order_by(*(key.desc() if newest_first else key for key in keys)).limit(limit)
         with self._database.read() as connection:
             return [job_of(row) for row in connection.execute(query).mappings()]
 
     def counts(self, owner: str, **only: Unpack[Filter]) -> dict[Status, int]:
-        """How many jobs of the owner match, by status."""
-        query = select(jobs.c.status, func.count()).where(_matching(owner, **only)).group_by(jobs.c.status)
+        """How many jobs of the owner match, by status; with `words` at most the newest `MOST_COUNTED` are counted."""
+        query = self._matching(select(jobs.c.status), owner, **only)
+        if words := only.get("words", ""):
+            newest = query.order_by(*(key.desc() for key in self._order(owner, None, words)[0])).limit(MOST_COUNTED)
+            query = select(newest.subquery().c.status)
+        counted = query.add_columns(func.count()).group_by(query.selected_columns.status)
         with self._database.read() as connection:
-            return dict.fromkeys(Status, 0) | {Status(status): count for status, count in connection.execute(query)}
+            return dict.fromkeys(Status, 0) | {Status(status): count for status, count in connection.execute(counted)}
 
     def ids(self, owner: str, *, limit: int = 10_000, **only: Unpack[Filter]) -> list[str]:
         """The ids of the owner's jobs that match, the newest first."""
-        query = select(jobs.c.id).where(_matching(owner, **only))
-        query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+        query = self._matching(select(jobs.c.id), owner, **only)
+        keys, _place = self._order(owner, None, only.get("words", ""))
+        query = query.order_by(*(key.desc() for key in keys)).limit(limit)
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
+
+    def _matching(
+        self,
+        query: Select[Any],
+        owner: str,
+        *,
+        status: Status | None = None,
+        prompt: str | None = None,
+        words: str = "",
+    ) -> Select[Any]:
+        prompt = prompt and storable(prompt).lower()  # as ids are
+        wanted = [(column, value) for column, value in ((jobs.c.status, status), (jobs.c.prompt, prompt)) if value]
+        if not words.strip():
+            return query.where(jobs.c.owner == owner, *(column == value for column, value in wanted))
+        query = found(query, self._database.engine.name, owner, words)
+        # Joined with "", or an index of `jobs` might be read instead of that of words, and its rows sorted.
+        return query.where(*(column + "" == value for column, value in [(jobs.c.owner, owner), *wanted]))
+
+    def _order(self, owner: str, after: str | None, words: str) -> tuple[Sequence[Any], Sequence[Any]]:
+        """By what matching jobs are ordered, and where the job `after` stands. Raises JobNotFound."""
+        last = self.get(owner, after) if after is not None else None
+        if words.strip():
+            return (ACCEPTANCE,), (number_of(last.id),) if last else ()
+        return (jobs.c.created_at, jobs.c.id), (last.created_at, last.id) if last else ()
 
     def statuses(self, job_ids: Collection[str], owner: str | None = None) -> dict[str, Status]:
         """The status of each of these jobs of an owner; without one, for the relay, of all. Who is gone is left out."""
@@ -218,15 +234,18 @@ class Store:
         return self._write(lambda: self._reserve.use(lambda: self._delete(owner, *job_ids)))
 
     def _delete(self, owner: str, *job_ids: str) -> Sequence[str]:
-        removed = delete(jobs).where(jobs.c.id.in_(job_ids), jobs.c.owner == owner).returning(jobs.c.id)
         with self._database.write() as connection:
-            return connection.execute(removed).scalars().all()
+            return delete_jobs(connection, jobs.c.id.in_(job_ids), jobs.c.owner == owner)
 
     def keep_reserve(self) -> None:
         """Have room kept on the disk for deleting, as far as there is any."""
         self._reserve.keep()
 
+    def index_some(self) -> None:
+        """Have a few jobs found by their words that an earlier version wrote."""
+        index_some(self._database)
+
     def expire(self, before: float) -> int:
         """Remove the jobs that ended before this time. Returns how many."""
         with self._database.write() as connection:
-            return connection.execute(delete(jobs).where(jobs.c.ended_at < before)).rowcount
+            return len(delete_jobs(connection, jobs.c.ended_at < before))

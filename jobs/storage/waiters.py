@@ -17,6 +17,7 @@ from jobs.storage.database import Database
 from jobs.storage.ending import end_unstarted
 from jobs.storage.rows import job_of, select_jobs
 from jobs.storage.schema import jobs, waiters, workers
+from jobs.storage.search.entries import delete_jobs
 
 
 class Unwanted(NamedTuple):
@@ -87,8 +88,7 @@ class WaiterRegistry:
         if not ids:
             return []
         with self._database.write() as connection:
-            removed = delete(jobs).where(jobs.c.id.in_(ids), unstored).returning(jobs.c.id)
-            return list(connection.execute(removed).scalars())
+            return delete_jobs(connection, jobs.c.id.in_(ids), unstored)
 
 
 def _unawaited() -> ColumnElement[bool]:
@@ -110,5 +110,5 @@ def _end_unwanted(connection: Connection, job_id: str) -> Unwanted | None:
         running = and_(jobs.c.id == job_id, jobs.c.cancel_requested_at.is_(None))
         connection.execute(update(jobs).where(running).values(cancel_requested_at=time.time()))
     elif not job.request.store:
-        connection.execute(delete(jobs).where(jobs.c.id == job_id))
+        delete_jobs(connection, jobs.c.id == job_id)
     return Unwanted(job_id, is_running=not ended, is_removed=ended and not job.request.store)

@@ -34,7 +34,7 @@ class Rescue:
         # All that happens periodically; what one of them finds in its way holds up no other.
         self._duties = (
             *(self._requeue_orphans, self._end_unawaited, self._delete_logs, self._expire_old_jobs),
-            context.store.keep_reserve,
+            *(context.store.keep_reserve, context.store.index_some),
         )
 
     def start(self) -> None:

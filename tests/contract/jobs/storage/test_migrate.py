@@ -40,7 +40,8 @@ def test_the_migrations_make_what_the_tables_say_and_do_so_once(database: Databa
     assert job_factory.get(job.id) == job
     assert not list(Path(url.database or "").parent.glob("*.bak"))
     with database.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        opts = {"include_name": lambda name, kind, _parents: kind != "table" or not name.startswith("search_index")}
+        assert compare_metadata(MigrationContext.configure(connection, opts=opts), metadata) == []
 
 
 def test_a_file_of_another_version_is_copied_before_it_is_changed(tmp_path: Path) -> None:
