@@ -13,6 +13,7 @@ from flask import g, redirect, render_template, request, url_for
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job, Status
 from jobs.settings import Price
+from jobs.storage.search.matches import MOST_COUNTED
 from web.context import WebContext
 from web.live.job_state import JobState
 from web.pages.titles import title
@@ -76,6 +77,8 @@ class JobsPage:
             rows=[row(job, prices) for job in jobs],
             filter=job_filter,
             counts=counts,
+            # Of a search with more matches only the newest are counted.
+            at_least="+" if job_filter.words and sum(counts.values()) == MOST_COUNTED else "",
             total=counts[job_filter.status] if job_filter.status else sum(counts.values()),
             prompts=list(self._context.prompts),
             priced=bool(prices),

@@ -19,7 +19,7 @@ _WORD = re.compile(rf"[^\W_{_UNSPACED}]+")
 _LONGEST_WORD = 40
 # PostgreSQL's tsvector holds a megabyte. No text of a person or a model has so many different words.
 _MOST_BYTES = 500_000
-# Fewer letters begin too many words; they are found only as whole words.
+# Fewer letters begin too many words; they are found only as whole words. A syllable of Hangul is two or three letters.
 _SHORTEST_BEGINNING = 3
 _MOST_ASKED = 32
 
@@ -59,7 +59,7 @@ def distinct(words: Iterable[str]) -> list[str]:
 def asked_words(question: str) -> list[AskedWord]:
     """What somebody looks for: all of these words, in any order. None when the question has no letter or digit."""
     plain = _plain(question)
-    asked = [AskedWord(word[:_LONGEST_WORD], len(word) >= _SHORTEST_BEGINNING) for word in _WORD.findall(plain)]
+    asked = [AskedWord(word[:_LONGEST_WORD], _letters(word) >= _SHORTEST_BEGINNING) for word in _WORD.findall(plain)]
     for run in _UNSPACED_RUN.findall(plain):
         asked += map(AskedWord, map(str.__add__, run, run[1:]) if len(run) > 1 else run)
     return list(dict.fromkeys(asked))[:_MOST_ASKED]
@@ -68,6 +68,10 @@ def asked_words(question: str) -> list[AskedWord]:
 def owner_word(owner: str) -> str:
     """A word for an owner that no text has: one look at the index finds only what is the owner's."""
     return f"_{hashlib.sha256(owner.encode()).hexdigest()[:16]}"
+
+
+def _letters(word: str) -> int:
+    return len(unicodedata.normalize("NFD", word))
 
 
 def _plain(text: str) -> str:
