@@ -1,173 +1,184 @@
-"""docker-compose.yml, its commands run as local processes: they exist, find each other and do a job."""
+"""docker-compose.yml, its services run as local processes: they find each other, do jobs, and bear a death."""
 
 from __future__ import annotations
 
-import json
-import re
+import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import openai
-import psutil
 import pytest
 import redis
-import yaml  # type: ignore[import-untyped]
+from sqlalchemy import select
 
 from cli.launch.redis_server import FAKE, find_program
 from jobs.settings import Settings
+from jobs.storage.database import Database
+from jobs.storage.schema import jobs
+from tests.support import nginx
+from tests.support.compose import OURS, Compose, compose_file, listening_port, seconds
+from tests.support.postgres import find_programs, postgres
 from tests.support.process import Process
-from tests.support.stack import DemoModel, wait_for
+from tests.support.stack import START_SECONDS, DemoModel, wait_for
 from tests.support.up import COMMAND, ROOT, clean_environment
-from tests.support.wire import fetch
+from tests.support.wire import fetch, request
 
 SERVER = find_program()
-PASSWORD = "0123456789abcdef"
-
-
-class Compose:
-    """The services of docker-compose.yml, with the places inside a container put into `directory`."""
-
-    def __init__(self, directory: Path, shell: Mapping[str, str]) -> None:
-        self.services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-        self.redis_socket = directory / "redis.sock"
-        self._directory, self._shell = directory, shell
-        self._places = {
-            "/data": str(directory / "data"),
-            f"redis://:{PASSWORD}@redis:6379/0": f"unix://:{PASSWORD}@{self.redis_socket}",
-            "8000": "0",
-            "python": sys.executable,
-        }
-
-    def environment(self, service: str) -> dict[str, str]:
-        """A service's environment; what has no value there comes from the shell, if it is there."""
-        asked: dict[str, str | None] = self.services[service]["environment"]
-        given = {name: self._shell.get(name) if value is None else value for name, value in asked.items()}
-        return clean_environment(**{name: self._local(value) for name, value in given.items() if value is not None})
-
-    def _local(self, word: str) -> str:
-        word = re.sub(r"\$\{REDIS_PASSWORD(:\?[^}]*)?\}", PASSWORD, word)
-        return self._places.get(word, word)
-
-    def argv(self, service: str) -> list[str]:
-        """A service's command, behind the entry point of the image."""
-        return [*COMMAND, *map(self._local, self.services[service]["command"])]
-
-    def run(self, service: str, *command: str) -> str:
-        """`docker compose exec SERVICE penstock COMMAND`: its stdout."""
-        argv = [*COMMAND, *command] if command else self.argv(service)
-        done = subprocess.run(
-            argv, env=self.environment(service), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def start(self, service: str) -> Process:
-        """The service as a process."""
-        return Process(self.argv(service), self._directory / f"{service}.log", self.environment(service))
-
-    def start_redis(self) -> Process:
-        """The Redis service: its options on the server that this machine has, on a unix socket."""
-        _, *options = map(self._local, self.services["redis"]["command"])
-        argv = [SERVER, *options, "--port", "0", "--unixsocket", str(self.redis_socket)]
-        argv += ["--dir", str(self._directory)]
-        return Process(argv, self._directory / "redis.log", clean_environment())
-
-    def is_healthy(self, service: str, port: int) -> bool:
-        """Whether the service's own health check passes."""
-        kind, *argv = self.services[service]["healthcheck"]["test"]
-        assert kind == "CMD"
-        local = [self._local(word).replace(":8000", f":{port}") for word in argv]
-        return subprocess.run(local, capture_output=True, timeout=20, check=False).returncode == 0
+SLOW = "deployed [[demo rate=15 first=0 tokens=120]]"
 
 
 @pytest.fixture
-def compose(tmp_path: Path) -> Iterator[tuple[Compose, dict[str, Process]]]:
-    """All services, started in the order that they ask for."""
+def compose(tmp_path: Path) -> Iterator[Compose]:
+    """All services but the proxy, started in the order that they ask for."""
     with ExitStack() as ends:
+        programs = find_programs()
+        database = ends.enter_context(postgres(programs)) if programs else f"sqlite:///{tmp_path / 'penstock.db'}"
         model = DemoModel(tmp_path)
         ends.callback(model.close)
-        found = Compose(tmp_path, {"OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "demo"})
-        running = {"redis": found.start_redis()}
-        ends.callback(running["redis"].kill)
-        client = redis.Redis(unix_socket_path=str(found.redis_socket), password=PASSWORD)
-        ends.callback(client.close)
-        wait_for(lambda: _answers(client))
-        with (
-            redis.Redis(unix_socket_path=str(found.redis_socket)) as stranger,
-            pytest.raises(redis.AuthenticationError),
-        ):
-            stranger.ping()
-        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        # A lease that the test can wait for.
+        shell = {"OPENAI_BASE_URL": model.url, "PENSTOCK_LEASE_SECONDS": "3", "PENSTOCK_MODEL": "demo"}
+        found = Compose(tmp_path, database, SERVER, shell)
+        ends.callback(found.close)
+        _check_redis(found, ends.enter_context(found.start_redis()))
         found.run("migrate")
-        for service in ("web", "worker"):
-            running[service] = found.start(service)
-            ends.callback(running[service].kill)
-        yield found, running
+        for service in ("web", "worker", "batch-worker"):
+            found.start(service)
+        yield found
 
 
-def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
-
-
-def _port(process: Process) -> int | None:
-    """The port that a process or its children listen on."""
-    for one in (psutil.Process(process.pid), *psutil.Process(process.pid).children()):
-        for connection in one.net_connections(kind="tcp"):
-            if connection.status == psutil.CONN_LISTEN:
-                return int(connection.laddr.port)
-    return None
+def _check_redis(compose: Compose, client: redis.Redis) -> None:
+    with redis.Redis(unix_socket_path=str(compose.redis_socket)) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+    assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
 
 
 @pytest.mark.skipif(SERVER == FAKE, reason="no redis-server and no valkey-server on this machine")
-def test_the_services_of_compose_do_a_job(compose: tuple[Compose, dict[str, Process]]) -> None:
-    found, running = compose
-    port = wait_for(lambda: _port(running["web"]))
-    url = f"http://127.0.0.1:{port}"
-    wait_for(lambda: found.is_healthy("web", port), 60)
-    secret = found.run("web", "keys", "create", "somebody").strip()
+@pytest.mark.skipif(not nginx.PROGRAM or not shutil.which("openssl"), reason="no nginx, or no openssl")
+def test_a_job_ends_well_while_a_web_process_and_a_worker_die(compose: Compose) -> None:
+    url = _start_proxy(compose)
+    secret = compose.run("web", "keys", "create", "somebody").strip()
     assert fetch(url, "/v1/responses")[0] == 401
-    with openai.OpenAI(base_url=f"{url}/v1", api_key=secret, max_retries=0) as client:
-        job = client.responses.create(input="deployed [[demo rate=0 first=0 tokens=20]]", background=True)
-        final = wait_for(lambda: _completed(client, job.id))
-        assert final.model == "demo"  # the only one that the server offers
-        assert final.output_text
-    grace = float(found.services["worker"]["stop_grace_period"].removesuffix("s"))
-    assert Settings.model_fields["drain_seconds"].default + 10 < grace
-    assert [running[service].end(grace) for service in ("web", "worker")] == [0, 0]
-    assert "Traceback" not in "".join(running[service].log.read_text() for service in ("web", "worker"))
+    with request(compose.nginx.url_below_a_path, "/penstock/signin") as answer:
+        assert b'action="/penstock/signin"' in answer.read()
+    with openai.OpenAI(base_url=f"{url}/v1", api_key=secret, max_retries=3) as client:
+        job = client.responses.create(input=SLOW, background=True)
+        text = compose.nginx.directory / "text"
+        watch = _watch(url, secret, job.id, text)
+        try:
+            wait_for(lambda: len(text.read_text().split()) > 5)  # streamed through the proxy while it is written
+            compose.running["web-1"].kill()  # the one that the proxy asks
+            _runner(compose, job.id).kill()
+            assert watch.wait(START_SECONDS) == 0
+        finally:
+            watch.kill()
+        ended = client.responses.retrieve(job.id)
+    assert ended.status == "completed"
+    assert text.read_text().rstrip("\n") == ended.output_text.rstrip("\n")
+    assert (ended.model_extra or {})["penstock"]["attempt"] == 2
+    living = [one for name, one in compose.running.items() if name.startswith(("web", "worker", "batch"))]
+    living = [one for one in living if one.is_running]
+    assert len(living) == 3
+    for process in living:
+        process.terminate()
+    assert [process.wait() for process in living] == [0, 0, 0]
+    assert "Traceback" not in "".join(process.log.read_text() for process in compose.running.values())
 
 
-def _completed(client: openai.OpenAI, job_id: str) -> Any:
-    job = client.responses.retrieve(job_id)
-    return job if job.status == "completed" else None
+def _start_proxy(compose: Compose) -> str:
+    """The proxy, once all others are healthy; its address."""
+    ports = {}
+    for container, process in compose.running.items():
+        service = container.rpartition("-")[0]
+        if service == "web":
+            ports[container] = wait_for(partial(listening_port, process), START_SECONDS)
+        if service in OURS:
+            wait_for(partial(compose.has_begun, container), START_SECONDS)
+            wait_for(partial(compose.is_healthy, service, container, ports.get(container, 0)), START_SECONDS)
+    compose.start_proxy(*(f"127.0.0.1:{ports[web]}" for web in sorted(ports)))
+    return compose.nginx.url
 
 
-def test_the_image_runs_penstock_commands() -> None:
+def _watch(url: str, secret: str, job_id: str, text: Path) -> subprocess.Popen[bytes]:
+    environment = clean_environment(PENSTOCK_URL=url, PENSTOCK_API_KEY=secret)
+    with text.open("wb") as output:
+        return subprocess.Popen([*COMMAND, "watch", job_id], cwd=ROOT, env=environment, stdout=output)
+
+
+def _runner(compose: Compose, job_id: str) -> Process:
+    """The worker that runs a job: its name has its process's id."""
+    database = Database(compose.database)
+    try:
+        with database.read() as connection:
+            name = connection.execute(select(jobs.c.worker).where(jobs.c.id == job_id)).scalar_one()
+    finally:
+        database.engine.dispose()
+    workers = [process for container, process in compose.running.items() if "worker" in container]
+    return next(worker for worker in workers if f"-{worker.pid}-" in name)
+
+
+# -- what the file promises ----------------------------------------------------------------------------------------
+
+
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = compose_file()["services"]
+    return found
+
+
+def test_the_images_run_penstock_commands() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
-    (entry,) = [line.removeprefix("ENTRYPOINT ") for line in lines if line.startswith("ENTRYPOINT")]
-    assert json.loads(entry) == ["penstock"]
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    ours = {name: service for name, service in services.items() if name != "redis"}
-    assert {service["image"] for service in ours.values()} == {"penstock"}
-    for service in ("web", "worker"):
-        assert ours[service]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
-    assert ours["web"]["ports"] == ["127.0.0.1:8000:8000"]  # nobody else, until there is TLS
+    assert 'ENTRYPOINT ["penstock"]' in lines
+    assert lines.count("USER 10001") == 2
+    targets = {name: services()[name]["build"]["target"] for name in OURS}
+    assert targets == {"migrate": "web", "web": "web", "worker": "worker", "batch-worker": "worker"}
+    for name in ("web", "worker", "batch-worker"):
+        assert services()[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    assert {name: services()[name]["deploy"]["replicas"] for name in ("web", "worker")} == {"web": 2, "worker": 2}
+    assert {name for name, service in services().items() if service.get("profiles") == ["observe"]} == {
+        "prometheus",
+        "grafana",
+        "flower",
+    }
 
 
 def test_containers_write_to_their_volumes_only_and_have_limits() -> None:
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    assert set(services) == {"redis", "migrate", "web", "worker"}
-    for service in services.values():
-        assert service["read_only"] is True
-        assert service["mem_limit"]
-        assert service["pids_limit"] > 0
-        assert "no-new-privileges:true" in service["security_opt"]
-        assert all(volume.endswith(":/data") for volume in service["volumes"])
-        assert not service.get("ports") or service["ports"] == ["127.0.0.1:8000:8000"]
+    for name, service in services().items():
+        assert service["read_only"] is True, name
+        assert service["mem_limit"], name
+        assert service["pids_limit"] > 0, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
+        assert "healthcheck" in service or name == "migrate", name
+        assert all(volume.endswith(":ro") for volume in service.get("volumes", []) if volume.startswith("./")), name
+
+
+def test_nothing_but_the_proxy_and_what_observes_is_reached_and_from_this_machine_alone() -> None:
+    published = {name: service["ports"] for name, service in services().items() if "ports" in service}
+    assert set(published) == {"proxy", "grafana", "flower"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+    networks = compose_file()["networks"]
+    for name in ("redis", "postgres"):
+        assert [networks[network] for network in services()[name]["networks"]] == [{"internal": True}]
+
+
+def test_no_secret_stands_in_the_file() -> None:
+    secrets = compose_file()["secrets"]
+    assert {secret["file"] for secret in secrets.values()} == {f"./secrets/{name}" for name in secrets}
+    asked = [name for service in services().values() for name in service.get("secrets", [])]
+    assert set(asked) == set(secrets)
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert all(f"secrets/{name}" in text.partition("x-container")[0] or name in text for name in secrets)
+    for service in services().values():
+        for name, value in service.get("environment", {}).items():
+            assert "PASSWORD" not in name.upper().removesuffix("_FILE") or str(value).startswith("/run/secrets/")
+
+
+def test_a_container_has_longer_to_end_than_its_process_takes() -> None:
+    drain = Settings.model_fields["drain_seconds"].default
+    for name in ("worker", "batch-worker"):
+        assert seconds(services()[name]["stop_grace_period"]) > drain + 10
+    assert seconds(services()["web"]["stop_grace_period"]) > 8  # web/gunicorn.py's graceful_timeout

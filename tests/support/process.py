@@ -46,6 +46,10 @@ class Process:
                 with suppress(psutil.NoSuchProcess):
                     child.kill()
 
+    def terminate(self) -> None:
+        """Ask it to end in order."""
+        self._process.terminate()
+
     def end(self, seconds: float = 40) -> int:
         """End it in order; its exit code."""
         self._process.terminate()
