@@ -46,6 +46,7 @@ def _comma_separated(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
+Tier = Literal["default", "flex"]
 # What a model server may be known not to take; STREAM has a setting of its own.
 Feature = Literal["stream_options", "json_schema", "json_object", "max_tokens", "system_role", "same_roles"]
 
@@ -142,6 +143,11 @@ class Settings(BaseSettings):
     # What `penstock up` looks at to see that a worker runs.
     heartbeat_file: Path | None = None
 
+    # Of which a worker takes jobs.
+    tiers: Annotated[tuple[Tier, ...], NoDecode, BeforeValidator(_comma_separated), Field(min_length=1)] = (
+        "default",
+        "flex",
+    )
     concurrency: int = Field(100, ge=1, le=1000)
     section_concurrency: int = Field(8, ge=1, le=64)
     lease_seconds: Seconds = 15

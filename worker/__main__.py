@@ -48,9 +48,11 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"penstock worker: the database cannot be used: {reason(error)}")
     pool = [] if {"-P", "--pool"} & set(arguments) else ["-P", "threads"]
     size = ["-c", str(settings.concurrency)]
+    # Wake-ups are for those who take what somebody waits for; a worker for the rest looks every second or two.
+    wakeups = [] if "default" in settings.tiers else ["-Q", "penstock.none"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", settings.log_level]
     try:
-        queue.app.worker_main(["worker", *pool, *size, *quiet, *arguments])
+        queue.app.worker_main(["worker", *pool, *size, *wakeups, *quiet, *arguments])
     finally:
         process.close()
 

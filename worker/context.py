@@ -48,7 +48,7 @@ class WorkerContext:
         self.telemetry = Telemetry(settings, self.worker, self.redis, database.engine)
         self.worker_registry = WorkerRegistry(database)
         self.waiter_registry = WaiterRegistry(database)
-        self.attempts = AttemptStore(database)
+        self.attempts = AttemptStore(database, settings.tiers)
         self.owner_limits = LimitRegistry(database, settings.owner_limits)
         self.store = Store(database)
         self.log = EventLog(self.redis)

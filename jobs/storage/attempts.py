@@ -6,7 +6,7 @@ When it hits nothing the attempt has been replaced, and nothing of it is written
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from jobs.storage.queue import claims
 from jobs.storage.queue.claims import BLOCK, INDEX_BLOCK, Limits, RunningLimits
 from jobs.storage.rows import job_of, select_jobs
 from jobs.storage.schema import checkpoints, jobs, workers
+from jobs.storage.statistics import QUEUES
 
 __all__ = ["BLOCK", "INDEX_BLOCK", "Limits"]
 
@@ -88,10 +89,11 @@ class Note(NamedTuple):
 
 
 class AttemptStore:
-    """What a worker process may do to rows."""
+    """What a worker process may do to rows. `tiers` are those of which it claims jobs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tiers: Collection[str] = QUEUES) -> None:
         self._database = database
+        self._closed_tiers = frozenset(number for number, name in enumerate(QUEUES) if name not in tiers)
 
     def claim(
         self, worker: str, limit_of: Limits = lambda _: None, owner_limit_of: Limits | None = None
@@ -101,7 +103,7 @@ class AttemptStore:
         `limit_of` says of a model how many of its jobs may run at once, over all workers, and `owner_limit_of` the same
         of an owner; None for any number. A job that is only to be ended comes first.
         """
-        return self._claim(worker, RunningLimits(limit_of, owner_limit_of))
+        return self._claim(worker, RunningLimits(limit_of, owner_limit_of, self._closed_tiers))
 
     def claim_ending(self, worker: str) -> Claim | None:
         """Claim a queued job that ran before and that somebody asked to end; None when there is none.

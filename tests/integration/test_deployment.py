@@ -28,6 +28,7 @@ from tests.support.up import COMMAND, ROOT, clean_environment
 from tests.support.wire import fetch, request
 
 SERVER = find_program()
+QUICK = "deployed [[demo rate=0 first=0 tokens=20]]"
 SLOW = "deployed [[demo rate=15 first=0 tokens=120]]"
 
 
@@ -58,6 +59,7 @@ def _check_redis(compose: Compose, client: redis.Redis) -> None:
 
 @pytest.mark.skipif(SERVER == FAKE, reason="no redis-server and no valkey-server on this machine")
 @pytest.mark.skipif(not nginx.PROGRAM or not shutil.which("openssl"), reason="no nginx, or no openssl")
+@pytest.mark.timeout(400)  # nine processes on a busy machine
 def test_a_job_ends_well_while_a_web_process_and_a_worker_die(compose: Compose) -> None:
     url = _start_proxy(compose)
     secret = compose.run("web", "keys", "create", "somebody").strip()
@@ -67,15 +69,20 @@ def test_a_job_ends_well_while_a_web_process_and_a_worker_die(compose: Compose) 
     with openai.OpenAI(base_url=f"{url}/v1", api_key=secret, max_retries=3) as client:
         job = client.responses.create(input=SLOW, background=True)
         text = compose.nginx.directory / "text"
+        batch = client.responses.create(input=QUICK, background=True, service_tier="flex")
         watch = _watch(url, secret, job.id, text)
         try:
             wait_for(lambda: len(text.read_text().split()) > 5)  # streamed through the proxy while it is written
             compose.running["web-1"].kill()  # the one that the proxy asks
-            _runner(compose, job.id).kill()
+            runner = _runner(compose, job.id)
+            assert runner.name in ("worker-1", "worker-2")
+            runner.kill()
             assert watch.wait(START_SECONDS) == 0
         finally:
             watch.kill()
         ended = client.responses.retrieve(job.id)
+        wait_for(lambda: client.responses.retrieve(batch.id).status == "completed")
+        assert _runner(compose, batch.id).name == "batch-worker-1"
     assert ended.status == "completed"
     assert text.read_text().rstrip("\n") == ended.output_text.rstrip("\n")
     assert (ended.model_extra or {})["penstock"]["attempt"] == 2

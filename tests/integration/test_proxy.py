@@ -18,6 +18,7 @@ import httpx2
 import pytest
 
 from tests.support import nginx
+from tests.support.up import ROOT
 
 pytestmark = pytest.mark.skipif(not nginx.PROGRAM or not shutil.which("openssl"), reason="no nginx, or no openssl")
 
@@ -160,13 +161,13 @@ def test_one_address_may_ask_for_so_much(web: int, tmp_path: Path, client: httpx
 
 
 def test_nginx_of_docker_looks_webs_up_again() -> None:
-    text = (nginx.ROOT / "ops" / "nginx" / "webs.conf").read_text()
+    text = (ROOT / "ops" / "nginx" / "webs.conf").read_text()
     assert "server web:8000 resolve max_fails=0;" in text
     assert "\nresolver 127.0.0.11 " in text
 
 
 @pytest.mark.skipif(not shutil.which("caddy"), reason="no caddy on this machine")
 def test_caddy_takes_its_file(tmp_path: Path) -> None:
-    argv = ["caddy", "adapt", "--config", str(nginx.ROOT / "ops" / "caddy" / "Caddyfile"), "--validate"]
+    argv = ["caddy", "adapt", "--config", str(ROOT / "ops" / "caddy" / "Caddyfile"), "--validate"]
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

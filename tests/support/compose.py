@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +15,7 @@ import psutil
 import redis
 import yaml  # type: ignore[import-untyped]
 
+from tests.support.images import write_start_file
 from tests.support.nginx import Nginx
 from tests.support.process import Process
 from tests.support.stack import wait_for
@@ -44,6 +46,7 @@ class Compose:
         self._secrets.mkdir()
         for name in compose_file()["secrets"]:
             (self._secrets / name).write_text(f"{sha256(name.encode()).hexdigest()}\n")
+        self._images = {target: write_start_file(directory, target) for target in ("web", "worker")}
         self._places = {
             "redis://redis:6379/0": f"unix://{self.redis_socket}",
             "postgresql://penstock@postgres/penstock": database,
@@ -68,6 +71,8 @@ class Compose:
         own = {name: str(self._directory / f"{container or service}.{name}") for name in ("data", "heartbeat")}
         places = {"/data": own["data"], "/tmp/heartbeat": own["heartbeat"]}
         here = {name: places.get(value, self._local(value)) for name, value in given.items() if value is not None}
+        if service in OURS:
+            here["PYTHONPATH"] = str(self._images[self.services[service]["build"]["target"]])
         return clean_environment(**here)
 
     def _local(self, word: str) -> str:
@@ -146,7 +151,8 @@ def answers(client: redis.Redis) -> bool:
 
 
 def listening_port(process: Process) -> int | None:
-    """The port that a process or its children listen on."""
+    """The port that a process or its children listen on; looking is not cheap, so it begins with a pause."""
+    time.sleep(0.3)
     for one in (psutil.Process(process.pid), *psutil.Process(process.pid).children()):
         for connection in one.net_connections(kind="tcp"):
             if connection.status == psutil.CONN_LISTEN:

@@ -224,7 +224,12 @@ def test_the_lock_answers_the_project_file() -> None:
     wanted = [
         *map(Requirement, project["project"]["dependencies"]),
         *(Requirement(line) for extra in LOCKED_EXTRAS for line in project["project"]["optional-dependencies"][extra]),
-        *(Requirement(line) for group in project["dependency-groups"].values() for line in group),
+        *(
+            Requirement(line)
+            for group in project["dependency-groups"].values()
+            for line in group
+            if isinstance(line, str)
+        ),
     ]
     stale = [str(one) for one in wanted if locked.get(canonicalize_name(one.name), "") not in one.specifier]
     assert not stale, f"make the locks again with the command in their first lines: {stale}"

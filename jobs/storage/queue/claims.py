@@ -35,11 +35,12 @@ Limits = Callable[[str], int | None]
 class RunningLimits(NamedTuple):
     """How many jobs of a model, and of an owner, may run at once over all workers; None for any number.
 
-    Without `of_owner` no owner has a limit, and none is looked at.
+    Without `of_owner` no owner has a limit, and none is looked at. `closed_tiers` are left to other workers.
     """
 
     of_model: Limits
     of_owner: Limits | None = None
+    closed_tiers: frozenset[int] = frozenset()
 
 
 def claim_next(connection: Connection, worker: str, limits: RunningLimits, *, only_to_end: bool = False) -> str | None:
@@ -113,12 +114,12 @@ def _first(connection: Connection, candidates: Select[Any]) -> str | None:
 
 
 def _next_in_line(connection: Connection, limits: RunningLimits) -> str | None:
-    """The job whose turn it is among the tiers that are not paused, the models with room and the owners with room.
+    """The job whose turn it is among the open tiers and the models and owners with room.
 
     In order: the tier, then the owner's with the fewest running, and of these the oldest. So one owner's thousand jobs
     keep nobody else waiting.
     """
-    closed = set(connection.execute(select(paused.c.tier)).scalars())
+    closed = limits.closed_tiers.union(connection.execute(select(paused.c.tier)).scalars())
     running = _Running(connection, limits)
     lines = sorted(all_lines(connection), key=lambda line: (line.tier, running.owners[line.owner], line.oldest_at))
     for line in lines:

