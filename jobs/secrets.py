@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from jobs.settings import Settings
 
@@ -21,7 +21,8 @@ class Secrets:
 
     def __init__(self, settings: Settings) -> None:
         servers = settings.servers.values()
-        urls = (settings.openai_base_url, *(server.url for server in servers), settings.redis_url, settings.database)
+        urls = (settings.openai_base_url, *(server.url for server in servers), settings.database)
+        urls = (*urls, settings.redis_url, settings.broker_url)
         keys = (settings.openai_api_key, settings.secret, *(server.key for server in servers))
         words = {key for key in keys if len(key) >= _SHORTEST_KEY}
         for url in urls:
@@ -43,7 +44,7 @@ class Secrets:
 
 
 def _secrets_of(url: str) -> set[str]:
-    """The password in a URL, alone and as a client sends it, encoded or not."""
+    """The passwords in a URL, alone and as a client sends them, encoded or not."""
     try:
         parts = urlsplit(url)
         user = parts.username or ""
@@ -53,4 +54,5 @@ def _secrets_of(url: str) -> set[str]:
     plain = (unquote(user), unquote(password))
     basic = base64.b64encode(":".join(plain).encode()).decode() if password else ""
     secret = (password, plain[1]) if password else (user, plain[0])  # a user without a password is a token
-    return {word for word in (*secret, basic) if len(word) >= _SHORTEST_PASSWORD}
+    asked = [value for name, value in parse_qsl(parts.query) if "password" in name]
+    return {word for word in (*secret, basic, *asked) if len(word) >= _SHORTEST_PASSWORD}

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic.types import FilePath
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -25,6 +26,7 @@ from pydantic_settings import PydanticBaseSettingsSource as Source
 
 from jobs.errors import BadSetting
 from jobs.limits import HIGHEST_LIMIT, LIMIT_NAMES, OwnerLimits
+from jobs.redis_url import BrokerLocation, RedisLocation
 from jobs.setting_sources import url_with_password, value_of, values_from_files
 
 CONFIG_FILE = "penstock.toml"
@@ -110,10 +112,14 @@ class Settings(BaseSettings):
     )
 
     data: Path = Path(".penstock")
-    redis_url: Annotated[str, Field(pattern=r"^(rediss?|unix)://")] = "redis://127.0.0.1:6379/0"
+    redis_url: RedisLocation = "redis://127.0.0.1:6379/0"
     # For whoever keeps passwords in files of their own: put into a URL that has none.
     redis_password: str = Field("", repr=False)
     redis_without_password: bool = False
+    # Whom to trust, in place of the system's authorities, when a URL of Redis is one of TLS.
+    redis_ca: FilePath | None = None
+    # Where wake-ups go, if not to that Redis: another one, or RabbitMQ.
+    broker_url: BrokerLocation = ""
     database_url: str = ""
     database_password: str = Field("", repr=False)
     auth: Literal["off", "keys"] = "off"

@@ -17,6 +17,7 @@ from jobs.storage.store import Store
 from jobs.storage.waiters import WaiterRegistry
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
+from jobs.transport.redis_client import redis_client
 from web.http.native_threads import NativeThreads
 from web.http.open_streams import OpenStreams
 from web.http.sqlite_connection import ThreadedConnection
@@ -58,10 +59,12 @@ class WebContext:
         self.keys, self.sessions = ApiKeys(self.database), Sessions(self.database)
         self.open_streams = OpenStreams()
         self.open_streams.start()
-        self.redis = _redis(settings.redis_url)
+        self.redis = _redis(settings)
         self.telemetry = Telemetry(self.redis, self.database.engine)
         self.log = EventLog(self.redis)
-        listening = redis.Redis.from_url(settings.redis_url, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS)
+        listening = redis_client(
+            settings.redis_url, settings.redis_ca, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS
+        )
         subscriber = Subscriber(listening, self.log, self.store, self.telemetry.metrics.relay_lag.observe)
         subscriber.start()
         self.relay = Relay(subscriber, self.log, self.store)
@@ -75,10 +78,12 @@ class WebContext:
         self.waiters.start()
 
 
-def _redis(url: str) -> redis.Redis:
+def _redis(settings: Settings) -> redis.Redis:
     # Of bounded size: when all viewers have to look at their logs at once, each would open a connection for good.
-    pool = redis.BlockingConnectionPool.from_url(
-        url,
+    return redis_client(
+        settings.redis_url,
+        settings.redis_ca,
+        blocking=True,
         max_connections=_CONNECTIONS,
         timeout=_REDIS_SECONDS,
         socket_timeout=_REDIS_SECONDS,
@@ -86,4 +91,3 @@ def _redis(url: str) -> redis.Redis:
         # A pooled connection that has gone stale is worth a second try; a server that is silent is not.
         retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     )
-    return redis.Redis(connection_pool=pool)

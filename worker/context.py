@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 
-import redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
@@ -18,6 +17,7 @@ from jobs.storage.waiters import WaiterRegistry
 from jobs.storage.workers import WorkerRegistry
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
+from jobs.transport.redis_client import redis_client
 from worker.model.chat_model import Models
 from worker.publishing.publisher import Publisher
 from worker.running_jobs import RunningJobs
@@ -38,8 +38,9 @@ class WorkerContext:
         self.worker = settings.worker_id or f"{host}-{os.getpid()}-{os.urandom(4).hex()}"
         self.settings = settings
         self.queue = queue
-        self.redis = redis.Redis.from_url(
+        self.redis = redis_client(
             settings.redis_url,
+            settings.redis_ca,
             socket_timeout=_REDIS_SECONDS,
             socket_connect_timeout=_REDIS_SECONDS,
             health_check_interval=15,

@@ -23,6 +23,7 @@ from jobs.model_server import offered_models, resolve_model
 from jobs.secrets import Secrets
 from jobs.settings import Settings, is_local
 from jobs.storage.migrate import revisions
+from jobs.transport.redis_client import redis_client
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 Findings = Iterator[tuple[str, str]]
@@ -84,11 +85,11 @@ def _database(settings: Settings) -> Findings:
 
 
 def _redis(settings: Settings) -> Findings:
-    if "redis_url" not in settings.model_fields_set and not answers(settings.redis_url):
+    if "redis_url" not in settings.model_fields_set and not answers(settings.redis_url, settings.redis_ca):
         yield OK, "none is set; `penstock up` brings its own"
         return
     policy: str | None = "not to be found out"
-    client = redis.Redis.from_url(settings.redis_url, decode_responses=True, socket_timeout=5)
+    client = redis_client(settings.redis_url, settings.redis_ca, decode_responses=True, socket_timeout=5)
     with client, suppress(redis.ResponseError, KeyError):  # not every server lets everybody ask
         policy = client.config_get("maxmemory-policy")["maxmemory-policy"]
     if policy == "noeviction":

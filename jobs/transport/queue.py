@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import redis
 from celery import Celery
@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 
 from jobs.errors import PenstockError
 from jobs.settings import Settings
+from jobs.transport.broker import broker_settings
 
 GENERATE = "penstock.generate"
 
@@ -30,10 +31,9 @@ class Queue:
     """
 
     def __init__(self, settings: Settings, *, socket_seconds: float = 10) -> None:
-        # A unix socket has another scheme in Celery's spelling.
-        broker = settings.redis_url.replace("unix://", "redis+socket://", 1)
-        self.app = Celery("penstock", broker=broker, set_as_current=False, loader=AppLoader)
+        self.app = Celery("penstock", set_as_current=False, loader=AppLoader)
         self.app.conf.update(
+            **broker_settings(settings, socket_seconds),
             task_default_queue="penstock",
             task_acks_late=False,
             worker_disable_prefetch=True,
@@ -49,15 +49,6 @@ class Queue:
             # are none, so these only silence Celery.
             worker_cancel_long_running_tasks_on_connection_loss=True,
             worker_enable_prefetch_count_reduction=False,
-            broker_transport_options={
-                "visibility_timeout": 7200,
-                "socket_timeout": socket_seconds,
-                "socket_connect_timeout": min(5, socket_seconds),
-                "socket_keepalive": True,
-                # A dead link is noticed after twice this time; no message arrives meanwhile.
-                "health_check_interval": 5,
-                "global_keyprefix": "penstock:celery:",
-            },
             worker_enable_remote_control=False,
             worker_send_task_events=False,
             worker_hijack_root_logger=False,
@@ -67,19 +58,21 @@ class Queue:
 
     def wake(self, job_id: str) -> None:
         """Tell the workers that a job waits. Raises QueueAway."""
-        with _away():
-            self.app.send_task(GENERATE, args=[job_id])  # invariant 10
+        with self._producer() as producer:
+            self.app.send_task(GENERATE, args=[job_id], producer=producer)  # invariant 10
 
     def untaken(self) -> int:
         """How many wake-ups no worker has had room for yet. Raises QueueAway."""
-        with _away(), self.app.producer_pool.acquire(block=True) as producer:
+        with self._producer() as producer:
             queue: Any = self.app.amqp.queues[self.app.conf.task_default_queue]
             return int(queue(producer.channel).queue_declare().message_count)
 
-
-@contextmanager
-def _away() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, redis.RedisError, OSError) as error:
-        raise QueueAway(type(error).__name__) from error
+    @contextmanager
+    def _producer(self) -> Iterator[Any]:
+        with self.app.producer_pool.acquire(block=True) as producer:
+            try:
+                yield producer
+            except (OperationalError, redis.RedisError, OSError) as error:
+                # The next one gets a new connection: this one may lead to a primary that was demoted.
+                cast(Any, producer.connection).collect()
+                raise QueueAway(type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""A Redis that answers with errors: a worker waits until it is taken again, whatever the words of the refusal."""
+"""A Redis that answers with errors: workers and viewers wait until it is taken again, whatever the words are."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
-from tests.support.stack import Stack, running_stack, wait_for
+from tests.support.assertions import assert_in_order, assert_one_end
+from tests.support.stack import Stack, Viewer, running_stack, wait_for
 from tests.support.wire import create, fetch
 
 Change = Callable[[Any], object]
@@ -17,6 +19,10 @@ Change = Callable[[Any], object]
 REFUSALS: dict[str, tuple[Change, Change]] = {
     "OOM": (lambda client: client.config_set("maxmemory", 1), lambda client: client.config_set("maxmemory", 0)),
     "READONLY": (lambda client: client.replicaof("127.0.0.1", "1"), lambda client: client.replicaof("no", "one")),
+    "MASTERDOWN": (
+        lambda client: (client.config_set("replica-serve-stale-data", "no"), client.replicaof("127.0.0.1", "1")),
+        lambda client: (client.replicaof("no", "one"), client.config_set("replica-serve-stale-data", "yes")),
+    ),
     "NOPERM": (
         lambda client: client.execute_command("ACL", "SETUSER", "default", "-sadd", "-brpop"),
         lambda client: client.execute_command("ACL", "SETUSER", "default", "+@all"),
@@ -30,10 +36,17 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
+@pytest.fixture
+def client(stack: Stack) -> Iterator[openai.OpenAI]:
+    with stack.client() as client:
+        yield client
+
+
 def reconnections(log: Path) -> int:
-    """How often the worker's consumer has lost its connection."""
+    """How often the worker's consumer has lost its connection, or got none."""
     lines = log.read_text(encoding="utf-8").splitlines()
-    return sum("the broker is away" in line or "Connection to broker lost" in line for line in lines)
+    words = ("the broker is away", "Connection to broker lost", "Cannot connect to")
+    return sum(any(word in line for word in words) for line in lines)
 
 
 def consumers(client: Any) -> list[str]:
@@ -47,9 +60,11 @@ def assert_completes(stack: Stack, text: str) -> None:
 
 
 @pytest.mark.parametrize("words", sorted(REFUSALS))
-def test_a_worker_outlives_a_redis_that_refuses(stack: Stack, words: str) -> None:
+def test_a_worker_outlives_a_redis_that_refuses(stack: Stack, client: openai.OpenAI, words: str) -> None:
     refuse, accept = REFUSALS[words]
     worker = stack.workers[0]
+    viewer = Viewer(client, create(stack.url, input=f"before {words} [[demo tokens=60 rate=20]]")["id"])
+    viewer.read(5)
     before = reconnections(worker.log)
     refuse(stack.redis)
     try:
@@ -60,6 +75,9 @@ def test_a_worker_outlives_a_redis_that_refuses(stack: Stack, words: str) -> Non
         accept(stack.redis)
     wait_for(lambda: consumers(stack.redis))
     assert_completes(stack, f"after {words} [[demo tokens=5]]")
+    found = viewer.ended()
+    assert_in_order(found)
+    assert_one_end(stack.database, found[0].response.id, found)
     assert worker.is_running
     assert reconnections(worker.log) <= before + 30  # a pause lies between two
 

@@ -16,7 +16,6 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import openai
-import redis
 from sqlalchemy import select
 
 from cli.launch.listening import Listener, listen
@@ -27,6 +26,7 @@ from jobs.storage.database import Database
 from jobs.storage.migrate import upgrade
 from jobs.storage.schema import jobs
 from jobs.storage.workers import WorkerRegistry
+from jobs.transport.redis_client import redis_client
 from tests.support.process import Process
 from tests.support.redis_server import RedisServer
 from tests.support.up import clean_environment
@@ -99,10 +99,11 @@ class Stack:
             data=directory,
             redis_url=self._variables["PENSTOCK_REDIS_URL"],
             database_url=variables.get("PENSTOCK_DATABASE_URL", ""),
+            redis_ca=variables.get("PENSTOCK_REDIS_CA") or None,
         )
         upgrade(self.settings)
         self.database = Database(self.settings.database)
-        self.redis = redis.Redis.from_url(self.settings.redis_url)
+        self.redis = redis_client(self.settings.redis_url, self.settings.redis_ca)
         self.workers: list[Process] = []
         self.webs: list[Process] = []
         self._listeners: list[Listener] = []

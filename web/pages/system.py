@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.errors import InvalidRequest
 from jobs.job import Status
 from jobs.storage.statistics import Statistics
+from jobs.transport.redis_client import redis_client
 from web.auth import is_operator
 from web.context import WebContext
 from web.errors import NoAccess
@@ -33,8 +34,12 @@ class SystemPage:
     def __init__(self, context: WebContext) -> None:
         self._context = context
         self._statistics = Statistics(context.database)
-        self._redis = redis.Redis.from_url(
-            context.settings.redis_url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, retry=None
+        self._redis = redis_client(
+            context.settings.redis_url,
+            context.settings.redis_ca,
+            socket_timeout=_REDIS_SECONDS,
+            socket_connect_timeout=_REDIS_SECONDS,
+            retry=None,
         )
 
     def show(self) -> str:

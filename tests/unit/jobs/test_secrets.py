@@ -12,7 +12,10 @@ from jobs.settings import Settings
 
 KEY, PASSWORD = "a-key-of-the-owner-0815", "p%40ssword"
 SETTINGS = Settings.load(
-    openai_api_key=KEY, openai_base_url=f"http://me:{PASSWORD}@host:8/v1", redis_url="redis://:tigers99@redis:6379/0"
+    openai_api_key=KEY,
+    openai_base_url=f"http://me:{PASSWORD}@host:8/v1",
+    redis_url="redis+sentinel://:tigers99@redis:6379/jobs/0?sentinel_password=lions99",
+    broker_url="amqp://me:bears99@rabbit/",
 )
 
 
@@ -27,12 +30,13 @@ SETTINGS = Settings.load(
         "the password p@ssword is wrong",
         "Basic " + base64.b64encode(b"me:p@ssword").decode(),
         "redis://:tigers99@redis:6379/0 refused tigers99",
+        "lions99 and bears99 are wrong",
         "your key sk-proj-abcdefghijklmnop1234 is spent",
     ],
 )
 def test_a_secret_is_taken_out(words: str) -> None:
     clean = Secrets(SETTINGS).removed_from(words)
-    for secret in (KEY, PASSWORD, "p@ssword", "someone", "token-only", "tigers99", "sk-proj"):
+    for secret in (KEY, PASSWORD, "p@ssword", "someone", "token-only", "tigers99", "lions99", "bears99", "sk-proj"):
         assert secret not in clean
     assert base64.b64encode(b"me:p@ssword").decode() not in clean
 
