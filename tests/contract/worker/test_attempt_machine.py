@@ -1,218 +1,109 @@
 """Everything that may happen to a job, in any order: invariants 1 to 6 hold after each step, and in the end it ends.
 
-`--attempt-runs N` takes N runs instead of those of an ordinary test (with `-o faulthandler_timeout=0` for long ones);
-where a CI says so, they are always the same.
+Thousands of programs run on a row and a log in memory, some of them also on a real database and a real Redis, which
+have to do the same step by step. `--attempt-runs N` takes N programs, of other seeds (with `-o faulthandler_timeout=0`
+for long ones); where a CI says so, the ordinary ones are always the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, seed
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 
-from jobs.job import Status
+from jobs.job import Job
+from jobs.protocol import events
 from jobs.settings import Settings
-from tests.support.attempt_machine import FATES, Run, World
+from tests.support.attempts.memory import MemoryStorage
+from tests.support.attempts.program import BYTES, run
+from tests.support.attempts.storage import RealStorage, Storage
+from tests.support.attempts.world import World
 from tests.support.job_factory import JobFactory, sqlite
 from tests.support.redis_server import RedisServer
 
-_ORDINARY_RUNS = 400
-_STEPS = 20
+_ORDINARY_RUNS = 10_000
+_REAL_RUNS = 100
+_RUNS_OF_A_SEED = 10_000
+_FIRST_SEED = 20261127
 
-fates = st.sampled_from(FATES)
-
-
-class AttemptMachine(RuleBasedStateMachine):
-    """One job from its acceptance to the moment when all is well again."""
-
-    rows: JobFactory
-    client: redis.Redis
-    settings: Settings
-
-    @initialize(repeats=st.booleans())
-    def accept(self, repeats: bool) -> None:
-        self.world = World(self.rows, self.client, self.settings, repeats=repeats)
-
-    # -- workers
-
-    @rule(sql=fates, redis_fate=fates)
-    def claim(self, sql: str, redis_fate: str) -> None:
-        self.world.claim(sql, redis_fate)
-
-    @precondition(lambda self: self.world.runs)
-    @rule(which=st.integers(0, 2), count=st.integers(1, 3), fate=fates)
-    def write(self, which: int, count: int, fate: str) -> None:
-        with self._guarded(which) as run:
-            run.write(count)
-            run.flush(fate)
-
-    @precondition(lambda self: self.world.runs)
-    @rule(which=st.integers(0, 2), sql=fates, fate=fates)
-    def finish_section(self, which: int, sql: str, fate: str) -> None:
-        with self._guarded(which) as run:
-            run.write(3)
-            run.attempts.fate = sql
-            run.finish_section()
-            run.flush(fate)
-
-    @precondition(lambda self: self.world.runs)
-    @rule(which=st.integers(0, 2), sql=fates, fate=fates, fails=st.booleans())
-    def end(self, which: int, sql: str, fate: str, fails: bool) -> None:
-        with self._guarded(which) as run:
-            if run.is_complete:
-                self.world.completed_by_model = True
-            elif not fails:
-                return
-            run.attempts.fate = sql
-            run.end(Status.COMPLETED if run.is_complete else Status.FAILED)
-            run.flush(fate)
-
-    @precondition(lambda self: self.world.runs)
-    @rule(which=st.integers(0, 2), sql=fates)
-    def notice(self, which: int, sql: str) -> None:
-        with self._guarded(which) as run:
-            run.attempts.fate = sql
-            run.notice()
-
-    @precondition(lambda self: self.world.runs)
-    @rule(which=st.integers(0, 2), sql=fates)
-    def drain(self, which: int, sql: str) -> None:
-        with self._guarded(which) as run:
-            run.attempts.fate = sql
-            run.drain()
-
-    @precondition(lambda self: self.world.runs)
-    @rule(dies=st.booleans())
-    def rescue(self, dies: bool) -> None:
-        if dies:
-            self.world.runs.pop()
-        self.world.rescue()
-
-    # -- web and Redis
-
-    @rule()
-    def cancel(self) -> None:
-        self.world.cancel()
-
-    @precondition(lambda self: not self.world.is_deleted)
-    @rule(sure=st.sampled_from([False, False, False, True]))
-    def delete(self, sure: bool) -> None:
-        if sure:
-            self.world.delete()
-
-    @rule(names=st.sampled_from([("log", "fence"), ("log",), ("fence",)]))
-    def lose(self, names: tuple[str, ...]) -> None:
-        self.world.lose(*names)
-
-    @rule()
-    def save(self) -> None:
-        self.world.save_redis()
-
-    # A deleted job's text does come back with an old state of Redis, until its log expires.
-    @precondition(lambda self: self.world.saved and not self.world.is_deleted)
-    @rule(which=st.integers(0, 5))
-    def roll_back(self, which: int) -> None:
-        self.world.roll_back_redis(which % len(self.world.saved))
-
-    # -- what holds
-
-    @invariant()
-    def holds(self) -> None:
-        if hasattr(self, "world"):
-            self.world.check()
-
-    def teardown(self) -> None:
-        """All is well again: workers that were replaced notice it, and the job ends within a few claims."""
-        if not hasattr(self, "world"):
-            return
-        world = self.world
-        for _ in range(self.settings.max_attempts + 4):
-            for run in world.runs:
-                run.attempts.fate = "done"
-                run.notice()
-                self._finish(run)
-            world.rescue()
-            world.claim("done", "done")
-            world.check()
-        row = world.row()
-        assert world.is_deleted or row is not None, "invariant 1: an accepted job is gone"
-        if row is None:
-            world.check_deleted_leaves_nothing()
-        else:
-            assert Status(row["status"]).is_terminal, "invariant 1: a job does not end"
-
-    def _finish(self, run: Run) -> None:
-        while not run.is_over and not run.is_complete:
-            run.write(3)
-            run.finish_section()
-        if not run.is_over:
-            self.world.completed_by_model = True
-            run.end(Status.COMPLETED)
-        for _ in range(3):
-            run.flush("done")
-
-    def _guarded(self, which: int) -> Any:
-        run = self.world.runs[which % len(self.world.runs)]
-        return _Guarded(self.world, run)
-
-
-class _Guarded:
-    """A step of one run, after which a replaced one has changed nothing."""
-
-    def __init__(self, world: World, run: Run) -> None:
-        self._run = run
-        self._guard = world.guarded(run)
-
-    def __enter__(self) -> Run:
-        self._guard.__enter__()
-        return self._run
-
-    def __exit__(self, *details: Any) -> None:
-        self._guard.__exit__(*details)
+programs = st.binary(min_size=BYTES, max_size=BYTES)
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[JobFactory, redis.Redis]]:
-    """A database and a Redis of this test's own, in memory where the machine has such a directory."""
-    directory = tmp_path_factory.mktemp("attempts")
-    rows = JobFactory(sqlite(directory))
-    with RedisServer(directory) as server, redis.Redis.from_url(server.url) as client:
-        yield rows, client
-    rows.database.engine.dispose()
+def factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobFactory]:
+    """The jobs of a database of this test's own."""
+    jobs = JobFactory(sqlite(tmp_path_factory.mktemp("attempts")))
+    yield jobs
+    jobs.database.engine.dispose()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Ordinary settings; nobody waits for what comes at the next step."""
+    monkeypatch.setattr("jobs.storage.database.RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("worker.writing.resume.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("worker.writing.leaving._FLUSH_SECONDS", 0.0)
+    return Settings.load(data=tmp_path)
 
 
 @pytest.mark.timeout(0)  # as long as the runs that are asked for take
 def test_invariants_1_to_6_hold_whatever_happens(
-    parts: tuple[JobFactory, redis.Redis],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
+    factory: JobFactory, settings: Settings, request: pytest.FixtureRequest
 ) -> None:
-    monkeypatch.setattr("jobs.storage.database.RETRY_SECONDS", 0.0)
-    monkeypatch.setattr("worker.writing.resume.PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr("worker.writing.leaving._FLUSH_SECONDS", 0.0)
+    job = factory.accept()
+    more = int(request.config.getoption("--attempt-runs") or 0)
+    if not more:
+        _limited(_ORDINARY_RUNS)(_test_of(job, settings))()
+    for number in range(_FIRST_SEED, _FIRST_SEED + -(-more // _RUNS_OF_A_SEED)):
+        limited = _limited(_RUNS_OF_A_SEED, derandomize=False, database=None)
+        seed(number)(limited(_test_of(job, settings)))()
 
-    class Machine(AttemptMachine):
-        rows, client = parts
-        settings = Settings.load(data=tmp_path)
 
-    runs = int(request.config.getoption("--attempt-runs") or _ORDINARY_RUNS)
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(
-            max_examples=runs, stateful_step_count=_STEPS, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
+def test_memory_does_what_a_database_and_redis_do(factory: JobFactory, settings: Settings, tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server, redis.Redis.from_url(server.url) as client:
+
+        @_limited(_REAL_RUNS)
+        @given(programs, st.booleans())
+        def test(program: bytes, repeats: bool) -> None:
+            real = RealStorage(factory, client)
+            assert _trace(MemoryStorage(real.job), settings, program, repeats) == _trace(
+                real, settings, program, repeats
+            )
+
+        test()
+
+
+def _limited(runs: int, **more: Any) -> Callable[[Any], Any]:
+    return hypothesis_settings(max_examples=runs, deadline=None, suppress_health_check=list(HealthCheck), **more)
+
+
+def _test_of(job: Job, settings: Settings) -> Any:
+    @given(programs, st.booleans())
+    def test(program: bytes, repeats: bool) -> None:
+        for _ in run(World(MemoryStorage(job), settings, repeats=repeats), program):
+            pass
+
+    return test
+
+
+def _trace(storage: Storage, settings: Settings, program: bytes, repeats: bool) -> list[object]:
+    """What is to be seen of the row and the log after each step, without names and times."""
+    return [_state(storage) for _ in run(World(storage, settings, repeats=repeats), program)]
+
+
+def _state(storage: Storage) -> object:
+    row = storage.row()
+    facts = row and [
+        *(row[name] for name in ("status", "attempt", "rescues", "seq_mark", "index_mark")),
+        *(row[name] is None for name in ("worker", "cancel_requested_at", "stop_requested_at", "progress", "response")),
+    ]
+    logged = [
+        (number, events.event_of(frame)["type"]) for page in storage.log.read(storage.job.id) for number, frame in page
+    ]
+    return facts, sorted(storage.checkpoints()), logged, storage.fence()
