@@ -162,6 +162,8 @@ def test_dashboard_and_rules_name_what_there_is(penstock: Stack) -> None:
     dashboard = json.loads((ROOT / "ops/grafana/penstock.json").read_text())
     rules = [rule for group in rules_file()["groups"] for rule in group["rules"]]
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    scaled = yaml.safe_load_all((ROOT / "ops/kubernetes/scaling.yaml").read_text())
+    expressions += [one["spec"]["triggers"][0]["metadata"]["query"] for one in scaled]
     named = set[str]().union(*map(names_in, [*expressions, *(rule["expr"] for rule in rules)]))
     assert len(named) > 25
     assert named <= there, named - there
