@@ -13,11 +13,25 @@ _LOGGED_FRAMES = 12
 _log = logging.getLogger(__name__)
 
 
-def repeat(name: str, step: Callable[[], object], *, pause: float = 1.0) -> None:
+class Repetition:
+    """A step that is run again and again, for who wants to know whether it still comes round."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.began_at = time.monotonic()
+
+    def age(self) -> float:
+        """For how many seconds the round of this moment has been going on."""
+        return time.monotonic() - self.began_at
+
+
+def repeat(name: str, step: Callable[[], object], *, pause: float = 1.0) -> Repetition:
     """Start a daemon thread that runs `step` again and again; after an error it waits `pause` seconds first."""
+    repetition = Repetition(name)
 
     def run() -> None:
         while True:
+            repetition.began_at = time.monotonic()
             try:
                 step()
             except Exception as error:  # noqa: BLE001  (others depend on this thread)
@@ -25,6 +39,7 @@ def repeat(name: str, step: Callable[[], object], *, pause: float = 1.0) -> None
                 time.sleep(pause)
 
     threading.Thread(target=run, name=name, daemon=True).start()
+    return repetition
 
 
 def log_error(what: str, error: Exception) -> None:

@@ -154,6 +154,8 @@ class Settings(BaseSettings):
         "default",
         "flex",
     )
+    # Of each process to the database; 0 for as many as `concurrency` asks for.
+    database_connections: int = Field(0, ge=0, le=1000)
     concurrency: int = Field(100, ge=1, le=1000)
     section_concurrency: int = Field(8, ge=1, le=64)
     lease_seconds: Seconds = 15
@@ -210,6 +212,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """SQLAlchemy's URL of the database: SQLite in the data directory unless one is named."""
         return self.database_url or f"sqlite:///{self.data.absolute() / 'penstock.db'}"
+
+    @property
+    def connections(self) -> int:
+        """How many connections a process may have to the database at once."""
+        return self.database_connections or 5 + self.concurrency // 10
 
     @property
     def names_a_model_server(self) -> bool:

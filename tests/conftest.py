@@ -16,6 +16,7 @@ _turns = Turns()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Slow kinds of tests by flag."""
+    parser.addoption("--soak", action="store_true", help="also the stalls of the database that take minutes to try")
     parser.addoption("--attempt-runs", help="how many runs the machine of attempts takes (default: a short choice)")
 
 

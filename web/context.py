@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from functools import partial
 
 import redis
@@ -12,7 +14,7 @@ from jobs.requests.prompts import Prompts
 from jobs.settings import Settings
 from jobs.storage.access.api_keys import ApiKeys
 from jobs.storage.access.sessions import Sessions
-from jobs.storage.database import Database
+from jobs.storage.database import Database, DatabaseOptions
 from jobs.storage.store import Store
 from jobs.storage.waiters import WaiterRegistry
 from jobs.transport.event_log import EventLog
@@ -39,8 +41,8 @@ _CONNECTIONS = 16
 _CACHE_BYTES = 16 << 20
 # That render texts, and as many that parse bodies: long texts are not to keep new jobs waiting.
 _THREADS = 4
-# As many as the pool has connections, so that only those are waited for.
-_DATABASE_THREADS = 15
+# A client is told to come again rather than left waiting.
+_DATABASE_SECONDS = 3.5
 # Above the interval of the subscription's own pings, so that only a dead link is silent for so long.
 _SUBSCRIPTION_SECONDS = 20.0
 
@@ -54,7 +56,7 @@ class WebContext:
         self.prompts = Prompts(settings.prompts)
         self.models = ModelChoice(settings)
         self.model_servers = model_servers(settings)
-        self.database = Database(settings.database, partial(ThreadedConnection, NativeThreads(_DATABASE_THREADS)))
+        self.database = Database(settings.database, _database_options(settings.connections))
         self.store = Store(self.database)
         self.keys, self.sessions = ApiKeys(self.database), Sessions(self.database)
         self.open_streams = OpenStreams()
@@ -66,7 +68,7 @@ class WebContext:
             settings.redis_url, settings.redis_ca, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS
         )
         subscriber = Subscriber(listening, self.log, self.store, self.telemetry.metrics.relay_lag.observe)
-        subscriber.start()
+        self.heartbeats = subscriber.start()
         self.relay = Relay(subscriber, self.log, self.store)
         self.live_pages = LivePages(self.relay, self.store)
         self.rendering, self.parsing = NativeThreads(_THREADS), NativeThreads(_THREADS)
@@ -75,7 +77,14 @@ class WebContext:
         self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log, most=settings.concurrency)
         self.wakeups.start()
         self.waiters = Waiters(WaiterRegistry(self.database), self.wakeups)
-        self.waiters.start()
+        self.heartbeats.append(self.waiters.start())
+
+
+def _database_options(connections: int) -> DatabaseOptions:
+    # As many threads as connections, so that only those are waited for.
+    sqlite_connection = partial(ThreadedConnection, NativeThreads(connections))
+    name = f"penstock web {socket.gethostname()}-{os.getpid()}"
+    return DatabaseOptions(name, connections, _DATABASE_SECONDS, sqlite_connection)
 
 
 def _redis(settings: Settings) -> redis.Redis:

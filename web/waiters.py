@@ -10,7 +10,7 @@ import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.background import repeat
+from jobs.background import Repetition, repeat
 from jobs.storage.database import until_written
 from jobs.storage.waiters import WaiterRegistry, new_waiter_id
 from web.wakeups import WakeupSender
@@ -28,9 +28,9 @@ class Waiters:
         self._open: set[str] = set()
         self._lock = threading.Lock()
 
-    def start(self) -> None:
+    def start(self) -> Repetition:
         """Begin to renew the rows."""
-        repeat("waiters", self._renew)
+        return repeat("waiters", self._renew)
 
     def open(self) -> str:
         """The id of a new connection, for Store.accept. Whoever opens it calls `leave` or `abandon` in the end."""

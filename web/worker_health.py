@@ -6,7 +6,7 @@ import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.background import repeat
+from jobs.background import Repetition, repeat
 from jobs.storage.database import Database
 from jobs.storage.workers import DeadWorker, LeaseMonitor, WorkerRegistry
 
@@ -23,9 +23,9 @@ class WorkerHealth:
         self._pause = lease_seconds / _LOOKS
         self._dead: frozenset[DeadWorker] = frozenset()
 
-    def start(self) -> None:
+    def start(self) -> Repetition:
         """Begin to look."""
-        repeat("worker health", self._look)
+        return repeat("worker health", self._look)
 
     def living(self) -> int:
         """How many workers live. Raises SQLAlchemyError."""

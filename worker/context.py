@@ -11,7 +11,7 @@ from redis.retry import Retry
 from jobs.settings import Settings
 from jobs.storage.access.owner_limits import LimitRegistry
 from jobs.storage.attempts import AttemptStore
-from jobs.storage.database import Database
+from jobs.storage.database import Database, DatabaseOptions
 from jobs.storage.store import Store
 from jobs.storage.waiters import WaiterRegistry
 from jobs.storage.workers import WorkerRegistry
@@ -24,6 +24,8 @@ from worker.running_jobs import RunningJobs
 from worker.telemetry import Telemetry
 
 _REDIS_SECONDS = 5.0
+# What is given up after it is begun again, on another connection.
+_DATABASE_SECONDS = 10.0
 # The column for the whole id has 64.
 _HOST_CHARACTERS = 40
 
@@ -33,9 +35,10 @@ class WorkerContext:
 
     def __init__(self, settings: Settings, queue: Queue) -> None:
         """Builds the parts; nothing runs yet. Raises BadSetting."""
-        database = Database(settings.database)
         host = socket.gethostname()[:_HOST_CHARACTERS]
         self.worker = settings.worker_id or f"{host}-{os.getpid()}-{os.urandom(4).hex()}"
+        options = DatabaseOptions(f"penstock worker {self.worker}", settings.connections, _DATABASE_SECONDS)
+        database = Database(settings.database, options)
         self.settings = settings
         self.queue = queue
         self.redis = redis_client(

@@ -8,7 +8,7 @@ import select
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -19,8 +19,6 @@ import pytest
 from cli.launch.processes import WORKER
 from jobs.job import Status
 from tests.support.assertions import assert_in_order, assert_one_end, row_of
-from tests.support.postgres import find_programs, postgres
-from tests.support.proxy import Proxy
 from tests.support.sqlite_faults import locked
 from tests.support.stack import Stack, Viewer, running_stack, wait_for
 from tests.support.up import ROOT, clean_environment
@@ -158,31 +156,3 @@ def test_a_database_that_may_only_be_read_is_named(stack: Stack) -> None:
     assert worker.returncode == 1
     (line,) = worker.stderr.strip().splitlines()
     assert "attempt to write a readonly database" in line
-
-
-# -- another server ------------------------------------------------------------------------------------------------
-
-
-def test_a_database_server_that_stalls_and_cuts_costs_nothing(tmp_path: Path) -> None:
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL server on this machine: install one (Debian: apt install postgresql)")
-    with ExitStack() as opened:
-        place = opened.enter_context(postgres(programs)).rpartition("host=")[2]
-        proxy = opened.enter_context(Proxy(Path(place) / ".s.PGSQL.5432"))
-        url = f"postgresql+psycopg://postgres@{proxy.address}/postgres"
-        remote = opened.enter_context(running_stack(tmp_path / "data", PENSTOCK_DATABASE_URL=url))
-        client = opened.enter_context(remote.client())
-        names = [f"remote {number}" for number in range(6)]
-        viewers = {
-            name: Viewer(client, create(remote.url, input=f"{name} [[demo tokens=120 rate=60]]")["id"])
-            for name in names
-        }
-        for count in (10, 60):
-            for viewer in viewers.values():
-                viewer.seen(count)
-            proxy.cut()
-            proxy.stall()
-            viewers[names[0]].seen(count + 20)
-            proxy.flow()
-        assert_bought_once(remote, viewers)

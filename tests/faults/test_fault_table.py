@@ -109,7 +109,11 @@ FAULTS = {
         "faults/test_database.py::test_workers_that_cannot_beat_do_not_bury_each_other",
         "faults/test_database.py::test_a_full_disk_takes_no_job_by_halves_and_loses_none",
         "faults/test_database.py::test_a_database_that_may_only_be_read_is_named",
-        "faults/test_database.py::test_a_database_server_that_stalls_and_cuts_costs_nothing",
+    ],
+    "the database is on another machine, which stalls, cuts or goes silent": [
+        "faults/test_remote_database.py::test_a_server_that_stalls_and_cuts_costs_nothing",
+        "faults/test_remote_database.py::test_jobs_that_end_while_the_server_stalls_are_bought_once",
+        "faults/test_remote_database.py::test_who_lost_the_link_without_a_word_is_back_soon_after_it",
     ],
     "a viewer leaves and returns, at any cursor": [
         "faults/test_redis.py::test_invariant_2_one_log_one_order",

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import gevent
 import redis
 from flask import Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from jobs.storage.database import check_writable
 from web.api import render
 from web.context import WebContext
 from web.worker_health import WorkerHealth
+
+# No round of a heartbeat, and no transaction, takes so long unless something hangs for good.
+STUCK_SECONDS = 30.0
+# Below the time-outs of who asks.
+_READY_SECONDS = 2.0
 
 
 class Health:
@@ -17,26 +24,37 @@ class Health:
     def __init__(self, context: WebContext) -> None:
         self._context = context
         self.workers = WorkerHealth(context.database, context.settings.lease_seconds)
-        self.workers.start()
+        self._heartbeats = [*context.heartbeats, self.workers.start()]
 
     def healthz(self) -> Response:
-        """This process answers."""
-        return render.json({"ok": True})
+        """This process answers, and does its duties: 200 or 503. A database or a Redis that is away is no reason."""
+        stuck = [beat.name for beat in self._heartbeats if beat.age() > STUCK_SECONDS]
+        if self._context.database.longest() > STUCK_SECONDS:
+            stuck.append("database")
+        response = render.json({"ok": not stuck, "stuck": stuck} if stuck else {"ok": True})
+        response.status_code = 503 if stuck else 200
+        return response
 
     def readyz(self) -> Response:
-        """Whether a job would run: 200 or 503."""
+        """Whether a job would be taken and run: 200 or 503. Tells within seconds, whatever is silent."""
+        redis_answers = gevent.spawn(self._redis_answers)
         state = {"database": True, "redis": True, "workers": 0}
         try:
+            check_writable(self._context.database, _READY_SECONDS)
             state["workers"] = self.workers.living()
         except SQLAlchemyError:
             state["database"] = False
-        try:
-            self._context.redis.ping()
-        except redis.RedisError:
-            state["redis"] = False
+        state["redis"] = redis_answers.get()
         response = render.json(state)
         response.status_code = 200 if all(state.values()) else 503
         return response
+
+    def _redis_answers(self) -> bool:
+        try:
+            self._context.redis.ping()
+        except redis.RedisError:
+            return False
+        return True
 
     def models(self) -> Response:
         """The models that a request may name."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import redis
 
-from jobs.background import repeat
+from jobs.background import Repetition, repeat
 from jobs.storage.store import Store
 from jobs.transport.event_log import EventLog, channel
 from web.relay.topic import Topic
@@ -50,11 +50,10 @@ class Subscriber:
         self._left: deque[Topic] = deque()
         self._pinged_at = time.monotonic()
 
-    def start(self) -> None:
-        """Begin to follow, in three threads: no heartbeat waits for the database."""
+    def start(self) -> list[Repetition]:
+        """Begin to follow, in three threads: no heartbeat waits for the database. The two that always come round."""
         repeat("subscriber", self._subscribe, pause=_RECONNECT_SECONDS)
-        repeat("relay heartbeat", self._nudge)
-        repeat("relay watch", self._watch_silence)
+        return [repeat("relay heartbeat", self._nudge), repeat("relay watch", self._watch_silence)]
 
     @contextmanager
     def topic(self, job_id: str) -> Iterator[Topic]:

@@ -16,6 +16,8 @@ from jobs.storage.schema import owner_limits
 
 # Only owners with limits of their own have a row: all of them are read at once, now and then.
 _FRESH_SECONDS = 1.0
+# While the database does not answer, whoever asks is to have time left for the error of what comes then.
+_READ_SECONDS = 1.0
 
 OwnOverrides = Mapping[str, int]
 
@@ -38,9 +40,9 @@ class LimitRegistry:
         """Whether any owner may run only so many jobs at once."""
         return any(limits.jobs_running for limits in (self._default, *self._current().values()))
 
-    def overrides(self) -> dict[str, OwnOverrides]:
-        """What the owners' rows say, by owner."""
-        with self._database.read() as connection:
+    def overrides(self, *, seconds: float | None = None) -> dict[str, OwnOverrides]:
+        """What the owners' rows say, by owner; `seconds` bounds the reading."""
+        with self._database.read(seconds=seconds) as connection:
             rows = connection.execute(select(owner_limits)).mappings().all()
         return {row["owner"]: {name: row[name] for name in LIMIT_NAMES if row[name] is not None} for row in rows}
 
@@ -62,7 +64,7 @@ class LimitRegistry:
             if self._read_at is None or time.monotonic() - self._read_at > _FRESH_SECONDS:
                 self._read_at = time.monotonic()
                 try:
-                    found = self.overrides().items()
+                    found = self.overrides(seconds=_READ_SECONDS).items()
                     self._limits = {owner: replace(self._default, **own) for owner, own in found}
                 except SQLAlchemyError:
                     pass  # whoever asked needs the database anyway, and says so

@@ -184,3 +184,8 @@ def test_a_process_of_ours_gets_one_value_where_the_environment_names_a_file(mon
     child = child_environment(PENSTOCK_REDIS_URL="unix:///run/redis.sock")
     assert "PENSTOCK_REDIS_URL_FILE" not in child
     assert child["PENSTOCK_HEARTBEAT_FILE"] == "/run/heartbeat"
+
+
+def test_connections_to_the_database_grow_with_the_jobs_at_once() -> None:
+    assert [Settings.load(concurrency=jobs).connections for jobs in (1, 100, 500)] == [5, 15, 55]
+    assert Settings.load(concurrency=500, database_connections=20).connections == 20

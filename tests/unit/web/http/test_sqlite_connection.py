@@ -13,14 +13,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from jobs.storage.database import Database
+from jobs.storage.database import Database, DatabaseOptions
 from web.http.native_threads import NativeThreads
 from web.http.sqlite_connection import ThreadedConnection
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'numbers.db'}", partial(ThreadedConnection, NativeThreads(2)))
+    options = DatabaseOptions(sqlite_connection=partial(ThreadedConnection, NativeThreads(2)))
+    made = Database(f"sqlite:///{tmp_path / 'numbers.db'}", options)
     with made.write() as connection:
         connection.execute(text("CREATE TABLE numbers (n INTEGER PRIMARY KEY)"))
         connection.execute(text("INSERT INTO numbers VALUES (:n)"), [{"n": n} for n in range(5)])
