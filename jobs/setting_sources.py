@@ -1,9 +1,10 @@
-"""Settings that stand in more than one place: values in files that `NAME_FILE` names, passwords beside their URLs."""
+"""How settings are written: values in files that `NAME_FILE` names, passwords beside their URLs, lists, names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from jobs.errors import BadSetting
@@ -45,3 +46,18 @@ def url_with_password(url: str, password: str) -> str:
     if not password or ":" in user:
         return url
     return parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}").geturl()
+
+
+def comma_separated(value: Any) -> Any:
+    """The names in a text, as an environment variable has them; a list stays one."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def place_of(location: tuple[int | str, ...]) -> str:
+    """Where a setting is made, as the person calls it; a check of several names the places itself."""
+    if not location:
+        return ""
+    name, *inner = map(str, location)
+    if inner and name in ("servers", "prices"):
+        return " ".join([f"[{name}.{inner[0]}]", *inner[1:2]]) + ": "
+    return f"{name}: " if name.isupper() else f"PENSTOCK_{name.upper()}: "

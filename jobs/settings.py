@@ -27,7 +27,7 @@ from pydantic_settings import PydanticBaseSettingsSource as Source
 from jobs.errors import BadSetting
 from jobs.limits import HIGHEST_LIMIT, LIMIT_NAMES, OwnerLimits
 from jobs.redis_url import BrokerLocation, RedisLocation
-from jobs.setting_sources import url_with_password, value_of, values_from_files
+from jobs.setting_sources import comma_separated, place_of, url_with_password, value_of, values_from_files
 
 CONFIG_FILE = "penstock.toml"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -42,12 +42,7 @@ def is_local(url: str) -> bool:
     return urlsplit(url).hostname in LOOPBACK
 
 
-def _comma_separated(value: Any) -> Any:
-    """The names in a text, as an environment variable has them; a list stays one."""
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(comma_separated)]
 Tier = Literal["default", "flex"]
 # What a model server may be known not to take; STREAM has a setting of its own.
 Feature = Literal["stream_options", "json_schema", "json_object", "max_tokens", "system_role", "same_roles"]
@@ -136,7 +131,7 @@ class Settings(BaseSettings):
         "https://api.openai.com/v1", validation_alias=AliasChoices("OPENAI_BASE_URL", "openai_base_url")
     )
     stream: bool = True
-    refuses: Annotated[frozenset[Feature], NoDecode, BeforeValidator(_comma_separated)] = frozenset()
+    refuses: Annotated[frozenset[Feature], NoDecode, BeforeValidator(comma_separated)] = frozenset()
     fallbacks: Names = ()
     model_concurrency: int | None = Field(None, ge=1)
     servers: dict[str, ModelServer] = {}
@@ -150,7 +145,7 @@ class Settings(BaseSettings):
     heartbeat_file: Path | None = None
 
     # Of which a worker takes jobs.
-    tiers: Annotated[tuple[Tier, ...], NoDecode, BeforeValidator(_comma_separated), Field(min_length=1)] = (
+    tiers: Annotated[tuple[Tier, ...], NoDecode, BeforeValidator(comma_separated), Field(min_length=1)] = (
         "default",
         "flex",
     )
@@ -265,7 +260,7 @@ class Settings(BaseSettings):
             settings = cls(**overrides)
         except ValidationError as error:
             lines = [
-                _place(problem["loc"]) + problem["msg"].removeprefix("Value error, ") for problem in error.errors()
+                place_of(problem["loc"]) + problem["msg"].removeprefix("Value error, ") for problem in error.errors()
             ]
             raise BadSetting("; ".join(lines)) from error
         except (SettingsError, OSError, ValueError) as error:
@@ -287,16 +282,6 @@ def _variable(name: str) -> str:
     """The environment's variable of a field."""
     field = Settings.model_fields[name]
     return name.upper() if isinstance(field.validation_alias, AliasChoices) else f"PENSTOCK_{name.upper()}"
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    """Where a setting is made, as the person calls it; a check of several names the places itself."""
-    if not location:
-        return ""
-    name, *inner = map(str, location)
-    if inner and name in ("servers", "prices"):
-        return " ".join([f"[{name}.{inner[0]}]", *inner[1:2]]) + ": "
-    return f"{name}: " if name.isupper() else f"PENSTOCK_{name.upper()}: "
 
 
 def child_environment(**changes: str) -> dict[str, str]:
