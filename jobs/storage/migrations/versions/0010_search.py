@@ -42,4 +42,5 @@ def _create_gin() -> None:
         "CREATE TABLE search_index ("
         "rowid BIGINT PRIMARY KEY REFERENCES search_entries (number) ON DELETE CASCADE, words TSVECTOR NOT NULL)"
     )
-    op.execute("CREATE INDEX search_index_words ON search_index USING gin (words)")
+    # Without its list of words to be sorted in later, which each search would read: that takes 25 ms when it is full.
+    op.execute("CREATE INDEX search_index_words ON search_index USING gin (words) WITH (fastupdate = off)")
