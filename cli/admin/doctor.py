@@ -22,7 +22,7 @@ from jobs.dangerous_settings import refuse_dangerous
 from jobs.model_server import offered_models, resolve_model
 from jobs.secrets import Secrets
 from jobs.settings import Settings, is_local
-from jobs.storage.migrate import revisions
+from jobs.storage.migrate import revisions, version_fault
 from jobs.transport.redis_client import redis_client
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
@@ -78,10 +78,10 @@ def _data(settings: Settings) -> Findings:
 
 def _database(settings: Settings) -> Findings:
     current, newest = revisions(settings)
-    if current in (None, newest):
-        yield OK, "it has the newest version" if current else "there is none yet; `penstock up` makes it"
+    if fault := version_fault(current, newest):
+        yield WARN, fault
     else:
-        yield WARN, f"it has version {current}, not {newest}: end Penstock, then run `penstock db upgrade`"
+        yield OK, "it has the newest version" if current else "there is none yet; `penstock up` makes it"
 
 
 def _redis(settings: Settings) -> Findings:

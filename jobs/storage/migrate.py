@@ -5,8 +5,6 @@ Apart from jobs/storage/database.py, because only commands go this way and what 
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from alembic import command
@@ -19,11 +17,12 @@ from sqlalchemy.engine import make_url
 from jobs.errors import BadSetting
 from jobs.settings import Settings
 from jobs.storage.database import connect
+from jobs.storage.transfer.backup import back_up
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def revisions(settings: Settings) -> tuple[str | None, str | None]:
+def revisions(settings: Settings) -> tuple[str | None, str]:
     """The version of the database, None when there is none yet, and the newest. Changes nothing.
 
     Raises BadSetting when the database cannot be reached.
@@ -39,6 +38,18 @@ def revisions(settings: Settings) -> tuple[str | None, str | None]:
         engine.dispose()
 
 
+def version_fault(current: str | None, newest: str) -> str:
+    """What is wrong with the version of a database, and the remedy; empty when nothing is, or there is none yet."""
+    if current is None or current == newest:
+        return ""
+    if current < newest:
+        return f"the database has version {current}, not {newest}: end Penstock, then run `penstock db upgrade`"
+    return (
+        f"the database has version {current}, and this Penstock knows none above {newest}: install the newer one that"
+        " made it, or restore a back-up from before"
+    )
+
+
 def upgrade(settings: Settings) -> None:
     """Bring the database to the newest version; a SQLite file is copied beside itself before it is changed.
 
@@ -51,16 +62,25 @@ def upgrade(settings: Settings) -> None:
         current = _current(engine)
         if current == _newest():
             return
-        if current is not None:
-            _back_up(settings.database, current)
+        _refuse_newer(current)
+        file = engine.url.database if engine.name == "sqlite" else None
+        if current is not None and file:
+            back_up(Path(file), Path(f"{file}.{current}.bak"))
         with engine.begin() as connection:
             _allow_long_statements(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+    except BadSetting:
+        raise
     except Exception as error:
         raise _unreachable(settings, error) from error
     finally:
         engine.dispose()
+
+
+def _refuse_newer(current: str | None) -> None:
+    if current is not None and current > _newest():
+        raise BadSetting(version_fault(current, _newest()))
 
 
 def _allow_long_statements(connection: Connection) -> None:
@@ -70,8 +90,8 @@ def _allow_long_statements(connection: Connection) -> None:
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
-def _newest() -> str | None:
-    return ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+def _newest() -> str:
+    return str(ScriptDirectory(str(_MIGRATIONS)).get_current_head())
 
 
 def _current(engine: Engine) -> str | None:
@@ -82,12 +102,3 @@ def _current(engine: Engine) -> str | None:
 def _unreachable(settings: Settings, error: Exception) -> BadSetting:
     reason = "; ".join(str(getattr(error, "orig", None) or error).split("\n"))
     return BadSetting(f"cannot open the database {make_url(settings.database).render_as_string()}: {reason}")
-
-
-def _back_up(url: str, revision: str) -> None:
-    path = make_url(url).database if url.startswith("sqlite") else None
-    if path is None:
-        return
-    # Not a copy of the file: part of the data may still be in the write-ahead log beside it.
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(f"{path}.{revision}.bak")) as copy:
-        source.backup(copy)

@@ -116,15 +116,15 @@ def test_a_model_is_to_be_chosen(penstock: Stack) -> None:
 
 def test_what_is_broken_is_said_and_left_as_it_is(own_stack: Stack) -> None:
     with own_stack.database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     with redis.Redis.from_url(own_stack.settings.redis_url) as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
     own_stack.lose(own_stack.workers[0])
     done = examined(own_stack)
-    assert "warn  database: it has version older, not " in done.stdout
+    assert "warn  database: the database has version 0000, not " in done.stdout
     assert "then run `penstock db upgrade`\n" in done.stdout
     assert "warn  Redis: its maxmemory-policy is allkeys-lru: make it noeviction" in done.stdout
     assert f"FAIL  server: {own_stack.url} is not ready, and says " in done.stdout
     assert '"workers":0' in done.stdout
     with own_stack.database.read() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "older"
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0000"

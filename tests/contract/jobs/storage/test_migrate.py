@@ -28,7 +28,7 @@ from jobs.settings import Settings
 from jobs.storage.attempts import Finish
 from jobs.storage.audit import audit
 from jobs.storage.database import Database, connect
-from jobs.storage.migrate import upgrade
+from jobs.storage.migrate import revisions, upgrade
 from jobs.storage.schema import metadata
 from jobs.storage.waiters import WaiterRegistry
 from tests.support.job_factory import OWNER, JobFactory, accepted
@@ -49,12 +49,27 @@ def test_a_file_of_another_version_is_copied_before_it_is_changed(tmp_path: Path
     upgrade(settings)
     engine = connect(settings.database)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
-    with pytest.raises(BadSetting, match=r"cannot open the database sqlite:///.*penstock\.db: .*older"):
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    with pytest.raises(BadSetting, match=r"cannot open the database sqlite:///.*penstock\.db: .*0000"):
         upgrade(settings)  # while that is in the write-ahead log only: the pool still has its connection
     engine.dispose()
-    with closing(sqlite3.connect(tmp_path / "penstock.db.older.bak")) as copy:
-        assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("older",)]
+    with closing(sqlite3.connect(tmp_path / "penstock.db.0000.bak")) as copy:
+        assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("0000",)]
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(database: Database) -> None:
+    settings = Settings.load(database_url=database.engine.url.render_as_string(hide_password=False))
+    with database.engine.begin() as connection:
+        today = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    try:
+        with pytest.raises(BadSetting, match=f"has version 9999, and this Penstock knows none above {today}: install"):
+            upgrade(settings)
+        current, newest = revisions(settings)
+        assert (current, newest) == ("9999", today)
+    finally:
+        with database.engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :today"), {"today": today})
 
 
 @pytest.fixture

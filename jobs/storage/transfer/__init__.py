@@ -1,0 +1,1 @@
+"""Whole databases: copies of them, as back-ups and on the way to another engine."""
