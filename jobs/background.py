@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
-_LOGGED_FRAMES = 12
+# Of an error's way through the code: the last places of ours, and the very last.
+_OWN_FRAMES = 3
+_OWN_ROOMS = ("jobs/", "worker/", "web/", "cli/")
+_LIBRARIES = re.compile(r"^.*/(site-packages|dist-packages|python3\.\d+)/")
+_ROOT = Path(__file__).resolve().parents[1]
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +49,21 @@ def repeat(name: str, step: Callable[[], object], *, pause: float = 1.0) -> Repe
 
 
 def log_error(what: str, error: Exception) -> None:
-    """Log an error by its type and the last of its places in the code; its message may quote a prompt."""
-    frames = traceback.extract_tb(error.__traceback__)[-_LOGGED_FRAMES:]  # a recursion has a thousand
-    way = " > ".join(f"{frame.filename}:{frame.lineno}" for frame in frames)
-    _log.warning("%s: %s at %s", what, type(error).__name__, way)  # invariant 10
+    """Log an error by its type and its place in the code; its message may quote a prompt."""
+    _log.warning("%s: %s at %s", what, type(error).__name__, places_of(error))  # invariant 10
+
+
+def places_of(error: BaseException) -> str:
+    """The way of an error through the code, short enough for a line: `web/app.py:12 > sqlalchemy/engine/base.py:9`."""
+    places = [_place(frame) for frame in traceback.extract_tb(error.__traceback__)]
+    own = [place for place in places if place.startswith(_OWN_ROOMS)]
+    return " > ".join(dict.fromkeys([*own[-_OWN_FRAMES:], *places[-1:]]))
+
+
+def _place(frame: traceback.FrameSummary) -> str:
+    """File and line, the file as it is imported; of others' files just the name."""
+    path = _LIBRARIES.sub("", frame.filename)
+    if path == frame.filename:
+        file = Path(path)
+        path = str(file.relative_to(_ROOT)) if file.is_relative_to(_ROOT) else file.name
+    return f"{path}:{frame.lineno}"

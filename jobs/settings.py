@@ -176,6 +176,7 @@ class Settings(BaseSettings):
     request_seconds: Seconds = 10
     waiting_requests: int = Field(200, ge=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
     flask_debug: bool = Field(default=False, validation_alias=AliasChoices("FLASK_DEBUG", "flask_debug"))
 
     @model_validator(mode="after")

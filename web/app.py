@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from functools import partial
 from typing import Any
 
@@ -14,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from jobs.dangerous_settings import refuse_dangerous
 from jobs.errors import LimitReached
 from jobs.settings import Settings
+from jobs.telemetry.logs import set_up_logging
 from web import auth, errors
 from web.api import openapi
 from web.api.health import Health
@@ -32,13 +31,14 @@ from web.pages.layout import Layout
 from web.pages.signin import SignIn
 from web.pages.system import SystemPage
 from web.routes import ROUTES, Access
+from web.telemetry.requests import begin_request, end_request
 
 _ACCESS = {route.endpoint: route.access for route in ROUTES} | {"static": Access.ANYONE}
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The application of one web process. Reads the settings unless they are given. Raises BadSetting."""
-    settings = settings or Settings.load()
+    settings = settings or _settings()
     refuse_dangerous(settings)
     context = WebContext(settings)
     app = Flask(__name__)
@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     @app.before_request
     def check() -> None:
-        g.began = time.perf_counter()
+        begin_request()
         if "Host" not in request.headers and request.environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
             raise BadRequest("An HTTP/1.1 request needs a Host header.")
         access = _ACCESS.get(request.endpoint or "", Access.OWNER)
@@ -71,6 +71,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         return add_security_headers(response, over_tls=settings.secure_cookies)
 
     return app
+
+
+def _settings() -> Settings:
+    """The settings, with the log set up by them. Raises BadSetting."""
+    settings = Settings.load()
+    set_up_logging(settings.log_level, settings.log_format)
+    return settings
 
 
 def _identify(context: WebContext) -> None:
@@ -89,12 +96,11 @@ def _behind_proxies(app: Flask, count: int) -> ProxyFix:
 
 def _finished(context: WebContext, response: Response) -> Response:
     """The response with what every one gets, among the streams of its owner if it is one."""
-    response.headers["x-request-id"] = f"req_{secrets.token_hex(12)}"
     if response.is_streamed and "owner" in g:
         response = _counted(context, response)
     response.headers.extend(g.get("rate_headers", {}))
     context.telemetry.watch(response)
-    context.telemetry.metrics.answered(response.status_code, time.perf_counter() - g.began)
+    end_request(response, context.telemetry.metrics)
     if response.is_streamed and context.settings.auth == "keys" and "credential" in g:
         _end_with_credential(context, response)
     return response

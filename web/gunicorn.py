@@ -53,11 +53,14 @@ def when_ready(server: Any) -> None:
     from jobs.dangerous_settings import refuse_dangerous  # noqa: PLC0415  (gunicorn is to read this file at once)
     from jobs.errors import PenstockError  # noqa: PLC0415
     from jobs.settings import Settings  # noqa: PLC0415
+    from jobs.telemetry.logs import set_up_logging  # noqa: PLC0415
 
     sockets = (listener.sock for listener in server.LISTENERS)
     hosts = [one.getsockname()[0] for one in sockets if one.family != socket.AF_UNIX]
     try:
-        refuse_dangerous(Settings.load(), hosts)
+        settings = Settings.load()
+        set_up_logging(settings.log_level, settings.log_format)
+        refuse_dangerous(settings, hosts)
     except PenstockError as error:
         sys.exit(f"penstock web: {error}")
 

@@ -12,7 +12,6 @@ if __name__ == "__main__":
 
 import contextlib
 import faulthandler
-import logging
 
 import celery.utils.imports
 import openai.resources.chat.completions.completions  # noqa: F401  (two greenlets that import it at once hang)
@@ -23,6 +22,7 @@ from jobs.errors import PenstockError
 from jobs.requests.prompts import Prompts
 from jobs.settings import Settings
 from jobs.storage.database import reason
+from jobs.telemetry.logs import set_up_logging
 from jobs.transport.queue import Queue
 from worker.context import WorkerContext
 from worker.process import WorkerProcess
@@ -52,7 +52,8 @@ def main(arguments: list[str]) -> None:
     wakeups = [] if "default" in settings.tiers else ["-Q", "penstock.none"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", settings.log_level]
     try:
-        queue.app.worker_main(["worker", *pool, *size, *wakeups, *quiet, *arguments])
+        banner = ["--quiet"] if settings.log_format == "json" else []
+        queue.app.worker_main([*banner, "worker", *pool, *size, *wakeups, *quiet, *arguments])
     finally:
         process.close()
 
@@ -61,14 +62,8 @@ def _settings() -> Settings:
     """The settings, with the log set up by them. Raises BadSetting, also for dangerous ones."""
     settings = Settings.load()
     refuse_dangerous(settings)
-    _log_to_stderr(settings.log_level)
+    set_up_logging(settings.log_level, settings.log_format)
     return settings
-
-
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for name in ("httpx2", "httpcore2", "openai"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # below it they log bodies and addresses
 
 
 if __name__ == "__main__":

@@ -99,12 +99,15 @@ class WorkerProcess:
                     return
                 if looks_for_more:
                     self._start_looking()
-                self._context.telemetry.attempt_begins(claim)
-                generate(claim, self._context)
+                self._generate(claim)
         except Exception as error:  # noqa: BLE001  (the next look comes in a second or two)
             log_error("claiming", error)
         finally:
             self._slots.release()
+
+    def _generate(self, claim: Claim) -> None:
+        with self._context.telemetry.attempt(claim):
+            generate(claim, self._context)
 
     def _claim(self) -> Claim | None:
         context = self._context
@@ -119,7 +122,7 @@ class WorkerProcess:
         """End the jobs that were asked to end while they waited for a worker: that asks no model."""
         try:
             while claim := self._context.attempts.claim_ending(self._context.worker):
-                generate(claim, self._context)
+                self._generate(claim)
         except Exception as error:  # noqa: BLE001  (the next look comes in a second or two)
             log_error("claiming", error)
 

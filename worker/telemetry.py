@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import redis
 from sqlalchemy import Engine
@@ -12,10 +14,13 @@ from sqlalchemy import Engine
 from jobs.settings import Settings
 from jobs.storage.attempts import Claim
 from jobs.telemetry.failures import count_database_failures, count_redis_failures
+from jobs.telemetry.logs import log_ids
 from jobs.telemetry.metrics import Metrics
 from jobs.telemetry.totals import Pusher
 from worker.model.cancellation import Call
 from worker.model.errors import ModelError
+
+_log = logging.getLogger(__name__)
 
 
 class Telemetry:
@@ -37,10 +42,19 @@ class Telemetry:
         with suppress(redis.RedisError):
             self._pusher.close()
 
-    def attempt_begins(self, claim: Claim) -> None:
-        """A worker has claimed a job."""
-        if claim.job.attempt > 1:
-            self.metrics.restarts.labels("attempt").inc()
+    @contextmanager
+    def attempt(self, claim: Claim) -> Iterator[None]:
+        """An attempt at a job lasts; what is logged meanwhile is about it."""
+        with log_ids(job=claim.job.id, attempt=claim.job.attempt):
+            _log.info("attempt begins")
+            if claim.job.attempt > 1:
+                self.metrics.restarts.labels("attempt").inc()
+            yield
+
+    def job_ended(self, final: Mapping[str, Any]) -> None:
+        """A job has ended with this terminal response."""
+        self.metrics.job_ended(final)
+        _log.info("job ends: %s", final["status"])
 
     @contextmanager
     def model_call(self, model: str, call: Call) -> Iterator[None]:

@@ -16,12 +16,13 @@ from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create, fetch, request
 
 MARKER = "Xanadu4711"
+LONGEST = 1003  # of a line in the log
 
 
 @pytest.fixture
 def talkative(tmp_path: Path) -> Iterator[Stack]:
     """A Penstock that logs all it can, still without a worker."""
-    with running_stack(tmp_path / "data", workers=0, PENSTOCK_LOG_LEVEL="debug") as running:
+    with running_stack(tmp_path / "data", workers=0, PENSTOCK_LOG_LEVEL="debug", PENSTOCK_LOG_FORMAT="json") as running:
         yield running
 
 
@@ -76,4 +77,10 @@ def test_invariant_10_ids_only_in_the_queue(talkative: Stack) -> None:
     for name, log in logs.items():
         assert MARKER not in log, name
         assert "anadu" not in log, name  # nor a part of it; its digits could stand in any id
-    assert jobs[0] in "".join(logs.values())
+    lines = [json.loads(line) for log in logs.values() for line in log.splitlines() if line]
+    assert max(len(line["event"]) for line in lines) <= LONGEST
+    about = [line for line in lines if line.get("job") == jobs[0]]
+    assert [line["attempt"] for line in about if line["event"] == "job ends: completed"] == [1]
+    (accepted,) = (line for line in about if line["event"] == "POST /v1/responses 200")
+    assert accepted["request"].startswith("req_")
+    assert any(line["event"] == "GET none 404" for line in lines)

@@ -42,6 +42,6 @@ def submit(
         waiter=None if request.background else waiter,
         limits=context.admission.limits.of(owner),
     )
-    context.telemetry.metrics.jobs_accepted.inc()
+    context.telemetry.accepted(job)
     context.wakeups.job(job.id)
     return job

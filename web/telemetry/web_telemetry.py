@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from jobs.job import Job, Status
 from jobs.telemetry.failures import count_database_failures, count_redis_failures
+from jobs.telemetry.logs import add_log_ids
 from jobs.telemetry.metrics import Metrics
 from jobs.telemetry.totals import Pusher, Totals, read_totals
 from web.telemetry.streams import OpenWrites
@@ -46,6 +47,11 @@ class Telemetry:
         """A response is about to be written: a stream to a viewer, if it is one."""
         if response.is_streamed and response.mimetype == "text/event-stream":
             response.response = self._writes.watched(response.response)  # type: ignore[arg-type]
+
+    def accepted(self, job: Job) -> None:
+        """A create has been answered with this job."""
+        self.metrics.jobs_accepted.inc()
+        add_log_ids(job=job.id)
 
     def cancelled(self, job: Job, began: float) -> None:
         """A cancel that began then (Unix s) has left the job so; one that never ran has been ended by it."""

@@ -56,7 +56,7 @@ def end_without_text(claim: Claim, context: WorkerContext) -> None:
         final = _final(writer, replace(outcome, status=status), lambda *_: {"attempt": claim.attempt})
         _, transcript = buffer.closing(final)
         if context.attempts.finish(writer.note(), final, transcript) is not Finish.CANCEL_WON:
-            context.telemetry.metrics.job_ended(final)
+            context.telemetry.job_ended(final)
             return
 
 
@@ -69,7 +69,7 @@ def _store(attempt: AttemptContext, outcome: Outcome, details: Details) -> None:
         result = persist(finish, attempt.cancellation)
         if result is Finish.DONE:
             writer.buffer.end(frame)
-            attempt.context.telemetry.metrics.job_ended(final)
+            attempt.context.telemetry.job_ended(final)
             return
         if result is Finish.REPLACED:
             raise Replaced

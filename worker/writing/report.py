@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from jobs.job import Status
@@ -35,7 +37,8 @@ def write_report(attempt: AttemptContext) -> Outcome:
     sections = _sections(attempt, outline)
     summary = sections.pop() if len(sections) > len(outline.sections) else None
     with ThreadPoolExecutor(attempt.context.settings.section_concurrency) as threads:
-        futures = [threads.submit(_write_planned, attempt, outline, section) for section in sections]
+        write = partial(_write_planned, attempt, outline)
+        futures = [threads.submit(copy_context().run, write, section) for section in sections]
     outcomes = [planned, *(future.result() for future in futures)]
     if summary and all(outcome.status is Status.COMPLETED for outcome in outcomes):
         outcomes.append(_write_summary(attempt, outline, summary))

@@ -76,7 +76,7 @@ class Run:
             store=storage.store,
             settings=settings,
             queue=SimpleNamespace(wake=lambda _: None),
-            telemetry=SimpleNamespace(metrics=_metrics()),
+            telemetry=SimpleNamespace(metrics=_metrics(), job_ended=_metrics().job_ended),
         )
 
     @property
