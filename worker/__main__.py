@@ -46,16 +46,21 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"penstock worker: {error}")
     except SQLAlchemyError as error:
         sys.exit(f"penstock worker: the database cannot be used: {reason(error)}")
+    try:
+        queue.app.worker_main(_celery_arguments(settings, arguments))
+    finally:
+        process.close()
+
+
+def _celery_arguments(settings: Settings, arguments: list[str]) -> list[str]:
+    """All that Celery is told: what the settings say, then what the person says."""
+    banner = ["--quiet"] if settings.log_format == "json" else []
     pool = [] if {"-P", "--pool"} & set(arguments) else ["-P", "threads"]
     size = ["-c", str(settings.concurrency)]
     # Wake-ups are for those who take what somebody waits for; a worker for the rest looks every second or two.
     wakeups = [] if "default" in settings.tiers else ["-Q", "penstock.none"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", settings.log_level]
-    try:
-        banner = ["--quiet"] if settings.log_format == "json" else []
-        queue.app.worker_main([*banner, "worker", *pool, *size, *wakeups, *quiet, *arguments])
-    finally:
-        process.close()
+    return [*banner, "worker", *pool, *size, *wakeups, *quiet, *arguments]
 
 
 def _settings() -> Settings:
