@@ -28,7 +28,7 @@ from mdit_py_plugins.footnote.index import footnote_tail
 from web.markdown import sanitizer
 from web.markdown.autolinks import link_addresses
 from web.markdown.highlight import highlight
-from web.markdown.limits import MAX_BLOCK_HTML, MAX_DEFINITIONS, MAX_TEXT_HTML, has_huge_table, plain
+from web.markdown.limits import MAX_BLOCK_HTML, MAX_DEFINITIONS, Budget, has_huge_table, plain
 from web.markdown.math import formulas
 
 _BREAK = re.compile(r"\s{0,20}+<br\s{0,20}+/?>\s*+", re.IGNORECASE)
@@ -37,20 +37,21 @@ _BREAK = re.compile(r"\s{0,20}+<br\s{0,20}+/?>\s*+", re.IGNORECASE)
 class Document:
     """One text, block by block, and what its blocks share: link targets, footnotes, ids.
 
-    Its parts share the ids of headings only: `[^1]` in one part is another note than in the next.
+    Its parts share the ids of headings and what the text may cost; `[^1]` in one part is another note than in the next.
     """
 
-    def __init__(self, *, ids: Counter[str] | None = None, part: str = "") -> None:
-        self._shared: dict[str, Any] = {"ids": Counter() if ids is None else ids, "part": part}
+    def __init__(self, *, whole: Document | None = None, part: str = "") -> None:
+        self._ids: Counter[str] = whole._ids if whole else Counter()
+        self._budget: Budget = whole._budget if whole else Budget()
+        self._shared: dict[str, Any] = {"ids": self._ids, "part": part}
         self._notes: list[Token] = []
         self._definitions = 0
-        self._size = 0
         self._plain: set[str] = set()
         self._is_noticed = False
 
     def part(self, number: int) -> Document:
         """A part with definitions of its own; `number` is in the anchors of its notes, unless it is 0."""
-        return Document(ids=self._shared["ids"], part=f"{number}-" if number else "")
+        return Document(whole=self, part=f"{number}-" if number else "")
 
     def define(self, source: str) -> None:
         """Take the link targets and footnotes that a block defines, for all that is rendered from now on."""
@@ -61,13 +62,17 @@ class Document:
             self._plain.add(source)
             return
         self._definitions += definitions
-        parse(source, self._shared)
+        with self._budget.timed():
+            parse(source, self._shared)
 
     def html(self, source: str) -> str:
         """A block as safe HTML, without the footnotes that it defines; beyond the limits, as plain text."""
-        too_large = source in self._plain or self._size > MAX_TEXT_HTML or has_huge_table(source)
-        html = self._as_plain(source) if too_large else self._html(source)
-        self._size += len(html)
+        if source in self._plain or self._budget.is_spent or has_huge_table(source):
+            html = self._as_plain(source)
+        else:
+            with self._budget.timed():
+                html = self._html(source)
+        self._budget.count(html)
         return html
 
     def _as_plain(self, source: str) -> str:

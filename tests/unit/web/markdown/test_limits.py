@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.hostile_texts import HOSTILE_TEXTS
 from web.markdown import limits
-from web.markdown.blocks import render
+from web.markdown.blocks import render, render_parts
 
 NOTICE = "Shown as plain text: too large to format."
 
@@ -50,4 +50,20 @@ def test_what_follows_the_limit_of_a_text_is_plain() -> None:
     made = render("**bold** [a]\n\n[a]: http://" + "x" * 3000 + "\n\n" + ("[a] " * 200 + "\n\n") * 10 + "**end**")
     assert "<strong>bold</strong>" in made
     assert "**end**" in made
+    assert NOTICE in made
+
+
+def test_the_parts_of_a_text_share_its_limit() -> None:
+    large = "[a]: http://" + "x" * 3000 + "\n\n" + ("[a] " * 200 + "\n\n") * 10
+    first, second = render_parts([(1, f"**first**\n\n{large}"), (2, "**second**")])
+    assert "<strong>first</strong>" in first
+    assert "**second**" in second
+    assert NOTICE in second
+
+
+def test_a_text_has_only_so_much_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_TEXT_SECONDS", 0.0)
+    made = render("**first**\n\nmiddle\n\n**second**\n\nend\n")
+    assert "<strong>first</strong>" in made
+    assert "**second**" in made
     assert NOTICE in made
