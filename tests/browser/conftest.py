@@ -16,7 +16,7 @@ TIMEOUT_MS = 20_000
 # A server that goes away, a form that is refused, a text file, which can name no icon of its own, and what a page asks
 # about a job that is deleted meanwhile.
 NO_FAULTS = re.compile(
-    r"net::ERR_|400 \(BAD REQUEST\)|favicon\.ico"
+    r"net::ERR_|400 \(BAD REQUEST\)|429 \(TOO MANY REQUESTS\)|favicon\.ico"
     r"|(404 \(NOT FOUND\)|MIME type).*(/live\?after=|/v1/responses/resp_|/progress)"
 )
 

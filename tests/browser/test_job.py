@@ -9,10 +9,13 @@ import openai
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from jobs.limits import OwnerLimits
 from jobs.protocol.fold import text_of
+from jobs.storage.access.owner_limits import LimitRegistry
 from tests.support.markdown_texts import HOSTILE
 from tests.support.stack import Stack, wait_for
-from tests.support.wire import create, fetch
+from tests.support.wire import create, fetch, request
+from web.auth import LOCAL_OWNER
 
 # Everything that moves by itself, with how far; but for what the reader's own scrolling moved.
 SHIFTS = """() => {
@@ -212,6 +215,32 @@ def test_a_network_that_goes_away_and_comes_back(site: Stack, page: Page) -> Non
     page.context.set_offline(False)
     expect(connection(page)).to_have_text("live")
     expect_whole(page, site, job)
+
+
+def live_status(site: Stack, job: str) -> int:
+    with request(site.url, f"/jobs/{job}/live") as answer:
+        return int(answer.status)
+
+
+def test_a_page_says_that_too_many_are_live(site: Stack, page: Page, client: openai.OpenAI) -> None:
+    limits = LimitRegistry(site.database, OwnerLimits())
+    first, second = (
+        started(site, "first [[demo rate=20 tokens=5000]]"),
+        started(site, "second [[demo rate=20 tokens=5000]]"),
+    )
+    limits.change(LOCAL_OWNER, {"open_streams": 1})
+    try:
+        with client.responses.retrieve(first, stream=True) as stream:
+            next(iter(stream))
+            wait_for(lambda: live_status(site, second) == 429)
+            open_job(page, site, second)
+            expect(connection(page)).to_have_text(re.compile(r"too many pages are live: close one; .* in \d+ s"))
+        expect(connection(page)).to_have_text("live")
+    finally:
+        limits.change(LOCAL_OWNER, {"open_streams": None})
+    for job in (first, second):
+        client.responses.cancel(job)
+    expect(status(page)).to_have_text("cancelled")
 
 
 def test_a_hidden_tab_closes_its_stream_and_goes_on_when_shown(site: Stack, page: Page, visits: list[str]) -> None:

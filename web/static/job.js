@@ -222,6 +222,7 @@ article.addEventListener("click", async ({ target }) => {
 const CONNECTION = {
   live: () => _("live"),
   reconnecting: (left) => _("reconnecting in {n} s", { n: left }),
+  limited: (left) => _("too many pages are live: close one; trying again in {n} s", { n: left }),
   offline: () => _("offline"),
   asleep: () => _("paused"),
   ended: () => "",

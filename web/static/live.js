@@ -15,6 +15,7 @@ export class Live {
   #heard = 0;
   #hidden = 0; // since when
   #asked = 0;
+  #limited = false; // as many streams are open as may be
   #over = false;
 
   // `on` is told of `block`, `tail` and `state` events, of `connection` (what, seconds), and of a `status` that was asked
@@ -41,17 +42,22 @@ export class Live {
     this.#close();
     if (this.#over) return;
     this.#heard = Date.now();
-    const source = (this.#source = new EventSource(`${root}/jobs/${this.id}/live?after=${this.cursor}`));
+    const source = (this.#source = new EventSource(this.#address()));
     source.onopen = () => this.on.connection("live");
     source.onerror = () => this.#lost(source.readyState === EventSource.CLOSED);
     for (const kind of ["block", "tail", "state"]) {
       source.addEventListener(kind, ({ data, lastEventId }) => {
         this.#heard = Date.now();
         this.#tries = 0;
+        this.#limited = false;
         if (kind === "block") this.cursor = lastEventId;
         this.on[kind](JSON.parse(data), lastEventId);
       });
     }
+  }
+
+  #address() {
+    return `${root}/jobs/${this.id}/live?after=${this.cursor}`;
   }
 
   #close() {
@@ -64,14 +70,14 @@ export class Live {
   #lost(refused) {
     this.#close();
     if (this.#over) return;
-    if (refused) this.#ask();
+    if (refused) this.#ask().then(() => this.#askStream());
     if (!navigator.onLine) return this.on.connection("offline");
     this.#due = Date.now() + Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#tries++) * (0.5 + Math.random());
     this.#count();
   }
 
   #count() {
-    this.on.connection("reconnecting", Math.max(1, Math.ceil((this.#due - Date.now()) / 1000)));
+    this.on.connection(this.#limited ? "limited" : "reconnecting", Math.max(1, Math.ceil((this.#due - Date.now()) / 1000)));
   }
 
   #turn() {
@@ -92,6 +98,14 @@ export class Live {
       if (now >= this.#due) this.#open();
       else this.#count();
     }
+  }
+
+  // A refused EventSource does not tell its status.
+  async #askStream() {
+    if (this.#over) return;
+    const answer = await fetch(this.#address()).catch(() => null);
+    this.#limited = answer?.status === 429;
+    answer?.body?.cancel();
   }
 
   // What a stream does not tell: that it was refused because the job has ended, or is gone.
