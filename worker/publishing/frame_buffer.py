@@ -27,9 +27,15 @@ class FrameBuffer:
     """Filled by the job's threads through an EventWriter, emptied by the publisher's."""
 
     def __init__(
-        self, claim: Claim, history: list[bytes] | None, *, reserve: Reserve, wake: Callable[[], None]
+        self,
+        claim: Claim,
+        history: list[bytes] | None,
+        *,
+        reserve: Reserve,
+        wake: Callable[[], None],
+        log_is_short: bool = False,
     ) -> None:
-        """`history` is the log as this attempt found it, None when it is lost.
+        """`history` is the log as this attempt found it, None when it is lost; `log_is_short` when viewers saw more.
 
         `reserve` raises the row's marks, `wake()` tells the publisher that there is work.
         """
@@ -58,7 +64,7 @@ class FrameBuffer:
         if history == []:
             self._unsent = initial
         self._next = max(claim.first, events.number_of(history[-1]) + 1 if history else 0)
-        next_index = max(self.fold.items, default=-1) + 1 if history else claim.first_index
+        next_index = claim.first_index if log_is_short or not history else max(self.fold.items, default=-1) + 1
         self._marks = Marks(claim, next_index, reserve)
 
     # -- filled by the job's threads ---------------------------------------------------------------------------

@@ -41,8 +41,9 @@ def begin(running: RunningJob, context: WorkerContext) -> AttemptContext:
     mode = start(claim.attempt, log.state)
     reserve = partial(_reserve, claim, cancellation, context)
     history = None if mode is Start.REBUILD else log.frames
-    buffer = FrameBuffer(claim, history, reserve=reserve, wake=context.publisher.wake)
-    running.writer = EventWriter(buffer, log_is_short=mode is Start.RESTART)
+    is_short = mode is Start.RESTART
+    buffer = FrameBuffer(claim, history, reserve=reserve, wake=context.publisher.wake, log_is_short=is_short)
+    running.writer = EventWriter(buffer, log_is_short=is_short)
     on_replaced = partial(cancellation.request, Reason.REPLACED)
     context.publisher.add(buffer, on_replaced=on_replaced, is_current=is_current)
     running.writer.begin()

@@ -43,6 +43,8 @@ class World:
         # Text that Redis and a worker lost together comes again, or never.
         self._is_log_lost = False
         self._is_log_short = False
+        # Redis forgot what no note tells of, or an attempt put back a log without the items of those before it.
+        self._may_reuse_indexes = False
 
     def word(self, attempt: int, section: int, position: int) -> str:
         """What the model says."""
@@ -79,7 +81,7 @@ class World:
         missing = set(self._committed) - {checkpoint.section for checkpoint in claim.checkpoints}
         assert not missing, f"invariant 5: sections {missing} would be bought again"
         if claim.attempt > 1 and redis_fate != "done":
-            self._is_log_lost = True  # an attempt that cannot read the log begins without it
+            self._is_log_lost = self._may_reuse_indexes = True  # an attempt that cannot read the log begins without it
         run = Run(self.storage, claim, self.settings, self.word, self._before_call)
         self.runs.append(run)
         self._all_runs.append(run)
@@ -121,11 +123,12 @@ class World:
         is_noted = self._noted_tail() == self._cursor
         self.storage.roll_back(self.saved[index])
         self._is_log_short = True
-        self._is_log_lost = self._is_log_lost or not is_noted or not self._logged()
+        self._may_reuse_indexes = self._may_reuse_indexes or not is_noted
+        self._is_log_lost = self._is_log_lost or not is_noted or not self._has_all_items()
 
     def lose(self, *names: str) -> None:
         """Redis comes back without these keys."""
-        self._is_log_lost = True
+        self._is_log_lost = self._may_reuse_indexes = True
         self.storage.lose(*names)
 
     # -- what holds
@@ -219,7 +222,18 @@ class World:
             assert self._frames.setdefault(number, frame) == frame, "invariant 2: a number stands for two events"
             if number > self._cursor:
                 self._cursor = number
-                self._viewer.feed(events.event_of(frame))
+                event = events.event_of(frame)
+                if event["type"] == events.ITEM_ADDED and not self._may_reuse_indexes:
+                    is_new = event["output_index"] not in self._viewer.items
+                    assert is_new, "invariant 2: an output index stands for two items"
+                self._viewer.feed(event)
+
+    def _has_all_items(self) -> bool:
+        """Whether the log has every item that the viewer has seen, if not all of its text."""
+        logged = Fold()
+        for _, frame in self._logged():
+            logged.feed(events.event_of(frame))
+        return logged.items.keys() >= self._viewer.items.keys()
 
     def _transcript(self) -> list[bytes]:
         packed = self.storage.store.transcript(self.storage.job.id)
