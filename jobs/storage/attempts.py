@@ -41,15 +41,11 @@ class Finish(StrEnum):
 
 
 class Held(NamedTuple):
-    """A job that a worker runs: its attempt, since when to cancel it, whether to end it, when it was claimed.
-
-    Times are Unix seconds; `claimed_at` is by the worker's own clock.
-    """
+    """A job that a worker runs: its attempt, since when to cancel it (Unix s), and whether to end it."""
 
     attempt: int
     cancel: float | None = None
     stop: bool = False
-    claimed_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +188,8 @@ class AttemptStore:
         wishes = (jobs.c.cancel_requested_at, jobs.c.stop_requested_at.is_not(None))
         mine = and_(jobs.c.worker == worker, jobs.c.status == Status.IN_PROGRESS)
         with self._database.read() as connection:
-            rows = connection.execute(select(jobs.c.id, jobs.c.attempt, *wishes, jobs.c.claimed_at).where(mine))
-            return {
-                job_id: Held(attempt, cancel, bool(stop), claimed_at or 0.0)
-                for job_id, attempt, cancel, stop, claimed_at in rows
-            }
+            rows = connection.execute(select(jobs.c.id, jobs.c.attempt, *wishes).where(mine))
+            return {job_id: Held(attempt, cancel, bool(stop)) for job_id, attempt, cancel, stop in rows}
 
     def note_progress(self, notes: Sequence[Note]) -> None:
         """Note what is to be seen of these attempts; those that were replaced change nothing."""

@@ -38,7 +38,7 @@ jobs = sa.Table(
     # The same for output indexes: a client that has seen one must never see it again for another item.
     sa.Column("index_mark", sa.Integer, nullable=False, default=0),
     sa.Column("worker", sa.String(64)),
-    # When the worker claimed it, by the worker's own clock: only the worker itself compares it.
+    # Written by workers of versions before, which may run beside newer ones; nobody reads it any more.
     sa.Column("claimed_at", sa.Float),
     sa.Column("request", sa.Text, nullable=False),
     # The id of the prompt in it.

@@ -65,13 +65,11 @@ def claim_row(connection: Connection, job_id: str, worker: str) -> bool:
     """
     if not _may_claim(connection, worker):
         return False
-    now = time.time()
     values = {
         "status": Status.IN_PROGRESS,
         "attempt": jobs.c.attempt + 1,
         "worker": worker,
-        "claimed_at": now,
-        "started_at": func.coalesce(jobs.c.started_at, now),
+        "started_at": func.coalesce(jobs.c.started_at, time.time()),
         "seq_mark": jobs.c.seq_mark + BLOCK,
         "index_mark": jobs.c.index_mark + INDEX_BLOCK,
     }

@@ -54,7 +54,7 @@ def failing_claims(worker: LocalWorker) -> Iterator[None]:
         with closing(sqlite3.connect(worker.database_file, timeout=10, isolation_level=None)) as connection:
             connection.execute(statement)
 
-    run("CREATE TRIGGER refuse BEFORE UPDATE OF claimed_at ON jobs BEGIN SELECT RAISE(ABORT, 'no'); END")
+    run("CREATE TRIGGER refuse BEFORE UPDATE OF attempt ON jobs BEGIN SELECT RAISE(ABORT, 'no'); END")
     yield
     run("DROP TRIGGER refuse")
 

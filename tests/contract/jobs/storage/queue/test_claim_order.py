@@ -91,6 +91,13 @@ def test_workers_that_claim_at_once_keep_within_the_limit(empty_queue: JobFactor
     assert sum(claim is not None for claim in taken) == 3
 
 
+def test_workers_that_claim_at_once_each_get_a_job(empty_queue: JobFactory) -> None:
+    queued = {queue(empty_queue, "o").id for _ in range(12)}
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(lambda _: empty_queue.attempts.claim("worker"), range(12)))
+    assert {claim.job.id for claim in taken if claim} == queued
+
+
 def test_flexible_jobs_wait_until_a_small_worker_has_done_the_others(own_stack: Stack) -> None:
     """Though their messages came first."""
     own_stack.lose(own_stack.workers[0])
