@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from functools import partial
+from typing import ParamSpec, TypeVar, cast
 
 from gevent.threadpool import ThreadPool
 
@@ -20,5 +21,15 @@ class NativeThreads:
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the function returns or raises. It must not use Flask's context: that stays in its own greenlet."""
-        result: T = self._pool.apply(function, args, kwargs)
-        return result
+        result, error = self._pool.apply(_outcome, (partial(function, *args, **kwargs),))
+        if error is not None:
+            raise error
+        return cast("T", result)
+
+
+def _outcome(function: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    # An error that gevent sees in a thread it prints, and where that fails, on a full disk, it wakes nobody.
+    try:
+        return function(), None
+    except Exception as error:  # noqa: BLE001  (raised again where it was called from)
+        return None, error

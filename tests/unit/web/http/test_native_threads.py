@@ -17,9 +17,10 @@ def test_other_greenlets_run_during_a_computation() -> None:
     other.join()
 
 
-def test_what_the_function_raises_is_raised() -> None:
+def test_what_the_function_raises_is_raised_and_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="no number"):
         NativeThreads(1).run(_refuse, "no number")
+    assert capfd.readouterr().err == ""
 
 
 def _refuse(reason: str) -> None:
