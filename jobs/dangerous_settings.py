@@ -26,7 +26,7 @@ def refuse_dangerous(settings: Settings, hosts: Collection[str] = ()) -> None:
     deployment, and so does a Redis or a database elsewhere.
     """
     public = [host for host in hosts if not _is_local(host)]
-    elsewhere = [*public, *_hosts_of(settings.redis_url), *_hosts_of(settings.database)]
+    elsewhere = [*public, *(host for _, url in _urls(settings) for host in _hosts_of(url))]
     if public and settings.auth == "off":
         raise BadSetting(
             f"{public[0]} can be reached from outside and PENSTOCK_AUTH is off: set PENSTOCK_AUTH=keys and make a key "
@@ -43,17 +43,19 @@ def refuse_dangerous(settings: Settings, hosts: Collection[str] = ()) -> None:
 
 
 def _refuse_open_redis(settings: Settings) -> None:
-    hosts = _hosts_of(settings.redis_url)
-    if hosts and not _password_of(settings.redis_url) and not settings.redis_without_password:
-        raise BadSetting(
-            f"PENSTOCK_REDIS_URL: the Redis at {hosts[0]} is asked without a password: whoever reaches it could read "
-            "and forge all texts. Give it one (requirepass, or ACL) and name it with PENSTOCK_REDIS_PASSWORD_FILE; "
-            "PENSTOCK_REDIS_WITHOUT_PASSWORD=true says that nobody else can reach it."
-        )
+    for name, url in _urls(settings)[:2]:
+        hosts = _hosts_of(url)
+        kind = "broker" if url.startswith("amqp") else "Redis"
+        if hosts and not _password_of(url) and not settings.redis_without_password:
+            raise BadSetting(
+                f"{name}: the {kind} at {hosts[0]} is asked without a password: whoever reaches it could read and "
+                "forge what it carries. Give it one (requirepass, or ACL) and name it in the URL, or with "
+                "PENSTOCK_REDIS_PASSWORD_FILE; PENSTOCK_REDIS_WITHOUT_PASSWORD=true says that nobody else can reach it."
+            )
 
 
 def _refuse_well_known_secrets(settings: Settings) -> None:
-    for name, url in (("PENSTOCK_REDIS_URL", settings.redis_url), ("PENSTOCK_DATABASE_URL", settings.database)):
+    for name, url in _urls(settings):
         if _hosts_of(url) and _password_of(url).lower() in _WELL_KNOWN:
             raise BadSetting(f"{name}: its password is one that everybody tries; `openssl rand -hex 32` makes one.")
     secret = settings.secret
@@ -66,6 +68,14 @@ def _refuse_well_known_secrets(settings: Settings) -> None:
     else:
         return
     raise BadSetting(f"PENSTOCK_SECRET {problem}. `openssl rand -hex 32` makes one.")
+
+
+def _urls(settings: Settings) -> list[tuple[str, str]]:
+    return [
+        ("PENSTOCK_REDIS_URL", settings.redis_url),
+        ("PENSTOCK_BROKER_URL", settings.broker_url),
+        ("PENSTOCK_DATABASE_URL", settings.database),
+    ]
 
 
 def _password_of(url: str) -> str:

@@ -19,6 +19,7 @@ from jobs.storage.store import Store
 from jobs.storage.waiters import WaiterRegistry
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
+from jobs.transport.redis_check import refuse_unfit_redis
 from jobs.transport.redis_client import redis_client
 from web.http.native_threads import NativeThreads
 from web.http.open_streams import OpenStreams
@@ -88,6 +89,7 @@ def _database_options(connections: int) -> DatabaseOptions:
 
 
 def _redis(settings: Settings) -> redis.Redis:
+    refuse_unfit_redis(settings)
     # Of bounded size: when all viewers have to look at their logs at once, each would open a connection for good.
     return redis_client(
         settings.redis_url,

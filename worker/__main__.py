@@ -24,6 +24,7 @@ from jobs.settings import Settings
 from jobs.storage.database import reason
 from jobs.telemetry.logs import set_up_logging
 from jobs.transport.queue import Queue
+from jobs.transport.redis_check import refuse_unfit_redis
 from worker.context import WorkerContext
 from worker.process import WorkerProcess
 
@@ -46,10 +47,16 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"penstock worker: {error}")
     except SQLAlchemyError as error:
         sys.exit(f"penstock worker: the database cannot be used: {reason(error)}")
+    _run(process, queue, _celery_arguments(settings, arguments))
+
+
+def _run(process: WorkerProcess, queue: Queue, arguments: list[str]) -> None:
     try:
-        queue.app.worker_main(_celery_arguments(settings, arguments))
+        queue.app.worker_main(arguments)
     finally:
         process.close()
+    if not process.is_draining:  # Celery calls that a success; a supervisor is to start it again
+        sys.exit("penstock worker: it ended without having been told to")
 
 
 def _celery_arguments(settings: Settings, arguments: list[str]) -> list[str]:
@@ -64,9 +71,10 @@ def _celery_arguments(settings: Settings, arguments: list[str]) -> list[str]:
 
 
 def _settings() -> Settings:
-    """The settings, with the log set up by them. Raises BadSetting, also for dangerous ones."""
+    """The settings, with the log set up by them. Raises BadSetting, also for dangerous ones and an unfit Redis."""
     settings = Settings.load()
     refuse_dangerous(settings)
+    refuse_unfit_redis(settings)
     set_up_logging(settings.log_level, settings.log_format)
     return settings
 

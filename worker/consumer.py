@@ -1,4 +1,4 @@
-"""Celery's consumer, which brings the wake-ups, with patience: nothing that the broker says ends the worker.
+"""Celery's consumer, which brings the wake-ups, with patience: nothing that comes from the broker ends the worker.
 
 No job depends on it. While the broker is away, the process looks for jobs in the database by itself.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from typing import Any
 
 from celery.worker import consumer
 
@@ -18,6 +19,11 @@ _log = logging.getLogger(__name__)
 
 class Consumer(consumer.Consumer):
     """Connects again after every error, with a pause between two tries and one line in the log for each."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # Celery ends the worker for any other error, such as a message that is not JSON.
+        self.channel_errors = (Exception,)
 
     def on_connection_error_before_connected(self, exc: Exception) -> None:
         """Celery calls this when there is no connection, or the new one was refused its first command."""

@@ -62,6 +62,11 @@ class WorkerProcess:
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether it was told to end."""
+        return self._draining.is_set()
+
     def close(self) -> None:
         """Leave nothing unsent, and no row behind."""
         if self._draining.is_set():

@@ -23,6 +23,7 @@ from jobs.model_server import offered_models, resolve_model
 from jobs.secrets import Secrets
 from jobs.settings import Settings, is_local
 from jobs.storage.migrate import revisions, version_fault
+from jobs.transport.redis_check import refuse_unfit_redis
 from jobs.transport.redis_client import redis_client
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
@@ -88,6 +89,7 @@ def _redis(settings: Settings) -> Findings:
     if "redis_url" not in settings.model_fields_set and not answers(settings.redis_url, settings.redis_ca):
         yield OK, "none is set; `penstock up` brings its own"
         return
+    refuse_unfit_redis(settings)
     policy: str | None = "not to be found out"
     client = redis_client(settings.redis_url, settings.redis_ca, decode_responses=True, socket_timeout=5)
     with client, suppress(redis.ResponseError, KeyError):  # not every server lets everybody ask

@@ -16,6 +16,9 @@ FAULTS = {
         "faults/test_full_disk.py::test_children_that_cannot_work_are_started_until_they_can",
     ],
     "Redis refuses what it is asked": ["faults/test_redis_refusals.py::test_a_worker_outlives_a_redis_that_refuses"],
+    "a stranger's message is in the queue": [
+        "faults/test_redis_refusals.py::test_a_worker_outlives_a_message_that_is_none"
+    ],
     "another Redis becomes the primary": ["faults/test_redis_failover.py::test_failovers_in_mid_stream_cost_nothing"],
     "requests are begun and never ended": [
         "faults/test_half_sent.py::test_invariant_11_bystanders_go_on_while_requests_are_half_sent",

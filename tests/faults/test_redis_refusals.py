@@ -93,3 +93,14 @@ def test_a_worker_outlives_a_primary_that_is_demoted(stack: Stack) -> None:
     wait_for(lambda: consumers(stack.redis))
     assert_completes(stack, "after UNBLOCKED [[demo tokens=5]]")
     assert worker.is_running
+
+
+def test_a_worker_outlives_a_message_that_is_none(stack: Stack) -> None:
+    worker = stack.workers[0]
+    before = reconnections(worker.log)
+    for message in (b"no JSON", b"{}", b"[]"):
+        stack.redis.lpush("penstock:celery:penstock", message)
+    wait_for(lambda: reconnections(worker.log) > before)
+    wait_for(lambda: not stack.redis.llen("penstock:celery:penstock") and consumers(stack.redis))
+    assert_completes(stack, "after a message that is none [[demo tokens=5]]")
+    assert worker.is_running

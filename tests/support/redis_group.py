@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,10 +16,15 @@ from cli.launch.redis_server import find_program
 from tests.support.certificates import Certificates
 from tests.support.process import Process
 from tests.support.stack import START_SECONDS, wait_for
-from tests.support.up import clean_environment
+from tests.support.up import ROOT, clean_environment
 
 SERVER = find_program()
 PRIMARY = "jobs"
+PASSWORD = "tigers99"
+# The user with exactly the rules that the documentation gives it.
+_DOCUMENTED = re.search(r"^user penstock .*$", (ROOT / "docs" / "redis.md").read_text(encoding="utf-8"), re.MULTILINE)
+assert _DOCUMENTED
+USER = _DOCUMENTED[0].replace("PASSWORD", PASSWORD)
 SENTINEL = f"""
 sentinel monitor {PRIMARY} 127.0.0.1 %d %d
 sentinel down-after-milliseconds {PRIMARY} 1500
@@ -41,7 +47,7 @@ class RedisNode:
         self.directory = directory
         directory.mkdir(parents=True)
         file = directory / "redis.conf"
-        file.write_text(config)
+        file.write_text(f"{config}\n")
         argv = [SERVER, str(file), "--bind", "127.0.0.1", "--dir", str(directory), "--save", "", *options]
         argv += _tls_options(self.port, tls) if tls else ["--port", str(self.port)]
         self.process = Process(argv, directory / "redis.log", clean_environment())
@@ -68,22 +74,27 @@ class RedisNode:
 
 
 class RedisGroup:
-    """A primary, two replicas and three Sentinels, as a context; ready when its Sentinels know all of them."""
+    """A primary, two replicas and three Sentinels, as a context; ready when its Sentinels know all of them.
+
+    `url` is for the user of the documentation, who may do no more than it says.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._running = ExitStack()
-        first = self._running.enter_context(RedisNode(directory / "n0"))
+        first = self._running.enter_context(RedisNode(directory / "n0", config=USER))
         replica = ("--replicaof", "127.0.0.1", str(first.port))
         fast = ("--repl-diskless-sync-delay", "0")
         self.nodes = [first]
         for number in (1, 2):
-            self.nodes.append(self._running.enter_context(RedisNode(directory / f"n{number}", *replica, *fast)))
+            self.nodes.append(
+                self._running.enter_context(RedisNode(directory / f"n{number}", *replica, *fast, config=USER))
+            )
         # A Sentinel that comes later finds them at once; one that is there looks every ten seconds.
         with first.client() as client:
             wait_for(lambda: _has_replicas(client), START_SECONDS)
-        config = SENTINEL % (first.port, 2)
+        monitor = SENTINEL % (first.port, 2)
         self.sentinels = [
-            self._running.enter_context(RedisNode(directory / f"s{number}", "--sentinel", config=config))
+            self._running.enter_context(RedisNode(directory / f"s{number}", "--sentinel", config=monitor))
             for number in range(3)
         ]
         self._ask = [self._running.enter_context(node.client(decode_responses=True)) for node in self.sentinels]
@@ -92,7 +103,7 @@ class RedisGroup:
     @property
     def url(self) -> str:
         places = ",".join(f"127.0.0.1:{node.port}" for node in self.sentinels)
-        return f"redis+sentinel://{places}/{PRIMARY}/0"
+        return f"redis+sentinel://penstock:{PASSWORD}@{places}/{PRIMARY}/0"
 
     @property
     def primary(self) -> RedisNode:

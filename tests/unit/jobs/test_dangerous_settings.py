@@ -25,6 +25,9 @@ OPEN = "redis://redis:6379/0"
         ({}, ["127.0.0.1", "::"], ":: can be reached from outside"),
         ({"redis_url": OPEN}, [], "the Redis at redis is asked without a password"),
         ({"redis_url": "rediss://user@10.0.0.7/0"}, [], "the Redis at 10.0.0.7 is asked without a password"),
+        ({"broker_url": OPEN}, [], "PENSTOCK_BROKER_URL: the Redis at redis is asked without a password"),
+        ({"broker_url": "amqp://rabbit"}, [], "the broker at rabbit is asked without a password"),
+        ({"broker_url": "amqp://guest:guest@rabbit"}, [], "PENSTOCK_BROKER_URL: its password is one that everybody"),
         (
             {"redis_url": "redis://:changeme@redis/0"},
             [],
