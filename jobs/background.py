@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 import threading
 import time
@@ -15,6 +16,9 @@ _OWN_FRAMES = 3
 _OWN_ROOMS = ("jobs/", "worker/", "web/", "cli/")
 _LIBRARIES = re.compile(r"^.*/(site-packages|dist-packages|python3\.\d+)/")
 _ROOT = Path(__file__).resolve().parents[1]
+
+# Of its own: threads that draw from the one of the whole process would change what others draw.
+_random = random.SystemRandom()
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +50,11 @@ def repeat(name: str, step: Callable[[], object], *, pause: float = 1.0) -> Repe
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return repetition
+
+
+def jittered(seconds: float, shortest: float = 0.7, longest: float = 1.3) -> float:
+    """About so many seconds, between `shortest` and `longest` times as many, so that not all processes act at once."""
+    return seconds * _random.uniform(shortest, longest)
 
 
 def log_error(what: str, error: Exception) -> None:

@@ -6,11 +6,12 @@ No job depends on it. While the broker is away, the process looks for jobs in th
 from __future__ import annotations
 
 import logging
-import random
 import time
 from typing import Any
 
 from celery.worker import consumer
+
+from jobs.background import jittered
 
 _RETRY_SECONDS = 1.0
 
@@ -36,4 +37,4 @@ class Consumer(consumer.Consumer):
         self._pause()
 
     def _pause(self) -> None:
-        time.sleep(_RETRY_SECONDS * random.uniform(0.7, 1.3))  # noqa: S311  (no secret)
+        time.sleep(jittered(_RETRY_SECONDS))

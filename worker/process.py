@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gc
 import logging
-import random
 import threading
 import time
 from contextlib import suppress
 
 from celery.signals import worker_shutting_down
 
-from jobs.background import log_error, repeat
+from jobs.background import jittered, log_error, repeat
 from jobs.storage.attempts import Claim
 from jobs.transport.queue import GENERATE, QueueAway
 from worker.context import WorkerContext
@@ -84,7 +83,7 @@ class WorkerProcess:
 
     def _look(self) -> None:
         """Every second or two, whatever became of the wake-ups: if there may be a job, take it, and look for more."""
-        time.sleep(_LOOK_SECONDS * random.uniform(0.7, 1.3))  # noqa: S311  (no secret)
+        time.sleep(jittered(_LOOK_SECONDS))
         if not self._draining.is_set() and self._context.attempts.is_any_queued():
             self._start_looking()
 

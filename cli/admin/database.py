@@ -25,6 +25,8 @@ from jobs.storage.transfer.copy import claim_target, comparisons, copy_rows, rel
 # How often a long copy says how far it is.
 _TOLD_SECONDS = 5.0
 
+_NO_DATABASE = "there is no database yet: run `penstock db upgrade`"
+
 
 def newest_database() -> Database:
     """The database of the settings, brought to the newest version."""
@@ -37,7 +39,7 @@ def newest_database() -> Database:
 def _current_database(settings: Settings) -> Settings:
     """The same settings, of which the database is there and of today's version. Raises CommandError."""
     current, newest = revisions(settings)
-    if fault := "there is no database yet" if current is None else version_fault(current, newest):
+    if fault := _NO_DATABASE if current is None else version_fault(current, newest):
         raise CommandError(fault)
     return settings
 

@@ -9,4 +9,5 @@ if not before or string.match(before, '^%S+') ~= ARGV[2] then
   end
 end
 redis.call('HSET', KEYS[1], entry, ARGV[2] .. ' ' .. redis.call('TIME')[1] .. ' ' .. ARGV[3])
+redis.call('EXPIRE', KEYS[1], 2592000)  -- a month after the last process
 return 1

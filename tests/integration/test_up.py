@@ -201,7 +201,7 @@ def test_a_data_directory_in_use_is_said_in_one_line(tmp_path: Path) -> None:
 def test_a_public_address_without_keys_is_refused(tmp_path: Path, name: str) -> None:
     done = command(name, "--host", "0.0.0.0", PENSTOCK_DATA=str(tmp_path / "data"))
     assert done.returncode == 2
-    assert done.stderr.endswith("set PENSTOCK_AUTH=keys\n")
+    assert "set PENSTOCK_AUTH=keys" in done.stderr
     assert not (tmp_path / "data").exists()
 
 

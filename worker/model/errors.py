@@ -5,7 +5,6 @@ The one place that turns an exception of a model call into words; what is secret
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any
 import httpx2
 import openai
 
+from jobs.background import jittered
 from jobs.errors import PenstockError
 from jobs.protocol.response import SERVER_ERROR
 from jobs.secrets import Secrets
@@ -74,7 +74,7 @@ class ModelError(PenstockError):
     def pause(self, tries: int, longest: float) -> float:
         """Seconds to wait before the next try: the server's wish, else growing with the tries; jittered."""
         wish = self.retry_after if self.retry_after is not None else min(0.5 * 2.0 ** min(tries, 16), longest)
-        return wish * random.uniform(1.0, 1.25)  # noqa: S311  (no secret)
+        return jittered(wish, 1.0, 1.25)
 
 
 class ModelSilent(ModelError):

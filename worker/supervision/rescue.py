@@ -6,10 +6,9 @@ Every worker does it. Each step is one guarded UPDATE, so two at once do no harm
 from __future__ import annotations
 
 import logging
-import random
 import time
 
-from jobs.background import log_error, repeat
+from jobs.background import jittered, log_error, repeat
 from jobs.storage.workers import LeaseMonitor
 from worker.context import WorkerContext
 
@@ -43,7 +42,7 @@ class Rescue:
 
     def _round(self) -> None:
         seconds = min(_LONGEST_INTERVAL_SECONDS, self._context.settings.lease_seconds / _ROUNDS_PER_LEASE)
-        time.sleep(seconds * random.uniform(0.7, 1.3))
+        time.sleep(jittered(seconds))
         for duty in self._duties:
             try:
                 duty()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from contextlib import suppress
 from functools import partial
@@ -11,7 +10,7 @@ from functools import partial
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from jobs.background import log_error
+from jobs.background import jittered, log_error
 from jobs.storage.database import until_written
 from jobs.transport.queue import QueueAway
 from worker.context import WorkerContext
@@ -59,7 +58,7 @@ def give_up(running: RunningJob, context: WorkerContext) -> None:
     """Another attempt may do better; it costs the job a rescue. When it has none left it ends, without its text."""
     claim = running.claim
     _stop_publishing(running, context)
-    time.sleep(_GIVE_UP_PAUSE_SECONDS * random.uniform(1.0, 1.5))  # noqa: S311  (no secret)
+    time.sleep(jittered(_GIVE_UP_PAUSE_SECONDS, 1.0, 1.5))
     try:
         if claim.job.rescues > context.settings.max_attempts:
             end_without_text(claim, context)

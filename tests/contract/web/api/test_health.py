@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,9 +33,14 @@ def test_a_heartbeat_or_a_transaction_that_hangs_is_named(
 
 
 def test_a_round_that_fails_is_no_reason_to_worry() -> None:
+    is_over = threading.Event()
+
     def fail() -> None:
+        if is_over.is_set():
+            threading.Event().wait()
         raise ValueError
 
     beat = repeat("failing", fail, pause=0.01)
     began_at = beat.began_at
     wait_for(lambda: beat.began_at > began_at)
+    is_over.set()

@@ -12,7 +12,7 @@ import pytest
 from tests.support.up import ROOT
 
 SCRIPT = """
-import logging, sys
+import logging, sys, tempfile
 from jobs.background import log_error
 from jobs.telemetry.logs import add_log_ids, begin_log_ids, log_ids, set_up_logging
 from jobs.storage.database import Database
@@ -29,7 +29,7 @@ with log_ids(job="resp_2"), log_ids(attempt=2):
 def deep(number):
     if number:
         deep(number - 1)
-    with Database("sqlite://").read() as connection:
+    with tempfile.TemporaryDirectory() as directory, Database(f"sqlite:///{directory}/db").read() as connection:
         connection.exec_driver_sql("SELECT SECRET")
 
 try:
