@@ -176,6 +176,7 @@ def test_an_ended_job_can_be_tried_again(penstock: Stack) -> None:
     assert again.stderr == f"{penstock.url}/jobs/{new['id']}\n"
     third = run(penstock, "retry", job)
     assert re.fullmatch(r"resp_[0-9a-f]{40}\n", third.stdout)
+    run(penstock, "watch", third.stdout.strip())  # only what has ended is tried again
     assert json.loads(run(penstock, "retry", "last", "--json").stdout)["penstock"]["retry_of"] == third.stdout.strip()
 
 

@@ -57,4 +57,4 @@ def test_a_backup_that_cannot_be_written_is_one_line(penstock: Stack, tmp_path: 
 
 def test_a_backup_of_nothing_says_so(tmp_path: Path) -> None:
     nothing = command("db", "backup", "x.db", PENSTOCK_DATA=str(tmp_path))
-    assert (nothing.returncode, nothing.stderr) == (2, "Error: there is no database yet\n")
+    assert (nothing.returncode, nothing.stderr) == (2, "Error: there is no database yet: run `penstock db upgrade`\n")
