@@ -18,7 +18,7 @@ import pytest
 
 from cli.launch.processes import WORKER
 from jobs.job import Status
-from tests.support.assertions import assert_in_order, assert_one_end, row_of
+from tests.support.assertions import assert_bought_once, row_of
 from tests.support.sqlite_faults import locked
 from tests.support.stack import Stack, Viewer, running_stack, wait_for
 from tests.support.up import ROOT, clean_environment
@@ -43,17 +43,6 @@ def client(stack: Stack) -> Iterator[openai.OpenAI]:
 
 def file_of(stack: Stack) -> Path:
     return stack.directory / "penstock.db"
-
-
-def assert_bought_once(stack: Stack, viewers: dict[str, Viewer]) -> None:
-    """Each job has gone through on its first attempt, as its viewer saw it."""
-    for name, viewer in viewers.items():
-        found = viewer.ended()
-        assert_in_order(found)
-        final = assert_one_end(stack.database, found[0].response.id, found)
-        assert (final["status"], final["penstock"]["attempt"]) == ("completed", 1)
-        assert row_of(stack.database, final["id"]).rescues == 0
-        assert stack.model.stats(name)["requests"] == 1
 
 
 @contextmanager

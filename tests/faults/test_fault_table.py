@@ -43,7 +43,7 @@ FAULTS = {
         "faults/test_guards.py::test_invariant_4_stale_writes_refused_by_the_row_alone",
     ],
     "a job kills whoever runs it": [
-        "faults/test_workers.py::test_a_job_that_kills_its_workers_is_given_up_with_its_text"
+        "faults/test_workers.py::test_a_job_that_costs_its_workers_is_given_up_with_its_text"
     ],
     "a client or its web process is gone while it waits for a create": [
         "faults/test_waiters.py::test_a_web_process_that_is_killed_leaves_nothing_that_runs_or_stays",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import openai
 import pytest
 
-from tests.support.assertions import assert_in_order, assert_one_end, row_of
+from tests.support.assertions import assert_bought_once
 from tests.support.postgres import SYSTEM_USER, find_programs, postgres
 from tests.support.proxy import Proxy
 from tests.support.stack import Stack, Viewer, running_stack, wait_for
@@ -52,17 +52,6 @@ def begin(remote: Remote, client: openai.OpenAI, names: list[str], directives: s
     """A job and a viewer for each name."""
     url = remote.stack.url
     return {name: Viewer(client, create(url, input=f"{name} [[demo {directives}]]")["id"]) for name in names}
-
-
-def assert_bought_once(stack: Stack, viewers: dict[str, Viewer]) -> None:
-    """Each job has gone through on its first attempt, as its viewer saw it."""
-    for name, viewer in viewers.items():
-        found = viewer.ended()
-        assert_in_order(found)
-        final = assert_one_end(stack.database, found[0].response.id, found)
-        assert (final["status"], final["penstock"]["attempt"]) == ("completed", 1)
-        assert row_of(stack.database, final["id"]).rescues == 0
-        assert stack.model.stats(name)["requests"] == 1
 
 
 def test_a_server_that_stalls_and_cuts_costs_nothing(remote: Remote, client: openai.OpenAI) -> None:

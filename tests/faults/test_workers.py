@@ -21,6 +21,7 @@ from jobs.storage.schema import transcripts
 from jobs.storage.store import Store
 from jobs.transport.queue import Queue
 from tests.support.assertions import assert_in_order, assert_one_end, follow, row_of, text_in
+from tests.support.process import Process
 from tests.support.stack import Stack, Viewer, running_stack, wait_for
 from tests.support.wire import create, fetch
 
@@ -122,25 +123,32 @@ def test_a_worker_that_nobody_saw_die_is_missed(pair: Stack, client: openai.Open
     assert assert_one_end(pair.database, job)["status"] == "completed"
 
 
-def test_a_job_that_kills_its_workers_is_given_up_with_its_text(pair: Stack, client: openai.OpenAI) -> None:
-    job = create(pair.url, input="poison [[demo tokens=4000 rate=50]]")["id"]
+@pytest.mark.parametrize("fate", ["dead", "frozen"])
+def test_a_job_that_costs_its_workers_is_given_up_with_its_text(pair: Stack, client: openai.OpenAI, fate: str) -> None:
+    name = f"poison for the {fate}"
+    job = create(pair.url, input=f"{name} [[demo tokens=4000 rate=50]]")["id"]
     viewer = Viewer(client, job)
+    lost: list[Process] = []
     for attempt in (1, 2):
         viewer.seen(30)
-        wait_for(lambda: pair.model.stats("poison").get("requests") == attempt)  # noqa: B023  (called at once)
-        pair.lose(pair.runner(job))
+        wait_for(lambda: pair.model.stats(name).get("requests") == attempt)  # noqa: B023  (called at once)
+        lost.append(pair.runner(job))
+        if fate == "dead":
+            pair.lose(lost[-1])
+        else:
+            lost[-1].send(signal.SIGSTOP)  # nobody says so: the others miss it
         pair.start_worker()
-        wait_for(
-            lambda: row_of(pair.database, job).worker in {None, *(it.name for it in pair.workers if it.is_running)}
-        )
+        wait_for(lambda: row_of(pair.database, job).worker not in {worker.name for worker in lost})
     found = viewer.ended()
     final = found[-1].response
     assert final.status == "failed"
     assert "2 workers died" in final.error.message
     assert final.output_text == text_in(found)
     assert len(final.output_text) > 30
-    assert pair.model.stats("poison")["requests"] == 2
+    assert pair.model.stats(name)["requests"] == 2
     assert_one_end(pair.database, job, found)
+    for worker in lost:
+        worker.kill()
     assert client.responses.create(input="life goes on [[demo tokens=3]]").status == "completed"
 
 

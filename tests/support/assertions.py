@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import openai
@@ -16,6 +16,7 @@ from jobs.protocol.transcript import read
 from jobs.storage.database import Database
 from jobs.storage.schema import jobs
 from jobs.storage.store import Store
+from tests.support.stack import Stack, Viewer
 
 KIND = {"completed": events.COMPLETED, "failed": events.FAILED}
 
@@ -78,3 +79,14 @@ def assert_one_end(database: Database, job_id: str, seen: Sequence[Any] = ()) ->
         seen_numbers = [event.sequence_number for event in seen]
         assert seen_numbers == numbers[first:], f"seen {seen_numbers}, stored {numbers}"
     return stored
+
+
+def assert_bought_once(stack: Stack, viewers: Mapping[str, Viewer]) -> None:
+    """Each job, by the name in its prompt, has gone through on its first attempt, as its viewer saw it."""
+    for name, viewer in viewers.items():
+        found = viewer.ended()
+        assert_in_order(found)
+        final = assert_one_end(stack.database, found[0].response.id, found)
+        assert (final["status"], final["penstock"]["attempt"]) == ("completed", 1)
+        assert row_of(stack.database, final["id"]).rescues == 0
+        assert stack.model.stats(name)["requests"] == 1

@@ -52,10 +52,11 @@ class BulkActions:
         eligible_ids = self._eligible(action, ids)
         if eligible_ids and not confirmed_ids and (action == "delete" or len(eligible_ids) > 1):
             return self._ask(action, eligible_ids, ids)
-        try:
-            self._report(action, self._apply(action, eligible_ids))
-        except LimitReached as error:
-            flash(sentence(error, _))
+        count, limit = self._apply(action, eligible_ids)
+        if count or limit is None:
+            self._report(action, count)
+        if limit is not None:
+            flash(sentence(limit, _))
         return redirect(place_here(form.get("back", ""), url_for("jobs.show")), 303)
 
     def _selection(self, form: MultiDict[str, str], row_id: str) -> list[str]:
@@ -89,18 +90,24 @@ class BulkActions:
             back=place_here(request.form.get("back", ""), url_for("jobs.show")),
         )
 
-    def _apply(self, action: str, ids: Sequence[str]) -> int:
-        """Do it to each job, in short steps between which others are served; returns to how many it was done."""
+    def _apply(self, action: str, ids: Sequence[str]) -> tuple[int, LimitReached | None]:
+        """Do it to each job, in short steps between which others are served.
+
+        Returns to how many it was done, and the limit of the owner that kept it from the rest.
+        """
         if action == "delete":
-            return self._delete(ids)
+            return self._delete(ids), None
         count = 0
         turns = Turns()
         for job_id in ids:
-            with suppress(InvalidRequest, JobNotFound):  # it has ended, or it was deleted meanwhile
-                self._steps[action](job_id)
-                count += 1
+            try:
+                with suppress(InvalidRequest, JobNotFound):  # it has ended, or it was deleted meanwhile
+                    self._steps[action](job_id)
+                    count += 1
+            except LimitReached as error:
+                return count, error
             turns.give_way()
-        return count
+        return count, None
 
     def _stop(self, ids: Sequence[str]) -> None:
         """Cancel the running ones and wait for their end, at most so long: what still runs is fenced out."""

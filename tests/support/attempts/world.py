@@ -43,8 +43,11 @@ class World:
         # Text that Redis and a worker lost together comes again, or never.
         self._is_log_lost = False
         self._is_log_short = False
-        # Redis forgot what no note tells of, or an attempt put back a log without the items of those before it.
+        # Redis forgot what no note tells of; or a second attempt since then finds a log without the items that it lost.
         self._may_reuse_indexes = False
+        self._began_without_items = False
+        # Redis forgot that an attempt was replaced, which may live: what it writes now, no viewer can make sense of.
+        self._forgot_takeover = False
 
     def word(self, attempt: int, section: int, position: int) -> str:
         """What the model says."""
@@ -80,6 +83,9 @@ class World:
         self._claims += 1
         missing = set(self._committed) - {checkpoint.section for checkpoint in claim.checkpoints}
         assert not missing, f"invariant 5: sections {missing} would be bought again"
+        if not self._has_all_items():
+            self._may_reuse_indexes = self._may_reuse_indexes or self._began_without_items
+            self._began_without_items = True
         if claim.attempt > 1 and redis_fate != "done":
             self._is_log_lost = self._may_reuse_indexes = True  # an attempt that cannot read the log begins without it
         run = Run(self.storage, claim, self.settings, self.word, self._before_call)
@@ -121,7 +127,9 @@ class World:
     def roll_back(self, index: int) -> None:
         """Redis comes back as it was at some time. Not for a deleted job: its text does come back, until it expires."""
         is_noted = self._noted_tail() == self._cursor
+        fence = self.storage.fence()
         self.storage.roll_back(self.saved[index])
+        self._forgot_takeover = self._forgot_takeover or self.storage.fence() < fence
         self._is_log_short = True
         self._may_reuse_indexes = self._may_reuse_indexes or not is_noted
         self._is_log_lost = self._is_log_lost or not is_noted or not self._has_all_items()
@@ -170,7 +178,9 @@ class World:
             return
         assert Status(row["status"]).is_terminal, "invariant 1: a job does not end"
         self._show((events.number_of(frame), frame) for frame in self._transcript())  # as the relay does
-        if not self._is_log_lost and (row["status"] == Status.COMPLETED or not self._is_log_short):
+        if not (self._is_log_lost or self._forgot_takeover) and (
+            row["status"] == Status.COMPLETED or not self._is_log_short
+        ):
             newest = {item.id: index for index, item in self._viewer.items.items()}  # a restart may use an id again
             self._viewer.items = {index: self._viewer.items[index] for index in newest.values()}
             seen = text_of(self._viewer.response())
@@ -220,7 +230,7 @@ class World:
         """The viewer sees what is new to it."""
         for number, frame in frames:
             assert self._frames.setdefault(number, frame) == frame, "invariant 2: a number stands for two events"
-            if number > self._cursor:
+            if number > self._cursor and not self._forgot_takeover:
                 self._cursor = number
                 event = events.event_of(frame)
                 if event["type"] == events.ITEM_ADDED and not self._may_reuse_indexes:

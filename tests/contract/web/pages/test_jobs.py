@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 
 import httpx2
@@ -12,7 +13,9 @@ import pytest
 from sqlalchemy import update
 
 from jobs.job import Status
+from jobs.limits import OwnerLimits
 from jobs.storage.access.api_keys import ApiKeys
+from jobs.storage.access.owner_limits import LimitRegistry
 from jobs.storage.schema import jobs
 from jobs.storage.store import Store
 from tests.support.job_factory import accepted
@@ -204,6 +207,22 @@ def test_the_ticked_are_counted_before_anything_is_done(person: Person) -> None:
     person.act(act="delete")
     assert len(person.statuses()) == 13
     assert "no such job was ticked" in notices(person)[-1]
+
+
+def test_a_limit_in_the_middle_says_what_was_done_before_it(stack: Stack, person: Person) -> None:
+    ids = [person.queue(f"limited {number}") for number in range(4)]
+    for job_id in ids:
+        person.store.request_cancel(person.owner, job_id)
+    LimitRegistry(stack.database, OwnerLimits()).change(person.owner, {"jobs_queued": 3})
+    time.sleep(1.2)  # every process knows within a second
+    person.act(act="retry", confirmed=" ".join(ids))
+    assert notices(person) == [
+        "3 jobs are queued anew.",
+        "You have 3 jobs waiting, as many as you may: send it again when one has begun.",
+    ]
+    person.act(act="retry", confirmed=ids[3])
+    assert [notice.partition(",")[0] for notice in notices(person)] == ["You have 3 jobs waiting"]
+    assert person.statuses() == ["queued"] * 3 + ["cancelled"] * 4
 
 
 def test_all_that_a_filter_finds_is_just_what_was_asked_about(person: Person) -> None:
