@@ -7,6 +7,7 @@ which one computation keeps the interpreter to itself, leaves the file as it is.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,13 @@ _INTERVAL_SECONDS = 1.0
 
 
 def touch_for_ever(path: Path) -> None:
-    """Begin to touch the file, and to make it again where somebody has removed it."""
+    """Touch the file, now and every second from here on, and make it again where somebody has removed it.
+
+    The first touch is made before this returns: the launcher watches only who has touched it, and the very first job
+    of a process may freeze it.
+    """
+    with suppress(OSError):  # the thread says what is wrong
+        path.touch()
     repeat("heartbeat file", partial(_touch, path))
 
 
