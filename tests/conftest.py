@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -18,6 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Slow kinds of tests by flag."""
     parser.addoption("--soak", action="store_true", help="also the stalls of the database that take minutes to try")
     parser.addoption("--attempt-runs", help="how many runs the machine of attempts takes (default: a short choice)")
+
+
+def pytest_configure() -> None:
+    """Let a Ctrl-C reach what tests start, also where they run in the background of a shell, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

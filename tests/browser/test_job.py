@@ -1,22 +1,18 @@
-"""The page of a job in a real browser: what moves and what does not, and the ways back after anything that happens."""
+"""The page of a job in a real browser: what moves while it is written, and what does not."""
 
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack
 from typing import Any
 
-import openai
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from jobs.limits import OwnerLimits
 from jobs.protocol.fold import text_of
-from jobs.storage.access.owner_limits import LimitRegistry
+from tests.support.job_page import connection, expect_growth, expect_whole, open_job, report, started, status
 from tests.support.markdown_texts import HOSTILE
 from tests.support.stack import Stack, wait_for
-from tests.support.wire import create, fetch, request
-from web.auth import LOCAL_OWNER
+from tests.support.wire import fetch
 
 # Everything that moves by itself, with how far; but for what the reader's own scrolling moved.
 SHIFTS = """() => {
@@ -28,58 +24,6 @@ SHIFTS = """() => {
     }
   }).observe({ type: "layout-shift" });
 }"""
-# Playwright has no word for a tab that is not looked at.
-VISIBLE = """(state) => {
-  Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
-  Object.defineProperty(document, "hidden", { configurable: true, get: () => state === "hidden" });
-  document.dispatchEvent(new Event("visibilitychange"));
-}"""
-
-
-def started(site: Stack, asked: str) -> str:
-    job: str = create(site.url, input=asked)["id"]
-    return job
-
-
-def report(site: Stack, topic: str, directives: str, words: int = 400) -> str:
-    """A report, whose sections are written side by side."""
-    variables = {"topic": topic, "words": words, "source": f"[[demo {directives}]]"}
-    job: str = create(site.url, prompt={"id": "report", "variables": variables})["id"]
-    return job
-
-
-def open_job(page: Page, site: Stack, job: str) -> Page:
-    page.goto(f"{site.url}/jobs/{job}")
-    return page
-
-
-def status(page: Page) -> Locator:
-    return page.locator("#status")
-
-
-def connection(page: Page) -> Locator:
-    return page.locator("#connection")
-
-
-def said(page: Page) -> str:
-    return page.locator("#output").inner_text()
-
-
-def expect_growth(page: Page, more: int = 40) -> None:
-    """Wait until there is so much more text on the page than now."""
-    length = len(said(page))
-    wait_for(lambda: len(said(page)) > length + more)
-
-
-def expect_whole(page: Page, site: Stack, job: str, ended: str = "completed") -> None:
-    """The job has ended, and the page shows what the export has, which is made of the stored text."""
-    expect(status(page)).to_have_text(ended)
-    expect(page.locator(".tail, .replaced")).to_have_count(0)
-    page.evaluate("for (const button of document.querySelectorAll('.copy')) button.remove()")
-    texts = "all => all.map((one) => one.innerText)"
-    shown = page.locator("#output > section").evaluate_all(texts)
-    page.goto(f"{site.url}/jobs/{job}.html")
-    assert page.locator("article > section").evaluate_all(texts) == shown != []
 
 
 def test_the_text_is_formatted_while_it_is_written(site: Stack, page: Page) -> None:
@@ -176,190 +120,6 @@ def test_sections_fill_in_without_the_readers_place_moving(site: Stack, page: Pa
 
 def _top(of: Locator) -> float:
     return float(of.evaluate("element => element.getBoundingClientRect().top"))
-
-
-def test_a_lost_worker_is_seen_and_the_text_is_right_in_the_end(site: Stack, page: Page, client: openai.OpenAI) -> None:
-    site.start_worker()
-    job = started(site, "begun again [[demo rate=60 tokens=5000 seed=random]]")
-    open_job(page, site, job)
-    expect_growth(page, 1500)  # so long that no other random text can begin with it
-    site.lose(site.runner(job))
-    expect(page.locator(".replaced summary")).to_have_text("Begun again: the worker was lost")
-    expect(page.locator("#facts")).to_contain_text("attempt 2")
-    expect_growth(page)
-    client.responses.cancel(job)
-    expect(status(page)).to_have_text("cancelled")
-    page.get_by_text("Timeline").click()
-    expect(page.locator("#timeline")).to_contain_text("the worker was lost")
-    expect_whole(page, site, job, "cancelled")
-
-
-def test_a_server_that_goes_away_and_comes_back(site: Stack, page: Page, client: openai.OpenAI) -> None:
-    job = started(site, "goes on [[demo rate=60 tokens=5000]]")
-    open_job(page, site, job)
-    expect_growth(page)
-    site.webs[-1].kill()
-    expect(connection(page)).to_have_text(re.compile(r"reconnecting in \d+ s"))
-    site.restart_web()
-    expect(connection(page)).to_have_text("live")
-    expect_growth(page)
-    client.responses.cancel(job)
-    expect_whole(page, site, job, "cancelled")
-
-
-def test_a_network_that_goes_away_and_comes_back(site: Stack, page: Page) -> None:
-    job = started(site, "offline [[demo rate=60 tokens=300]]")
-    open_job(page, site, job)
-    expect_growth(page)
-    page.context.set_offline(True)
-    expect(connection(page)).to_have_text("offline")
-    page.context.set_offline(False)
-    expect(connection(page)).to_have_text("live")
-    expect_whole(page, site, job)
-
-
-def test_a_page_says_that_too_many_are_live(site: Stack, page: Page, client: openai.OpenAI) -> None:
-    limits = LimitRegistry(site.database, OwnerLimits())
-    job = started(site, "many look on [[demo rate=20 tokens=5000]]")
-    limits.change(LOCAL_OWNER, {"open_streams": 2})
-    try:
-        with ExitStack() as streams:
-            # Until the change is known to the web process, streams are not counted.
-            wait_for(lambda: streams.enter_context(request(site.url, f"/v1/responses/{job}?stream=true")).status == 429)
-            open_job(page, site, job)
-            expect(connection(page)).to_have_text(re.compile(r"too many pages are live: close one; .* in \d+ s"))
-        expect(connection(page)).to_have_text("live")
-    finally:
-        limits.change(LOCAL_OWNER, {"open_streams": None})
-    client.responses.cancel(job)
-    expect(status(page)).to_have_text("cancelled")
-
-
-def test_a_hidden_tab_closes_its_stream_and_goes_on_when_shown(site: Stack, page: Page, visits: list[str]) -> None:
-    page.clock.install()
-    job = started(site, "out of sight [[demo rate=60 tokens=500]]")
-    open_job(page, site, job)
-    expect(page.locator("#output section > p").nth(1)).to_be_attached()
-    page.evaluate(VISIBLE, "hidden")
-    page.clock.run_for(7000)
-    expect(connection(page)).to_have_text("paused")
-    before, streams = said(page), [url for url in visits if "/live" in url]
-    wait_for(lambda: len(text_of(fetch(site.url, f"/v1/responses/{job}")[1])) > len(before) + 300)
-    with page.expect_request(f"{site.url}/v1/responses/{job}"):
-        page.clock.run_for(21_000)
-    assert [url for url in visits if "/live" in url] == streams
-    assert said(page) == before
-    with page.expect_request(re.compile(r"/live\?after=\d+\.\d+$")):
-        page.evaluate(VISIBLE, "visible")
-    expect(connection(page)).to_have_text("live")
-    page.clock.resume()
-    expect_whole(page, site, job)
-
-
-def test_a_hidden_tab_hears_of_the_end(site: Stack, page: Page, client: openai.OpenAI) -> None:
-    page.clock.install()
-    job = started(site, "ends unseen [[demo rate=60 tokens=5000]]")
-    open_job(page, site, job)
-    expect_growth(page)
-    page.evaluate(VISIBLE, "hidden")
-    page.clock.run_for(7000)
-    expect(connection(page)).to_have_text("paused")
-    client.responses.cancel(job)
-    wait_for(lambda: client.responses.retrieve(job).status == "cancelled")
-    page.clock.run_for(21_000)
-    expect(status(page)).to_have_text("cancelled")
-    expect(page).to_have_title(re.compile("^… "))
-
-
-def test_forty_tabs(site: Stack, tabs: dict[bool, BrowserContext]) -> None:
-    """More live pages than a browser opens connections to one server: those that nobody sees hold none."""
-    jobs = [started(site, f"tab {number} [[demo rate=20 tokens=5000]]") for number in range(8)]
-    opened = []
-    for job in [*jobs, *jobs[:4]]:
-        tab = tabs[True].new_page()
-        tab.clock.install()
-        open_job(tab, site, job)
-        expect(connection(tab)).to_have_text("live")
-        tab.evaluate(VISIBLE, "hidden")
-        tab.clock.run_for(7000)
-        expect(connection(tab)).to_have_text("paused")
-        opened.append(tab)
-    for tab in (opened[0], opened[9]):
-        tab.evaluate(VISIBLE, "visible")
-        tab.clock.resume()
-        expect(connection(tab)).to_have_text("live")
-        expect_growth(tab)
-    for job in jobs:
-        fetch(site.url, f"/v1/responses/{job}/cancel", method="POST")
-
-
-def test_what_is_copied(site: Stack, tabs: dict[bool, BrowserContext], client: openai.OpenAI) -> None:
-    tabs[True].grant_permissions(["clipboard-read", "clipboard-write"])
-    page = tabs[True].new_page()
-    variables = {"topic": "copies", "words": 300, "source": "[[demo rate=0]]"}
-    job = client.responses.create(prompt={"id": "report", "variables": variables})  # type: ignore[call-overload]
-    open_job(page, site, job.id)
-
-    def copied(button: Locator) -> str:
-        button.click()
-        expect(button).to_have_text("Copied")
-        text: str = page.evaluate("navigator.clipboard.readText()")
-        return text
-
-    assert copied(page.locator(".actions [data-copy]")) == job.output_text
-    section = copied(page.locator("#outline [data-copy]").nth(1))
-    assert section.startswith(f"## {page.locator('#outline li a').nth(1).inner_text()}")
-    assert section in job.output_text
-    code = started(site, "```python\nx = [1,\n     2]\n```\n[[demo echo]]")
-    open_job(page, site, code)
-    expect(status(page)).to_have_text("completed")
-    button = page.locator("#output .copy")
-    assert copied(button) == "x = [1,\n     2]\n"
-    page.get_by_text("Use it from a program").click()
-    snippet = page.locator(".snippets .copy").first
-    assert f"{site.url}/jobs/{code}.md" in copied(snippet)
-
-
-def test_run_again_edit_and_delete(site: Stack, page: Page) -> None:
-    old = create(site.url, prompt={"id": "story", "variables": {"topic": "again [[demo tokens=20]]"}})["id"]
-    open_job(page, site, old)
-    expect(status(page)).to_have_text("completed")
-    page.get_by_role("button", name="Retry").click()
-    page.wait_for_url(lambda url: old not in url)
-    new = page.url.rpartition("/")[2]
-    expect(status(page)).to_have_text("completed")
-    assert fetch(site.url, f"/v1/responses/{new}")[1]["penstock"]["retry_of"] == old
-    expect(page.get_by_role("link", name="Edit and run again")).to_have_attribute("href", f"/?from={new}")
-    page.get_by_role("link", name="Edit and run again").click()
-    expect(page.get_by_role("form", name="Story").get_by_label("Topic")).to_have_value("again [[demo tokens=20]]")
-    page.go_back()
-    really = page.get_by_role("button", name="Delete for good")
-    expect(really).to_be_hidden()
-    page.get_by_text("Delete", exact=True).click()
-    really.click()
-    page.wait_for_url("**/jobs")
-    assert fetch(site.url, f"/v1/responses/{new}")[0] == 404
-
-
-def test_a_deleted_job_says_so(site: Stack, page: Page, client: openai.OpenAI) -> None:
-    job = started(site, "vanishes [[demo rate=30 tokens=5000]]")
-    open_job(page, site, job)
-    expect_growth(page)
-    client.responses.delete(job)
-    expect(connection(page)).to_have_text("This job is no longer here.")
-
-
-def test_everything_that_was_asked_is_shown(site: Stack, page: Page) -> None:
-    long = " ".join(f"word{number}" for number in range(2000))
-    job = create(site.url, input=f"{long} [[demo tokens=5]]", instructions="Be <brief>.", temperature=0.3)["id"]
-    open_job(page, site, job)
-    asked = page.locator("details").filter(has=page.get_by_text("Request", exact=True)).last
-    asked.locator("summary").click()
-    for text in ("word1999", "Be <brief>.", "0.3"):
-        expect(asked).to_contain_text(text)
-    page.get_by_text("Use it from a program").click()
-    for text in (f"/jobs/{job}.md", f'retrieve("{job}"', f"{site.url}/v1"):
-        expect(page.locator(".snippets")).to_contain_text(text)
 
 
 def test_without_javascript(site: Stack, tabs: dict[bool, BrowserContext]) -> None:

@@ -13,9 +13,11 @@ import openai
 import pytest
 
 from jobs.protocol import events
+from jobs.protocol.fold import text_of
 from tests.support.assertions import assert_one_end, follow, text_in, types_in
+from tests.support.raw_server import RawServer, answer
 from tests.support.stack import Stack, Viewer, running_stack, wait_for
-from tests.support.wire import create, request
+from tests.support.wire import create, fetch, request
 
 MODEL = "demo+rate=0+first=0"
 WHOLE = 40
@@ -230,3 +232,20 @@ def test_faults_of_some_do_not_disturb_others(faulty: Stack, client: openai.Open
     assert client.responses.create(input="unmoved [[demo tokens=30]]").status == "completed"
     assert faulty.workers[0].is_running
     assert wait_for(lambda: all(viewer.ended() for viewer in met.values()))
+
+
+def test_a_model_server_that_restarts_is_waited_for(tmp_path: Path) -> None:
+    server = RawServer(answer())
+    port = int(server.url.split(":")[2].removesuffix("/v1"))
+    server.close()
+    with running_stack(
+        tmp_path / "data", OPENAI_BASE_URL=f"http://127.0.0.1:{port}/v1", PENSTOCK_MODEL="raw"
+    ) as running:
+        job = create(running.url, input="anybody there?")["id"]
+        waiting = wait_for(lambda: fetch(running.url, f"/v1/responses/{job}")[1]["penstock"].get("waiting"))
+        assert "refused" in waiting["reason"]
+        back = RawServer(answer(), port=port)
+        with running.client() as client:
+            response = assert_one_end(running.database, job, follow(client, job))
+        assert (response["status"], text_of(response), back.requests) == ("completed", "Yes.", 1)
+        back.close()

@@ -10,22 +10,17 @@ from typing import Any
 import openai
 import pytest
 
-from jobs.job import Job, Status
+from jobs.job import Status
 from jobs.protocol import events
 from jobs.protocol.ids import item_id
-from jobs.requests.generation import CreateRequest
-from jobs.requests.job_request import JobRequest
-from jobs.requests.prompts import Prompts
 from jobs.storage.attempts import AttemptStore, Checkpoint, Claim
-from jobs.storage.schema import transcripts
 from jobs.storage.store import Store
 from jobs.transport.queue import Queue
-from tests.support.assertions import assert_in_order, assert_one_end, follow, row_of, text_in
+from tests.support.assertions import assert_in_order, assert_one_end, ended, everything_about, follow, row_of, text_in
 from tests.support.process import Process
 from tests.support.stack import Stack, Viewer, running_stack, wait_for
+from tests.support.unsent_job import accept_silently
 from tests.support.wire import create, fetch
-
-MODEL = "demo+rate=0+first=0"
 
 
 @pytest.fixture(scope="module")
@@ -48,19 +43,6 @@ def pair(stack: Stack) -> Stack:
 def client(stack: Stack) -> Iterator[openai.OpenAI]:
     with stack.client() as client:
         yield client
-
-
-def accept_silently(stack: Stack, text: str) -> Job:
-    """A job whose web process died between storing it and telling anybody."""
-    request = JobRequest.from_create(
-        CreateRequest(input=text, background=True), Prompts(None), default_model=MODEL, allowed=()
-    )
-    return Store(stack.database).accept("local", request)
-
-
-def ended(client: openai.OpenAI, job_id: str) -> Any:
-    """A job's response, once it has ended."""
-    return follow(client, job_id)[-1].response
 
 
 # -- deaths --------------------------------------------------------------------------------------------------------
@@ -177,14 +159,6 @@ def test_invariant_1_accepted_is_never_lost(pair: Stack, client: openai.OpenAI) 
 
 
 # -- staleness -----------------------------------------------------------------------------------------------------
-
-
-def everything_about(stack: Stack, job_id: str) -> tuple[Any, ...]:
-    """A job's row, transcript and log."""
-    with stack.database.read() as connection:
-        kept = connection.execute(transcripts.select().where(transcripts.c.job_id == job_id)).all()
-    key = f"penstock:{{{job_id}}}"
-    return row_of(stack.database, job_id), kept, stack.redis.xrange(f"{key}:log"), stack.redis.get(f"{key}:fence")
 
 
 def test_invariant_4_stale_writes_refused(pair: Stack, client: openai.OpenAI) -> None:

@@ -14,7 +14,7 @@ from jobs.protocol import events
 from jobs.protocol.fold import fold, text_of
 from jobs.protocol.transcript import read
 from jobs.storage.database import Database
-from jobs.storage.schema import jobs
+from jobs.storage.schema import jobs, transcripts
 from jobs.storage.store import Store
 from tests.support.stack import Stack, Viewer
 
@@ -26,6 +26,11 @@ def follow(client: openai.OpenAI, job_id: str, **options: Any) -> list[Any]:
     return list(client.responses.retrieve(job_id, stream=True, **options))
 
 
+def ended(client: openai.OpenAI, job_id: str) -> Any:
+    """A job's response, once it has ended."""
+    return follow(client, job_id)[-1].response
+
+
 def text_in(stream: Sequence[Any]) -> str:
     """All text of answers that these events carry, that of runs which were replaced too."""
     return "".join(event.delta for event in stream if event.type == events.TEXT_DELTA)
@@ -35,6 +40,14 @@ def types_in(stream: Sequence[Any]) -> list[str]:
     """The types of these events, a run of deltas as one."""
     types = [event.type for event in stream]
     return [kind for kind, before in zip(types, [None, *types], strict=False) if kind != before]
+
+
+def everything_about(stack: Stack, job_id: str) -> tuple[Any, ...]:
+    """A job's row, transcript and log."""
+    with stack.database.read() as connection:
+        kept = connection.execute(transcripts.select().where(transcripts.c.job_id == job_id)).all()
+    key = f"penstock:{{{job_id}}}"
+    return row_of(stack.database, job_id), kept, stack.redis.xrange(f"{key}:log"), stack.redis.get(f"{key}:fence")
 
 
 def assert_in_order(stream: Sequence[Any], attempts: int = 1) -> None:

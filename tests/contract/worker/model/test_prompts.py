@@ -23,55 +23,17 @@ from jobs.requests.prompts import Prompt
 from jobs.storage.attempts import AttemptStore, Checkpoint, Claim
 from jobs.storage.store import Store
 from tests.support.assertions import assert_in_order, assert_one_end, follow, row_of
+from tests.support.prompt_folder import CHAINS, EXAMPLES, PROMPT, SECRET, guide
 from tests.support.stack import Stack, Viewer, running_stack
 from tests.support.up import ROOT, clean_environment
 from tests.support.wire import create, fetch
 
-EXAMPLES = ROOT / "examples"
-SECRET = "the patient's name"
-CHAINS = f'''
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda
-
-ASK = ChatPromptTemplate([("user", "{{topic}}")])
-
-
-def parsed(model):
-    return ASK | model | StrOutputParser()
-
-
-@RunnableLambda
-def broken(values):
-    raise KeyError("{SECRET}")
-
-
-@RunnableLambda
-def an_object(values):
-    return {{"topic": values["topic"]}}
-'''
-PROMPT = """
-id = "{name}"
-version = "1"
-runnable = "user_chains:{name}"
-title = {{ en = "{name}" }}
-description = {{ en = "{name}" }}
-inputs = {{ type = "object", required = ["topic"], properties = {{ topic = {{}} }} }}
-"""
 SHAPE = {
     "type": "object",
     "required": ["title", "facts"],
     "properties": {"title": {"type": "string"}, "facts": {"type": "array", "items": {"type": "string"}}},
 }
 FORM = {"format": {"type": "json_schema", "name": "facts", "schema": SHAPE, "strict": True}}
-
-
-def guide() -> dict[str, str]:
-    """The files that the guide shows, by the name in their first line."""
-    text = (ROOT / "docs" / "prompts.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```(?:toml|python)\n# ([\w.]+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == text.count("```toml") + text.count("```python")
-    return dict(blocks)
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
 from jobs.protocol import events as protocol
+from jobs.protocol.fold import text_of
 from tests.support.assertions import assert_one_end, follow, types_in
-from tests.support.raw_server import DONE, HOLD, RESET, USAGE, RawServer, Reply, answer, chunk, data, events, http
+from tests.support.raw_server import DONE, HOLD, RESET, USAGE, Reply, answer, chunk, data, events, http
+from tests.support.scripted_server import Scripted
 from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create, fetch, request
 
@@ -22,26 +22,6 @@ STOP = chunk(finish="stop")
 COMMENT = b": keep-alive\n\n"
 SCHEMA = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}, "additionalProperties": False}
 FORMAT = {"format": {"type": "json_schema", "name": "number", "schema": SCHEMA}}
-
-
-class Scripted:
-    """Replies by the last user message, each prompt's in turn and its last one again and again.
-
-    A prompt is given whole, or as words that are in it and in none of the others, with ` & ` between.
-    """
-
-    def __init__(self) -> None:
-        self.replies: dict[str, Sequence[Reply]] = {}
-        self.requests: Counter[str] = Counter()
-        self.server = RawServer(self.reply)
-
-    def reply(self, body: dict[str, Any]) -> Reply:
-        content = body["messages"][-1]["content"]
-        parts = (name for name in self.replies if " & " in name and all(word in content for word in name.split(" & ")))
-        prompt = content if content in self.replies else next(parts)
-        replies = self.replies[prompt]
-        self.requests[prompt] += 1
-        return replies[min(self.requests[prompt], len(replies)) - 1]
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +58,6 @@ def final(penstock: Stack, client: openai.OpenAI, prompt: str, **body: Any) -> d
     """The response of a job, once it has ended, which everything that tells of it tells alike."""
     job = create(penstock.url, input=prompt, **body)["id"]
     return assert_one_end(penstock.database, job, follow(client, job))
-
-
-def text_of(response: dict[str, Any]) -> str:
-    messages = (item for item in response["output"] if item["type"] == "message")
-    return "".join(part.get("text", "") for item in messages for part in item["content"])
 
 
 ENDS: dict[str, tuple[Sequence[Reply], str, str, int]] = {
@@ -163,25 +138,6 @@ def test_a_wait_is_seen_and_can_be_cancelled(penstock: Stack, client: openai.Ope
     response = assert_one_end(penstock.database, job)
     assert "waiting" not in response["penstock"]
     assert scripted.requests["patience"] == 1
-
-
-def test_a_model_server_that_restarts_is_waited_for(tmp_path: Path) -> None:
-    server = RawServer(answer())
-    port = int(server.url.split(":")[2].removesuffix("/v1"))
-    server.close()
-    with running_stack(tmp_path / "data", OPENAI_BASE_URL=server_url(port), PENSTOCK_MODEL="raw") as running:
-        job = create(running.url, input="anybody there?")["id"]
-        waiting = wait_for(lambda: fetch(running.url, f"/v1/responses/{job}")[1]["penstock"].get("waiting"))
-        assert "refused" in waiting["reason"]
-        back = RawServer(answer(), port=port)
-        with running.client() as client:
-            response = assert_one_end(running.database, job, follow(client, job))
-        assert (response["status"], text_of(response), back.requests) == ("completed", "Yes.", 1)
-        back.close()
-
-
-def server_url(port: int) -> str:
-    return f"http://127.0.0.1:{port}/v1"
 
 
 # -- thoughts, refusals, formats -----------------------------------------------------------------------------------

@@ -1,146 +1,17 @@
-"""`watch` and its neighbours against a scripted server on a real socket that cuts its connections."""
+"""`penstock watch` against a server that loses connections, refuses and hangs."""
 
 from __future__ import annotations
 
 import json
-import os
-import pty
-import re
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from click.testing import CliRunner, Result
 
-import cli.main
 from jobs.protocol import events
 from jobs.protocol.fold import fold
-from tests.support.up import clean_environment
-
-ROOT = Path(__file__).resolve().parents[4]
-JOB = "resp_" + "0" * 39 + "1"
-TEXT = "从前，有一条渠。\nOnce upon a time there was a penstock.\u2028 🌊 The end."
-SNAPSHOT = {"id": JOB, "status": "queued", "output": [], "created_at": 1700000000, "model": "demo"}
-
-
-def frames_of(text: str, status: str = "completed", error: dict[str, str] | None = None) -> list[bytes]:
-    """The whole log of a job with one message, one frame a character."""
-    queued = {"id": JOB, "object": "response", "status": "queued", "output": [], "penstock": {"attempt": 0}}
-    item: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
-    place = {"output_index": 0, "item_id": "msg_1", "content_index": 0}
-    item |= {"status": "in_progress", "penstock": {"section": 0}}
-    stream: list[tuple[str, dict[str, Any]]] = [
-        (events.CREATED, {"response": queued}),
-        (events.ITEM_ADDED, {"output_index": 0, "item": item}),
-        (events.PART_ADDED, {**place, "part": {"type": "output_text", "text": "", "annotations": []}}),
-        *((events.TEXT_DELTA, {**place, "delta": character, "logprobs": []}) for character in text),
-        (events.ITEM_DONE, {"output_index": 0, "item": {**item, "status": "completed"}}),
-    ]
-    numbered = [{"type": kind, "sequence_number": number, **fields} for number, (kind, fields) in enumerate(stream)]
-    kind = {"completed": events.COMPLETED, "failed": events.FAILED}.get(status, events.INCOMPLETE)
-    ended = {"response": {**fold(numbered), "status": status, "error": error}}
-    return [events.frame(kind, number, fields) for number, (kind, fields) in enumerate([*stream, (kind, ended)])]
-
-
-@dataclass
-class Wire:
-    """A server that has one job. `cuts` are the bytes that it sends on each connection before it cuts it."""
-
-    frames: list[bytes] = field(default_factory=lambda: frames_of(TEXT))
-    snapshot: dict[str, Any] = field(default_factory=lambda: dict(SNAPSHOT))
-    cuts: list[int] = field(default_factory=list)
-    status: int = 200
-    holds: bool = False
-    cursors: list[int] = field(default_factory=list)
-    released: threading.Event = field(default_factory=threading.Event)
-
-    def stream(self, after: int) -> bytes:
-        self.cursors.append(after)
-        rest = b"".join(frame for frame in self.frames if events.number_of(frame) > after)
-        return rest[: self.cuts.pop(0)] if self.cuts else rest
-
-
-@pytest.fixture
-def wire() -> Wire:
-    return Wire()
-
-
-@pytest.fixture
-def url(wire: Wire) -> Iterator[str]:
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            query = parse_qs(urlsplit(self.path).query)
-            if wire.status != 200:
-                self.reply({"error": {"message": "in its own words", "type": "x", "param": None, "code": None}})
-            elif "stream" not in query:
-                self.reply(wire.snapshot if JOB in self.path else {"data": [wire.snapshot], "has_more": False})
-            else:
-                self.send_response(200)
-                self.send_header("Content-Type", "text/event-stream")
-                self.end_headers()
-                self.wfile.write(wire.stream(int(query.get("starting_after", ["-1"])[0])))
-                if wire.holds:
-                    self.wfile.flush()
-                    wire.released.wait()
-
-        def reply(self, content: object) -> None:
-            body = json.dumps(content).encode()
-            self.send_response(wire.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        wire.released.set()
-        server.shutdown()
-        thread.join()
-
-
-def penstock(*arguments: str) -> Result:
-    """Run a command in this process; only what signals do needs one of its own."""
-    return CliRunner().invoke(cli.main.main, arguments)
-
-
-def process(
-    *arguments: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE, **environment: str
-) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "cli.main", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, env=clean_environment(**environment), stdout=stdout, stderr=stderr)
-
-
-def on_terminal(wire: Wire, url: str, *arguments: str, whole: bool = False, **environment: str) -> tuple[bytes, str]:
-    """What `watch` prints, and what a terminal gets of its stderr, or of the `whole`, while a job's text is late."""
-    wire.cuts, wire.holds = [len(wire.frames[0])], True
-    master, terminal = pty.openpty()
-    shown, environment = b"", {"TERM": "xterm", **environment}
-    stdout = terminal if whole else subprocess.PIPE
-    with process("watch", JOB, "--url", url, *arguments, stdout=stdout, stderr=terminal, **environment) as watch:
-        os.close(terminal)
-        with suppress(OSError):  # the end, as Linux reports it
-            while piece := os.read(master, 65536):
-                shown += piece
-                if b"queued" in shown or "--json" in arguments:
-                    wire.released.set()
-        output, _ = watch.communicate(timeout=30)
-    os.close(master)
-    assert watch.returncode == 0
-    return output, shown.decode()
+from tests.support.one_job_server import JOB, ROOT, TEXT, Wire, frames_of, penstock, process
 
 
 def test_the_text_is_whole_across_lost_connections(wire: Wire, url: str) -> None:
@@ -280,56 +151,6 @@ def test_ctrl_c_detaches(wire: Wire, url: str) -> None:
     assert watch.returncode == 130
     assert f"penstock watch {JOB}  |  penstock cancel {JOB}".encode() in words
     assert b"Traceback" not in words
-
-
-def test_a_terminal_shows_the_status_until_there_is_text(wire: Wire, url: str) -> None:
-    output, shown = on_terminal(wire, url)
-    assert output.decode() == TEXT
-    assert "queued" in shown
-    assert "connection lost; trying again\r\n" in shown
-    assert shown.rindex("\x1b[2K") > shown.rindex("queued")  # erased
-    assert "\x1b[32m" in shown
-    assert "\x1b[?25h" in shown[shown.rindex("\x1b[?25l") :]  # the cursor is back
-
-
-def test_the_status_is_gone_before_the_first_character(wire: Wire, url: str) -> None:
-    _, shown = on_terminal(wire, url, whole=True)
-    before, text = shown.split(TEXT[0])
-    assert "queued" in before
-    assert f"{TEXT[0]}{text}" == f"{TEXT}\n".replace("\n", "\r\n")
-
-
-def test_no_color_is_respected(wire: Wire, url: str) -> None:
-    _, shown = on_terminal(wire, url, NO_COLOR="1")
-    assert "queued" in shown
-    assert not re.search(r"\x1b\[[\d;]*m", shown)
-
-
-def test_json_and_pipes_show_no_status(wire: Wire, url: str) -> None:
-    wire.released.set()
-    _, shown = on_terminal(wire, url, "--json")
-    assert shown == "connection lost; trying again\r\n"
-    with process("watch", JOB, "--url", url, FORCE_COLOR="1", TTY_COMPATIBLE="1") as watch:
-        assert watch.communicate(timeout=30) == (TEXT.encode(), b"")
-
-
-def test_ctrl_c_leaves_a_terminal_as_it_was(wire: Wire, url: str) -> None:
-    wire.frames, wire.holds = wire.frames[:1], True
-    master, terminal = pty.openpty()
-    with process("watch", JOB, "--url", url, stderr=terminal, TERM="xterm") as watch:
-        os.close(terminal)
-        shown = b""
-        while b"queued" not in shown:
-            shown += os.read(master, 65536)
-        watch.send_signal(signal.SIGINT)
-        with suppress(OSError):
-            while piece := os.read(master, 65536):
-                shown += piece
-        assert watch.wait(10) == 130, shown.decode()
-    os.close(master)
-    assert f"penstock watch {JOB}  |  penstock cancel {JOB}".encode() in shown
-    assert shown.rindex(b"\x1b[2K") > shown.rindex(b"queued")
-    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
 
 
 def test_a_reader_that_leaves_ends_it_silently(wire: Wire, url: str) -> None:

@@ -1,0 +1,79 @@
+"""What can be done with a job on its page: copy, run again, edit, delete, and see what was asked."""
+
+from __future__ import annotations
+
+import openai
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.support.job_page import connection, expect_growth, open_job, started, status
+from tests.support.stack import Stack
+from tests.support.wire import create, fetch
+
+
+def test_what_is_copied(site: Stack, tabs: dict[bool, BrowserContext], client: openai.OpenAI) -> None:
+    tabs[True].grant_permissions(["clipboard-read", "clipboard-write"])
+    page = tabs[True].new_page()
+    variables = {"topic": "copies", "words": 300, "source": "[[demo rate=0]]"}
+    job = client.responses.create(prompt={"id": "report", "variables": variables})  # type: ignore[call-overload]
+    open_job(page, site, job.id)
+
+    def copied(button: Locator) -> str:
+        button.click()
+        expect(button).to_have_text("Copied")
+        text: str = page.evaluate("navigator.clipboard.readText()")
+        return text
+
+    assert copied(page.locator(".actions [data-copy]")) == job.output_text
+    section = copied(page.locator("#outline [data-copy]").nth(1))
+    assert section.startswith(f"## {page.locator('#outline li a').nth(1).inner_text()}")
+    assert section in job.output_text
+    code = started(site, "```python\nx = [1,\n     2]\n```\n[[demo echo]]")
+    open_job(page, site, code)
+    expect(status(page)).to_have_text("completed")
+    button = page.locator("#output .copy")
+    assert copied(button) == "x = [1,\n     2]\n"
+    page.get_by_text("Use it from a program").click()
+    snippet = page.locator(".snippets .copy").first
+    assert f"{site.url}/jobs/{code}.md" in copied(snippet)
+
+
+def test_run_again_edit_and_delete(site: Stack, page: Page) -> None:
+    old = create(site.url, prompt={"id": "story", "variables": {"topic": "again [[demo tokens=20]]"}})["id"]
+    open_job(page, site, old)
+    expect(status(page)).to_have_text("completed")
+    page.get_by_role("button", name="Retry").click()
+    page.wait_for_url(lambda url: old not in url)
+    new = page.url.rpartition("/")[2]
+    expect(status(page)).to_have_text("completed")
+    assert fetch(site.url, f"/v1/responses/{new}")[1]["penstock"]["retry_of"] == old
+    expect(page.get_by_role("link", name="Edit and run again")).to_have_attribute("href", f"/?from={new}")
+    page.get_by_role("link", name="Edit and run again").click()
+    expect(page.get_by_role("form", name="Story").get_by_label("Topic")).to_have_value("again [[demo tokens=20]]")
+    page.go_back()
+    really = page.get_by_role("button", name="Delete for good")
+    expect(really).to_be_hidden()
+    page.get_by_text("Delete", exact=True).click()
+    really.click()
+    page.wait_for_url("**/jobs")
+    assert fetch(site.url, f"/v1/responses/{new}")[0] == 404
+
+
+def test_a_deleted_job_says_so(site: Stack, page: Page, client: openai.OpenAI) -> None:
+    job = started(site, "vanishes [[demo rate=30 tokens=5000]]")
+    open_job(page, site, job)
+    expect_growth(page)
+    client.responses.delete(job)
+    expect(connection(page)).to_have_text("This job is no longer here.")
+
+
+def test_everything_that_was_asked_is_shown(site: Stack, page: Page) -> None:
+    long = " ".join(f"word{number}" for number in range(2000))
+    job = create(site.url, input=f"{long} [[demo tokens=5]]", instructions="Be <brief>.", temperature=0.3)["id"]
+    open_job(page, site, job)
+    asked = page.locator("details").filter(has=page.get_by_text("Request", exact=True)).last
+    asked.locator("summary").click()
+    for text in ("word1999", "Be <brief>.", "0.3"):
+        expect(asked).to_contain_text(text)
+    page.get_by_text("Use it from a program").click()
+    for text in (f"/jobs/{job}.md", f'retrieve("{job}"', f"{site.url}/v1"):
+        expect(page.locator(".snippets")).to_contain_text(text)
