@@ -36,7 +36,7 @@ class ReadingOrder:
         kind = event["type"]
         if kind in (events.TEXT_DELTA, events.REFUSAL_DELTA):
             self._write(event["output_index"], event["delta"])
-        elif kind in (events.ITEM_ADDED, events.ITEM_DONE) and event["item"]["type"] == "message":
+        elif kind in (events.ITEM_ADDED, events.ITEM_DONE):
             self._note(event["output_index"], event["item"])
         elif kind in events.TERMINAL:
             return "".join("".join(self._waiting[section]) for section in sorted(self._waiting))
@@ -44,7 +44,11 @@ class ReadingOrder:
 
     def _note(self, index: int, item: Mapping[str, Any]) -> None:
         section = item["penstock"]["section"]
-        if self._awaited.get(section, item["id"]) == item["id"]:
+        if item["type"] != "message":
+            # A plan, which is a summary of what is to come, is all there is in its section.
+            if item.get("summary") and item["status"] == "completed":
+                self._whole.add(section)
+        elif self._awaited.get(section, item["id"]) == item["id"]:
             self._awaited.pop(section, None)
             self._sections[index] = section
             if item["status"] == "completed":

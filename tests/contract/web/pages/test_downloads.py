@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import openai
 import pytest
@@ -27,6 +28,20 @@ def test_the_text_comes_as_it_was_written(penstock: Stack, client: openai.OpenAI
     content_type, _, text = get(penstock, f"/jobs/{job.id}.{suffix}")
     assert content_type == f"{kind}; charset=utf-8"
     assert text == job.output_text
+
+
+def test_a_report_is_read_while_it_is_written(penstock: Stack, client: openai.OpenAI) -> None:
+    variables = {"topic": "read early [[demo rate=200]]", "words": 20000, "sections": 3}
+    job = create(penstock.url, prompt={"id": "report", "variables": variables})["id"]
+    with request(penstock.url, f"/jobs/{job}.md") as markdown, request(penstock.url, f"/jobs/{job}.txt") as plain:
+        begun = [markdown.read1(), plain.read1()]
+        found: Any = client.responses.retrieve(job)
+        client.responses.cancel(job)
+        whole = [text + answer.read() for text, answer in zip(begun, (markdown, plain), strict=True)]
+    assert all(text.startswith(b"# ") for text in begun)
+    assert found.penstock["progress"]["done"] == 0  # even section 1 goes on
+    ended = client.responses.retrieve(job)
+    assert [text.decode() for text in whole] == [ended.output_text] * 2
 
 
 def test_html_is_one_file_that_loads_and_runs_nothing(penstock: Stack, client: openai.OpenAI) -> None:

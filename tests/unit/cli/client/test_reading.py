@@ -35,7 +35,7 @@ class Script:
         place: dict[str, Any] = {"section": section}
         if replaces is not None:
             place["replaces"] = f"item_{replaces}"
-        item = {"id": f"item_{index}", "type": kind, "status": "in_progress", "penstock": place}
+        item = {"id": f"item_{index}", "type": _wire_type(kind), "status": "in_progress", "penstock": place}
         self._add("response.output_item.added", output_index=index, item=item)
         part = {"type": "output_text" if kind == "message" else "reasoning_text", "text": ""}
         self._add("response.content_part.added", output_index=index, item_id=item["id"], content_index=0, part=part)
@@ -46,13 +46,20 @@ class Script:
 
     def close(self, index: int, status: str = "completed") -> None:
         place = {"section": self._sections[index]}
-        item = {"id": f"item_{index}", "type": self._kinds[index], "status": status, "penstock": place}
+        kind = self._kinds[index]
+        item: dict[str, Any] = {"id": f"item_{index}", "type": _wire_type(kind), "status": status, "penstock": place}
+        if kind != "message":
+            item["summary"] = [{"type": "summary_text", "text": "1. tides"}] if kind == "plan" else []
         self._add("response.output_item.done", output_index=index, item=item)
 
     def end(self, status: str = "completed") -> str:
         response = {**fold(self.events), "status": status}
         self._add("response.completed" if status == "completed" else "response.incomplete", response=response)
         return text_of(response)
+
+
+def _wire_type(kind: str) -> str:
+    return "reasoning" if kind == "plan" else kind
 
 
 def snapshot_after(events: Iterable[Event]) -> dict[str, Any]:
@@ -84,6 +91,34 @@ def test_a_later_section_waits_for_the_earlier_ones() -> None:
     script.close(second)
     script.close(first)
     script.end()
+    reading = ReadingOrder(NOTHING)
+    assert [text for event in script.events if (text := reading.feed(event))] == ["one ", "two"]
+
+
+def test_a_plan_which_has_no_text_holds_nothing_back() -> None:
+    script = Script()
+    broken = script.open(0, kind="plan")
+    script.close(broken, "incomplete")
+    plan = script.open(0, kind="plan", replaces=broken)
+    first, second = script.open(1), script.open(2)
+    script.write(first, "early ")
+    script.close(plan)
+    script.write(second, "two")
+    script.write(first, "one ")
+    script.close(first)
+    reading = ReadingOrder(NOTHING)
+    assert [text for event in script.events if (text := reading.feed(event))] == ["early ", "one ", "two"]
+
+
+def test_a_finished_thought_does_not_end_its_section() -> None:
+    """A new attempt announces finished items one after the other."""
+    script = Script()
+    script.close(script.open(kind="reasoning"))
+    later = script.open(1)
+    script.write(later, "two")
+    answer = script.open(0)
+    script.write(answer, "one ")
+    script.close(answer)
     reading = ReadingOrder(NOTHING)
     assert [text for event in script.events if (text := reading.feed(event))] == ["one ", "two"]
 
