@@ -22,6 +22,7 @@ from typing import NoReturn
 
 import click
 
+from cli.launch.log_rotation import begin_log, rotate_log
 from cli.launch.watchdog import Watchdog
 from jobs.errors import PenstockError
 from jobs.settings import child_environment
@@ -40,7 +41,8 @@ _ABORT_SECONDS = 1.0
 
 @dataclass(eq=False)
 class Child:
-    """A process of ours, started again and again under one name; its log holds what it said since `up` began.
+    """A process of ours, started again and again under one name; its log is of this `up`, and has about `log_bytes`
+    at most.
 
     It inherits the descriptors `fds`, and may take `grace` seconds to end after SIGTERM. `life` is an id of its
     own for each process that it was. `remedy` is what a person could do about its failure. With a `watchdog` it is
@@ -53,6 +55,7 @@ class Child:
     log: Path
     fds: tuple[int, ...] = ()
     grace: float = 5
+    log_bytes: int = 20_000_000
     remedy: str = ""
     watchdog: Watchdog | None = None
     life: str = field(init=False)
@@ -60,7 +63,7 @@ class Child:
     _deaths: list[float] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        self.log.write_bytes(b"")
+        begin_log(self.log)
 
     def start(self, group: int) -> None:
         """Start a new life of it in the process group `group`."""
@@ -174,6 +177,7 @@ class Supervisor(ExitStack):
         """
         while True:
             for child in self.children:
+                rotate_log(child.log, child.log_bytes)
                 child.end_if_frozen()
                 if words := child.exit_reason():
                     on_death(child.life)

@@ -198,4 +198,5 @@ def _child(settings: Settings, name: str, argv: list[str], **options: Any) -> Ch
         "OPENAI_BASE_URL": settings.openai_base_url,
         "OPENAI_API_KEY": settings.openai_api_key,
     }
-    return Child(name, argv, environment, settings.data / "logs" / f"{name}.log", **options)
+    log = settings.data / "logs" / f"{name}.log"
+    return Child(name, argv, environment, log, log_bytes=settings.log_bytes, **options)

@@ -62,7 +62,14 @@ def stored(up: Up, job: str) -> dict[str, Any]:
 
 
 def test_it_says_what_runs_writes_a_first_job_and_ends_in_order(tmp_path: Path) -> None:
-    with running(tmp_path / "data", "--demo", LANG="zh_CN.UTF-8", OPENAI_API_KEY="secret", PENSTOCK_MODEL="real") as up:
+    with running(
+        tmp_path / "data",
+        "--demo",
+        LANG="zh_CN.UTF-8",
+        OPENAI_API_KEY="secret",
+        PENSTOCK_MODEL="real",
+        PENSTOCK_LOG_BYTES="10000",
+    ) as up:
         assert get(f"{up.url}/readyz") == (200, {"database": True, "redis": True, "workers": 1})
         assert "the offline demo model" in up.words
         assert f"data   {tmp_path / 'data'}\n" in up.words
@@ -70,6 +77,8 @@ def test_it_says_what_runs_writes_a_first_job_and_ends_in_order(tmp_path: Path) 
         assert page.startswith(f"{up.url}/jobs/resp_")
         assert "人工智能" in up.run("list").stdout
         assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+        rotated = tmp_path / "data/logs/web.log.1"
+        eventually(lambda: get(f"{up.url}/v1/responses")[0] == 200 and rotated.exists())
         assert up.end() == 0
         assert up.process.stdout
         assert up.process.stdout.read() == ""  # the line with the URL was all
