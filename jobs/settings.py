@@ -177,6 +177,8 @@ class Settings(BaseSettings):
     waiting_requests: int = Field(200, ge=1)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
+    # Where OpenTelemetry's collector takes traces; none are made without one.
+    otlp_url: Url | Literal[""] = ""
     # Of each process that `penstock up` starts: beyond it the log is moved to NAME.log.1.
     log_bytes: int = Field(20_000_000, ge=10_000)
     flask_debug: bool = Field(default=False, validation_alias=AliasChoices("FLASK_DEBUG", "flask_debug"))

@@ -100,7 +100,7 @@ def _finished(context: WebContext, response: Response) -> Response:
         response = _counted(context, response)
     response.headers.extend(g.get("rate_headers", {}))
     context.telemetry.watch(response)
-    end_request(response, context.telemetry.metrics)
+    end_request(response, context.telemetry.metrics, context.telemetry.tracing)
     if response.is_streamed and context.settings.auth == "keys" and "credential" in g:
         _end_with_credential(context, response)
     return response

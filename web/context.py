@@ -63,7 +63,7 @@ class WebContext:
         self.open_streams = OpenStreams()
         self.open_streams.start()
         self.redis = _redis(settings)
-        self.telemetry = Telemetry(self.redis, self.database.engine)
+        self.telemetry = Telemetry(settings, self.redis, self.database.engine)
         self.log = EventLog(self.redis)
         listening = redis_client(
             settings.redis_url, settings.redis_ca, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS

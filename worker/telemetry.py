@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import redis
@@ -17,6 +17,7 @@ from jobs.telemetry.failures import count_database_failures, count_redis_failure
 from jobs.telemetry.logs import log_ids
 from jobs.telemetry.metrics import Metrics
 from jobs.telemetry.totals import Pusher
+from jobs.telemetry.tracing import Tracing
 from worker.model.cancellation import Call
 from worker.model.errors import ModelError
 
@@ -24,11 +25,12 @@ _log = logging.getLogger(__name__)
 
 
 class Telemetry:
-    """The metrics of one worker process, added to those of all."""
+    """The metrics of one worker process, added to those of all, and its traces."""
 
     def __init__(self, settings: Settings, worker: str, client: redis.Redis, engine: Engine) -> None:
         self._settings = settings
         self.metrics = Metrics("worker")
+        self._tracing = Tracing(settings.otlp_url, "penstock-worker", worker)
         self._pusher = Pusher(client, self.metrics.registry, worker)
         count_redis_failures(client, self.metrics.redis_failed)
         count_database_failures(engine, self.metrics.database_failed)
@@ -41,6 +43,7 @@ class Telemetry:
         """Tell the last, if Redis takes it."""
         with suppress(redis.RedisError):
             self._pusher.close()
+        self._tracing.close()
 
     @contextmanager
     def attempt(self, claim: Claim) -> Iterator[None]:
@@ -49,7 +52,17 @@ class Telemetry:
             _log.info("attempt begins")
             if claim.job.attempt > 1:
                 self.metrics.restarts.labels("attempt").inc()
-            yield
+            with self._traced(claim):
+                yield
+
+    def _traced(self, claim: Claim) -> AbstractContextManager[object]:
+        """The attempt in its job's trace, and before the first the wait for it."""
+        job = claim.job
+        parent = job.request.traceparent
+        if job.attempt == 1:
+            self._tracing.wait("queued", job.created_at, parent=parent)
+        ids: dict[str, str | int] = {"penstock.job": job.id, "penstock.attempt": job.attempt}
+        return self._tracing.span("attempt", "consumer", parent=parent, **ids)
 
     def job_ended(self, final: Mapping[str, Any]) -> None:
         """A job has ended with this terminal response."""
@@ -60,12 +73,13 @@ class Telemetry:
     def model_call(self, model: str, call: Call) -> Iterator[None]:
         """A call to a model lasts."""
         began = time.monotonic()
-        with self.metrics.model_calls.track_inprogress():
+        server = self._server(model)
+        with self.metrics.model_calls.track_inprogress(), self._tracing.span("model call", "client", server=server):
             try:
                 yield
             finally:
                 if call.first_text_at is not None:
-                    self.metrics.model_first_token.labels(self._server(model)).observe(call.first_text_at - began)
+                    self.metrics.model_first_token.labels(server).observe(call.first_text_at - began)
 
     def model_failed(self, model: str, error: ModelError) -> None:
         """A call to a model came to nothing."""

@@ -53,6 +53,8 @@ class JobRequest:
     history: Sequence[Sequence[Message]] = ()
     input: Sequence[Message] = ()
     retry_of: str | None = None
+    # The trace that its create belongs to.
+    traceparent: str | None = None
 
     @classmethod
     def from_create(

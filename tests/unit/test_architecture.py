@@ -205,7 +205,9 @@ def test_the_lock_holds_what_the_product_imports() -> None:
         if path.parts[0] != "bench"
         for module in imports(ast.parse(text(path)))
     }
-    locked, providers = pins("requirements.lock"), packages_distributions()
+    extras = tomllib.loads(text(Path("pyproject.toml")))["project"]["optional-dependencies"]
+    optional = {canonicalize_name(Requirement(line).name) for extra in LOCKED_EXTRAS for line in extras[extra]}
+    locked, providers = {*pins("requirements.lock"), *optional}, packages_distributions()
     missing = [
         f"{path} imports {name}"
         for name, path in foreign.items()

@@ -28,12 +28,13 @@ def retry(
     checkpoints = [] if job.status is Status.COMPLETED else _checkpoints(orjson.loads(job.response))
     new_job = context.store.accept(  # invariant 5
         owner,
-        request,
+        context.telemetry.traced(request),
         finished=checkpoints,
         idempotency_key=idempotency_key,
         client_retry=client_retry,
         limits=context.admission.limits.of(owner),
     )
+    context.telemetry.accepted(new_job)
     context.wakeups.job(new_job.id)
     return new_job
 

@@ -35,7 +35,7 @@ def submit(
     )
     job = context.store.accept(
         owner,
-        request,
+        context.telemetry.traced(request),
         body_hash=body_hash,
         idempotency_key=idempotency_key,
         client_retry=client_retry,

@@ -63,6 +63,7 @@ class Responses:
         context = self._context
         job = context.store.get(g.owner, job_id)
         if _flag("stream"):
+            context.telemetry.follows(job)
             return sse.openai(context.relay.follow(job, _cursor("starting_after")))
         if "text/event-stream" in request.headers.get("Accept", ""):
             return _event_source(context, job)
@@ -145,6 +146,7 @@ def _event_source(context: WebContext, job: Job) -> Response:
     """A browser's stream from the last id it saw; 204, which ends it for good, when nothing is left."""
     last_id = request.headers.get("Last-Event-ID")
     after = parse_number(last_id, "Last-Event-ID") if last_id else _cursor("starting_after")
+    context.telemetry.follows(job)
     frames = context.relay.follow(job, after)
     if not job.status.is_terminal:
         return sse.event_source(frames)

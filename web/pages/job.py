@@ -48,6 +48,7 @@ class JobPages:
             return render.response(self._context, job)
         if suffix == "html":
             return html_file(title(job), rendered_items(self._context, job))
+        self._context.telemetry.follows(job)
         order = ReadingOrder(snapshot(self._context, job))
         frames = (frame for piece in self._context.relay.follow(job) for frame in events.split(piece))
         body = (order.feed(event).encode() for event in events.events_of(frames))

@@ -36,6 +36,7 @@ def stream(context: WebContext, job: Job) -> Response:
                 raise InvalidRequest(f"This job has no block {cursor}.", param="after")
             if place == live_page.snapshot().position:
                 return Response(status=204)
+    context.telemetry.follows(job)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  (documented for this)
     return sse.framed(_changes(context, job, cursor, _state_frames(app, language(), planned=bool(job.request.plan))))
 

@@ -5,27 +5,34 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
+from dataclasses import replace
 
 import redis
-from flask import Response
+from flask import Response, g
 from sqlalchemy import Engine
 
 from jobs.job import Job, Status
+from jobs.requests.job_request import JobRequest
+from jobs.settings import Settings
 from jobs.telemetry.failures import count_database_failures, count_redis_failures
 from jobs.telemetry.logs import add_log_ids
 from jobs.telemetry.metrics import Metrics
 from jobs.telemetry.totals import Pusher, Totals, read_totals
+from jobs.telemetry.tracing import Tracing, traceparent_of
+from web.telemetry.requests import traced_request
 from web.telemetry.streams import OpenWrites
 
 
 class Telemetry:
-    """What one web process counts, and the totals of all processes."""
+    """What one web process counts, the totals of all processes, and its traces."""
 
-    def __init__(self, client: redis.Redis, engine: Engine) -> None:
+    def __init__(self, settings: Settings, client: redis.Redis, engine: Engine) -> None:
         """Begins to add to the totals."""
         self.metrics = Metrics("web")
         self._redis = client
-        self._pusher = Pusher(client, self.metrics.registry, f"{socket.gethostname()}-{os.getpid()}")
+        process = f"{socket.gethostname()}-{os.getpid()}"
+        self._pusher = Pusher(client, self.metrics.registry, process)
+        self.tracing = Tracing(settings.otlp_url, "penstock-web", process)
         self._writes = OpenWrites()
         self.metrics.viewers.set_function(lambda: len(self._writes))
         self.metrics.slow_viewers.set_function(self._writes.slow)
@@ -37,6 +44,7 @@ class Telemetry:
         """Add the last, if Redis takes it."""
         with suppress(redis.RedisError):
             self._pusher.close()
+        self.tracing.close()
 
     def totals(self) -> Totals:
         """What all processes have counted, this one up to now. Raises RedisError."""
@@ -47,6 +55,15 @@ class Telemetry:
         """A response is about to be written: a stream to a viewer, if it is one."""
         if response.is_streamed and response.mimetype == "text/event-stream":
             response.response = self._writes.watched(response.response)  # type: ignore[arg-type]
+
+    def traced(self, request: JobRequest) -> JobRequest:
+        """The request as a part of the trace of the HTTP request that makes it."""
+        traceparent = traceparent_of(traced_request(self.tracing))
+        return replace(request, traceparent=traceparent) if traceparent else request
+
+    def follows(self, job: Job) -> None:
+        """The answer is a stream of this job: a part of the job's trace, when whoever asks brings none."""
+        g.traceparent = job.request.traceparent
 
     def accepted(self, job: Job) -> None:
         """A create has been answered with this job."""

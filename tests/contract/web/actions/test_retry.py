@@ -34,7 +34,8 @@ def context_of(job_factory: JobFactory) -> Any:
     """What an action needs of a web process; its wake-ups are never sent, because its threads were not started."""
     wakeups = WakeupSender(Queue(Settings.load()), EventLog(redis.Redis()), most=1)
     admitted = admission(job_factory.database, redis.Redis(), OwnerLimits())
-    return SimpleNamespace(store=job_factory.store, wakeups=wakeups, admission=admitted)
+    untold = SimpleNamespace(traced=lambda request: request, accepted=lambda _: None)
+    return SimpleNamespace(store=job_factory.store, wakeups=wakeups, admission=admitted, telemetry=untold)
 
 
 @pytest.fixture
