@@ -9,13 +9,14 @@ from typing import Any
 from flask import Flask, Response, jsonify, redirect, request, url_for
 from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException, TooManyRequests
+from werkzeug.exceptions import HTTPException, NotFound, TooManyRequests
 
 from jobs.background import log_error
 from jobs.errors import InvalidRequest, JobNotFound, LimitReached, PenstockError
 from jobs.storage.database import reason
 from jobs.storage.disk.reserve import is_disk_full
 from web.limits.words import may_soon, sentence
+from web.routes import nearest
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
-        message = error.description or error.name
+        message = _not_found(error) or error.description or error.name
         if not isinstance(error, TooManyRequests):
             return envelope(error.code or 500, message)
         response = envelope(429, message, kind="requests", code="rate_limit_exceeded")
@@ -89,6 +90,14 @@ def register(app: Flask) -> None:
         return response
 
     _register_failures(app)
+
+
+def _not_found(error: HTTPException) -> str | None:
+    """Where a path that there is not may have been meant to lead."""
+    asked = request.path[:200]
+    if not isinstance(error, NotFound) or (path := nearest(asked)) is None:
+        return None
+    return f"There is no {asked}; the nearest path is {path}."
 
 
 def _register_failures(app: Flask) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
+
+_API = "/v1/"
+_JOB_ID = re.compile(r"resp_\w+")
 
 
 class Access(StrEnum):
@@ -33,6 +38,7 @@ ROUTES = (
     Route("POST", "/v1/responses/<job_id>/cancel", "responses.cancel"),
     Route("POST", "/v1/responses/<job_id>/retry", "responses.retry"),
     Route("GET", "/v1/models", "health.models"),
+    Route("GET", "/v1/models/<path:name>", "health.model"),
     Route("GET", "/healthz", "health.healthz", Access.ANYONE),
     Route("GET", "/readyz", "health.readyz", Access.ANYONE),
     Route("GET", "/metrics", "metrics.show", Access.VISITOR),
@@ -57,3 +63,16 @@ ROUTES = (
     Route("POST", "/signin", "signin.enter", Access.VISITOR),
     Route("POST", "/signout", "signin.leave"),
 )
+
+
+def nearest(path: str) -> str | None:
+    """The path of the API that somebody most likely means who asks for this one; None when there is none like it.
+
+    Parts in angle brackets stand for ids. Outside `/v1` only a path that lacks nothing but `/v1` is like one.
+    """
+    known = {route.path.removeprefix(_API): route.path for route in ROUTES if route.path.startswith(_API)}
+    wanted = _JOB_ID.sub("<job_id>", path.removeprefix("/").rstrip("/"))
+    if not path.startswith(_API):
+        return known.get(wanted)
+    similar = get_close_matches(wanted.removeprefix("v1").removeprefix("/v1").lstrip("/"), known, n=1)
+    return known[similar[0]] if similar else None

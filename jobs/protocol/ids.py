@@ -7,6 +7,7 @@ import secrets
 import time
 
 _JOB_ID = re.compile(r"resp_[0-9a-f]{40}")
+_ITEM_ID = re.compile(r"[a-z]{2,3}_([0-9a-f]{40})_(?:in_)?[0-9_]+")
 
 
 def new_job_id() -> str:
@@ -26,3 +27,14 @@ def item_id(prefix: str, job_id: str, section: int, run: int) -> str:
     viewers already know.
     """
     return f"{prefix}_{job_id.removeprefix('resp_')}_{section}_{run}"
+
+
+def input_item_id(prefix: str, job_id: str, number: int) -> str:
+    """The id of an item that a job was asked, of that number from 0."""
+    return f"{prefix}_{job_id.removeprefix('resp_')}_in_{number}"
+
+
+def job_of_item(item_id: str) -> str | None:
+    """The id of the job that an item is of; None when it can be no item of ours."""
+    found = _ITEM_ID.fullmatch(item_id)
+    return f"resp_{found[1]}" if found else None

@@ -13,6 +13,9 @@ from jobs.requests.prompts import RenderedPrompt
 
 # OpenAI's closed list of codes has one for whatever is not the caller's fault.
 SERVER_ERROR = "server_error"
+_ERROR_TYPES = {"rate_limit_exceeded": "requests", "invalid_prompt": "invalid_request_error"}
+# Why the response of a cancelled job is incomplete.
+CANCELLED = "cancelled"
 # Why another attempt was needed.
 _LOST = "the worker was lost"
 _STOPPED = "the worker was stopped"
@@ -94,18 +97,26 @@ def ended(
 ) -> dict[str, Any]:
     """The terminal response: built once, stored, sent and served verbatim.
 
-    `text` is its output text, `reason` why it is incomplete, `error` {code, message} why it failed.
+    `text` is its output text, `error` {code, message} why it failed, `reason` why it is incomplete unless that is
+    because it was cancelled.
     """
     digest = hashlib.sha256(text.encode()).hexdigest()
+    reason = CANCELLED if status is Status.CANCELLED else reason
     return {
         **base,
         "status": status,
         "completed_at": int(now) if status is Status.COMPLETED else None,
-        "error": error and {name: readable(words) for name, words in error.items()},
+        "error": error and _error(error),
         "incomplete_details": {"reason": reason} if reason else None,
         "usage": usage,
         "penstock": {**base["penstock"], **(penstock or {}), "sha256": digest},
     }
+
+
+def _error(error: Mapping[str, str]) -> dict[str, str]:
+    """Why a job failed, with the type that errors over HTTP have for it."""
+    words = {name: readable(value) for name, value in error.items()}
+    return {"type": _ERROR_TYPES.get(error["code"], SERVER_ERROR), **words}
 
 
 def readable(text: str) -> str:

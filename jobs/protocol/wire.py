@@ -77,8 +77,9 @@ Item = OutputMessage | OutputReasoning
 
 
 class Failure(TypedDict):
-    """Why a job failed."""
+    """Why a job failed; responses of versions before have no `type`."""
 
+    type: NotRequired[str]
     code: str
     message: str
 

@@ -6,64 +6,19 @@ by name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from jobs.errors import InvalidRequest
-from jobs.requests.parameters import Parameters, Text, TextOptions
+from jobs.requests.input_items import ITEM_TYPES, PART_TYPES, UNSUPPORTED, Input
+from jobs.requests.parameters import Parameters, Text, TextOptions, without_nulls
 
 M = TypeVar("M", bound=BaseModel)
 
+_TYPES = frozenset({*ITEM_TYPES, *PART_TYPES})
 _UNSUPPORTED = ("tools", "conversation", "context_management", "max_tool_calls", "top_logprobs")
-
-
-class TextPart(BaseModel):
-    """A piece of text inside an input message."""
-
-    type: Literal["input_text", "output_text", "text"]
-    text: str
-
-
-class RefusalPart(BaseModel):
-    """What a model said instead of an answer, given back with its output."""
-
-    type: Literal["refusal"]
-    refusal: str
-
-    @property
-    def text(self) -> str:
-        """Its words."""
-        return self.refusal
-
-
-class InputMessage(BaseModel):
-    """One message of an input list."""
-
-    type: Literal["message"] = "message"
-    role: Literal["user", "assistant", "system", "developer"]
-    content: Annotated[
-        list[Annotated[TextPart | RefusalPart, Field(discriminator="type")]],
-        BeforeValidator(
-            lambda value: [{"type": "text", "text": value}] if isinstance(value, str) else value,
-            json_schema_input_type=str | list[TextPart | RefusalPart],
-        ),
-    ]
-
-
-class ReasoningItem(BaseModel):
-    """A thought out of an earlier response, given back with its output; no model is told it again."""
-
-    type: Literal["reasoning"]
-
-
-def _messages(value: Any) -> Any:
-    """A text as a list of one message; the thoughts in a list left out."""
-    if isinstance(value, str):
-        return [{"role": "user", "content": value}]
-    if isinstance(value, list):
-        return [item for item in value if not (isinstance(item, dict) and item.get("type") == "reasoning")]
-    return value
 
 
 class PromptReference(BaseModel):
@@ -71,7 +26,10 @@ class PromptReference(BaseModel):
 
     id: Text
     version: str | None = None
-    variables: dict[str, str | int | float | bool] | None = None
+    variables: Annotated[
+        dict[str, str | int | float | bool] | None,
+        BeforeValidator(without_nulls, json_schema_input_type=dict[str, Any]),
+    ] = None
 
 
 class CreateRequest(Parameters):
@@ -80,13 +38,7 @@ class CreateRequest(Parameters):
     model_config = ConfigDict(extra="allow")
 
     model: Annotated[Text, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")] | None = None
-    input: (
-        Annotated[
-            list[InputMessage],
-            BeforeValidator(_messages, json_schema_input_type=str | list[InputMessage | ReasoningItem]),
-        ]
-        | None
-    ) = None
+    input: Input | None = None
     instructions: str | None = None
     prompt: PromptReference | None = None
     previous_response_id: Text | None = None
@@ -135,10 +87,20 @@ def _validated(model: type[M], body: bytes) -> M:
         return model.model_validate_json(body)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        param = ".".join(str(part) for part in problem["loc"]) or None
+        param = _path(problem["loc"])
         words = problem["msg"].removeprefix("Value error, ")
-        raise InvalidRequest(f"{param or 'The body'}: {words}", param=param) from error
+        code = UNSUPPORTED if problem["type"] == UNSUPPORTED else None
+        raise InvalidRequest(f"{param or 'The body'}: {words}", param=param, code=code) from error
+
+
+def _path(location: Sequence[int | str]) -> str | None:
+    """A field's dotted name, without the types that pydantic puts behind the place of an item or a part."""
+    before: list[int | str | None] = [None, *location]
+    names = [
+        str(name) for name, left in zip(location, before, strict=False) if not (type(left) is int and name in _TYPES)
+    ]
+    return ".".join(names) or None
 
 
 def _unsupported(param: str, message: str) -> InvalidRequest:
-    return InvalidRequest(message, param=param, code="unsupported_parameter")
+    return InvalidRequest(message, param=param, code=UNSUPPORTED)

@@ -10,6 +10,7 @@ import orjson
 
 from jobs.errors import InvalidRequest
 from jobs.requests.generation import CreateRequest
+from jobs.requests.input_items import InputMessage
 from jobs.requests.parameters import TextOptions
 from jobs.requests.prompts import Message, Prompt, Prompts, RenderedPrompt
 
@@ -83,10 +84,7 @@ class JobRequest:
                 param="model",
                 code="model_not_found",
             )
-        messages = [
-            {"role": message.role, "content": "".join(part.text for part in message.content)}
-            for message in create.input or []
-        ]
+        messages = [message_of(item) for item in create.input or [] if isinstance(item, InputMessage)]
         if not rendered and not any(message["content"] for message in messages):
             raise InvalidRequest("'input' is empty: send a text, messages, or a 'prompt'.", param="input")
         body = create.model_dump(by_alias=True, exclude_none=True)
@@ -133,7 +131,10 @@ class JobRequest:
         messages = [message for turn in (*self.history, self.messages) for message in turn]
         if self.instructions:
             messages.insert(0, {"role": "system", "content": self.instructions})
-        return [{**message, "role": message["role"].replace("developer", "system")} for message in messages]
+        return [
+            {"role": message["role"].replace("developer", "system"), "content": message["content"]}
+            for message in messages
+        ]
 
     @property
     def variables(self) -> Mapping[str, Any]:
@@ -155,6 +156,12 @@ class JobRequest:
     def search_text(self) -> str:
         """The client's own words, by which people look for a job: variables, and the input's text."""
         return "\n".join([*map(str, self.variables.values()), *(message["content"] for message in self.input)])
+
+
+def message_of(message: InputMessage) -> Message:
+    """A message of the input as a job keeps it."""
+    phase = {"phase": message.phase} if message.phase else {}
+    return {"role": message.role, "content": "".join(part.text for part in message.content), **phase}
 
 
 _FIELD_NAMES = tuple(field.name for field in fields(JobRequest))

@@ -12,6 +12,11 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
+def without_nulls(value: Any) -> Any:
+    """An object without the fields that are null: they count as absent."""
+    return {name: each for name, each in value.items() if each is not None} if isinstance(value, dict) else value
+
+
 class TextFormat(BaseModel):
     """The form of the answer: free text, any JSON object, or JSON that follows a schema."""
 
@@ -38,6 +43,8 @@ class TextOptions(BaseModel):
 
     format: TextFormat = TextFormat()
     verbosity: Literal["low", "medium", "high"] | None = None
+
+    _absent = model_validator(mode="before")(without_nulls)
 
 
 class Reasoning(BaseModel):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
 _COMMENT = b":"
+# What stands in the block of an EventSource's first frame before it.
+_RETRY = re.compile(rb"\Aretry: \d+\n(:[^\n]*\n)*")
 
 
 def request(
@@ -62,18 +65,18 @@ def open_event_source(url: str, job_id: str, last_event_id: int | None = None) -
 
 
 def blocks(answer: HTTPResponse) -> Iterator[bytes]:
-    """The blocks of a stream, comments too, each as soon as it is whole; ends where the stream ends."""
+    """The blocks of a stream, comments too but no `retry:`, each as soon as it is whole; ends where the stream ends."""
     rest = b""
     while piece := answer.read1():
         *whole, rest = (rest + piece).split(b"\n\n")
         for block in whole:
-            yield block + b"\n\n"
+            yield _RETRY.sub(b"", block) + b"\n\n"
     assert not rest, f"the stream ended in the middle of a block: {rest!r}"
 
 
 def _frames(answer: HTTPResponse) -> bytes:
     with answer:
-        return b"".join(block for block in blocks(answer) if not block.startswith((_COMMENT, b"retry:")))
+        return b"".join(block for block in blocks(answer) if not block.startswith(_COMMENT))
 
 
 def assert_refused(status: int, body: Any, expected: int = 400) -> dict[str, Any]:

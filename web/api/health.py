@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gevent
 import redis
 from flask import Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from jobs.errors import InvalidRequest
 from jobs.storage.database import check_writable
 from web.api import render
 from web.context import WebContext
@@ -58,6 +61,16 @@ class Health:
 
     def models(self) -> Response:
         """The models that a request may name."""
+        return render.json({"object": "list", "data": [_model(name) for name in self._context.models.names()]})
+
+    def model(self, name: str) -> Response:
+        """One of them, by its name. Raises InvalidRequest, which is 404."""
         names = self._context.models.names()
-        known = [{"id": name, "object": "model", "created": 0, "owned_by": "penstock"} for name in names]
-        return render.json({"object": "list", "data": known})
+        if name not in names:
+            words = f"The model '{name}' does not exist here; there are {', '.join(names) or 'none'}."
+            raise InvalidRequest(words, param="model", code="model_not_found")
+        return render.json(_model(name))
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "penstock"}

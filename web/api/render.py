@@ -12,6 +12,7 @@ from flask import Response
 from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
 from jobs.protocol import events
+from jobs.protocol.ids import input_item_id
 from web.api.numbers import parse_number
 from web.context import WebContext
 from web.snapshot import snapshot
@@ -71,11 +72,12 @@ def _input_item(job_id: str, number: int, message: Mapping[str, str]) -> dict[st
     answered = message["role"] == "assistant"
     part = {"type": "output_text", "annotations": []} if answered else {"type": "input_text"}
     return {
-        "id": f"msg_{job_id.removeprefix('resp_')}_in_{number}",
+        "id": input_item_id("msg", job_id, number),
         "type": "message",
         "status": "completed",
         "role": message["role"],
         "content": [{**part, "text": message["content"]}],
+        **({"phase": message["phase"]} if "phase" in message else {}),
     }
 
 

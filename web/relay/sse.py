@@ -41,16 +41,24 @@ def event_source(frames: Iterable[bytes]) -> Response:
 def framed(pieces: Iterable[bytes]) -> Response:
     """What is framed for a browser already; it comes back after a break, not all at once with the others."""
 
-    def jittered() -> Iterator[bytes]:
-        yield b"retry: %d\n\n" % random.randint(500, 3000)
-        yield from pieces
-
-    return _response(jittered())
+    return _response(_jittered(pieces))
 
 
 def event_frame(kind: str, data: Mapping[str, Any]) -> bytes:
     """One event of the page's own stream."""
     return b"event: %b\ndata: %b\n\n" % (kind.encode(), orjson.dumps(data))
+
+
+def _jittered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces, with `retry:` in the block of the first frame: some clients take a block of its own for an event."""
+    yield b"retry: %d\n" % random.randint(500, 3000)
+    rest = iter(pieces)
+    for piece in rest:
+        is_comment = piece.startswith(b":")
+        yield piece[:-1] if is_comment else piece  # a blank line would end the block
+        if not is_comment:
+            break
+    yield from rest
 
 
 def _greeted(frames: Iterable[bytes]) -> Iterator[bytes]:

@@ -155,8 +155,9 @@ def _begins(item: Item, parts: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _open(writer: EventWriter, section: int, wire: Mapping[str, Any], replaced: Mapping[str, str]) -> Item:
-    # Its old id may have been seen finished by someone who saw more of the log than is left.
-    item_id = f"{wire['id']}{writer.claim.attempt}"
+    # Its old id may be another job's, or have been seen finished by someone who saw more of the log than is left.
+    prefix, _, place_in_job = wire["id"].split("_", 2)
+    item_id = f"{prefix}_{writer.claim.job.id.removeprefix('resp_')}_{place_in_job}{writer.claim.attempt}"
     place = {name: wire["penstock"].get(name) for name in ("title", "started")}
     if replaced:
         place["replaces"] = replaced.get(wire["type"], next(iter(replaced.values())))

@@ -67,7 +67,7 @@ UNSUPPORTED = "unsupported_parameter"
         ({"input": 5}, "input", None),
         ({"input": ""}, "input", None),
         ({"input": [{"role": "robot", "content": "x"}]}, "input", None),
-        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input", None),
+        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input.0.content.0", UNSUPPORTED),
         ({**HI, "temperature": 3}, "temperature", None),
         ({**HI, "max_output_tokens": 0}, "max_output_tokens", None),
         ({**HI, "model": ""}, "model", None),

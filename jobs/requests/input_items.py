@@ -1,0 +1,115 @@
+"""The items that a request's `input` may hold, and the parts inside a message. Others are refused by name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+# The type of the error for what is known, or may be, and not supported: the code that clients see.
+UNSUPPORTED = "unsupported_parameter"
+
+
+class TextPart(BaseModel):
+    """A piece of text inside an input message."""
+
+    type: Literal["input_text", "output_text", "text"]
+    text: str
+
+
+class RefusalPart(BaseModel):
+    """What a model said instead of an answer, given back with its output."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+    @property
+    def text(self) -> str:
+        """Its words."""
+        return self.refusal
+
+
+PART_TYPES = ("input_text", "output_text", "text", "refusal")
+
+
+def _known_part(value: Any) -> Any:
+    """The part, if its type is one of PART_TYPES. Raises PydanticCustomError."""
+    return _known(value, "part", PART_TYPES, "text")
+
+
+Part = Annotated[TextPart | RefusalPart, Field(discriminator="type"), BeforeValidator(_known_part)]
+
+
+def _parts(value: Any) -> Any:
+    """A text as a list of one part; null as none."""
+    if value is None:
+        return []
+    return [{"type": "text", "text": value}] if isinstance(value, str) else value
+
+
+class InputMessage(BaseModel):
+    """One message of an input list. `phase` is the client's to set, and only kept."""
+
+    type: Literal["message"] = "message"
+    role: Literal["user", "assistant", "system", "developer"]
+    content: Annotated[
+        list[Part], BeforeValidator(_parts, json_schema_input_type=str | list[TextPart | RefusalPart] | None)
+    ]
+    phase: Annotated[str, StringConstraints(max_length=64)] | None = None
+
+
+class ItemReference(BaseModel):
+    """An item of one of the caller's stored responses, by its id; one with a thought (`rs_`) is left out."""
+
+    type: Literal["item_reference"] = "item_reference"
+    id: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class ReasoningItem(BaseModel):
+    """A thought out of an earlier response, given back with its output; no model is told it again."""
+
+    type: Literal["reasoning"]
+
+
+ITEM_TYPES = ("message", "item_reference")
+
+
+def _known_item(value: Any) -> Any:
+    """The item with its type, if that is one of ITEM_TYPES. Raises PydanticCustomError."""
+    if isinstance(value, dict) and value.get("type") is None:
+        value = {**value, "type": "item_reference" if "id" in value and "role" not in value else "message"}
+    return _known(value, "item", ITEM_TYPES, "messages")
+
+
+def _known(value: Any, what: str, types: tuple[str, ...], remedy: str) -> Any:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if isinstance(kind, str) and kind not in types:
+        words = f"{what}s of type '{kind[:64]}' are not supported: send {remedy}, or leave it out"
+        raise PydanticCustomError(UNSUPPORTED, "{words}", {"words": words})
+    return value
+
+
+InputItem = Annotated[
+    InputMessage | ItemReference,
+    Field(discriminator="type"),
+    BeforeValidator(_known_item, json_schema_input_type=InputMessage | ItemReference | ReasoningItem),
+]
+
+
+def _items(value: Any) -> Any:
+    """A text as a list of one message; the thoughts in a list, and references to thoughts, left out."""
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}]
+    if isinstance(value, list):
+        return [item for item in value if not (isinstance(item, dict) and _is_thought(item))]
+    return value
+
+
+def _is_thought(item: dict[str, Any]) -> bool:
+    if item.get("type") == "reasoning":
+        return True
+    return item.get("type") in ("item_reference", None) and "role" not in item and str(item.get("id")).startswith("rs_")
+
+
+Input = Annotated[list[InputItem], BeforeValidator(_items, json_schema_input_type=str | list[InputItem])]
