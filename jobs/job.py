@@ -38,14 +38,17 @@ TRANSITIONS: Mapping[Status, frozenset[Status]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One row of `jobs`, without its transcript. Times are Unix seconds.
+NO_PROGRESS: Mapping[str, Any] = {"done": 0, "total": 1, "words": 0}
 
-    `request` is what was accepted, `initial_frames` the frames numbered 0 and 1,
-    `response` the terminal response object as JSON bytes, None until the job has ended. `progress` is how far it is:
-    the sections `done` and the `total`, its `words` and their `curve`; None before the worker has noted any. At the
-    end `title` is what lists call it, `words` is how long its text is, and `tokens` how many the model says it wrote.
+
+@dataclass(frozen=True, slots=True)
+class ListedJob:
+    """What lists need of a row of `jobs`: neither what was asked nor what was written. Times are Unix seconds.
+
+    `prompt` is the id of its prompt. `progress` is how far it is: the sections `done` and the `total`, its `words` and
+    their `curve`; None before the worker has noted any. `title` is what lists call it. At the end `words` is how long
+    its text is, `tokens` how many the model says it wrote, and `outcome` what jobs/protocol/outcome.py makes of its
+    response, as JSON.
     """
 
     id: str
@@ -53,11 +56,9 @@ class Job:
     status: Status
     created_at: float
     attempt: int
-    rescues: int
-    seq_mark: int
-    index_mark: int
-    request: JobRequest
-    initial_frames: bytes
+    model: str
+    prompt: str | None
+    target_words: int | None
     cancel_requested_at: float | None
     stop_requested_at: float | None
     started_at: float | None
@@ -67,4 +68,39 @@ class Job:
     words: int | None
     tokens: int | None
     title: str | None
+    outcome: str | None
+
+    @property
+    def noted_progress(self) -> Mapping[str, Any]:
+        """The progress that the row has: a little behind the log while the job runs."""
+        return self.progress or NO_PROGRESS
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the job was asked to end and has not ended yet."""
+        requested = self.cancel_requested_at is not None or self.stop_requested_at is not None
+        return requested and not self.status.is_terminal
+
+    @property
+    def share(self) -> float | None:
+        """How much of the job is done, from 0 to 1; None when nothing says how much there will be."""
+        progress = self.noted_progress
+        if progress["total"] > 1:
+            return float(progress["done"] / progress["total"])
+        return min(1.0, progress["words"] / self.target_words) if self.target_words else None
+
+
+@dataclass(frozen=True, slots=True)
+class Job(ListedJob):
+    """One row of `jobs`, without its transcript.
+
+    `request` is what was accepted, `initial_frames` the frames numbered 0 and 1, `response` the terminal response
+    object as JSON bytes, None until the job has ended.
+    """
+
+    rescues: int
+    seq_mark: int
+    index_mark: int
+    request: JobRequest
+    initial_frames: bytes
     response: bytes | None

@@ -17,6 +17,7 @@ from cli.launch.data_directory import load_settings, make_private
 from jobs.settings import Settings
 from jobs.storage.audit import audit
 from jobs.storage.database import Database, reason
+from jobs.storage.lists.counts import count_differences
 from jobs.storage.migrate import revisions, upgrade, version_fault
 from jobs.storage.search.catch_up import index_some
 from jobs.storage.transfer.backup import back_up
@@ -78,13 +79,20 @@ def backup(file: Path) -> None:
 
 @db.command()
 def check() -> None:
-    """Read every ended job again: its events, text, status and checksum must agree. Exit code 1 when some do not."""
+    """Read every ended job again: its events, text, status and checksum must agree, and the counts of jobs.
+
+    Exit code 1 when some do not.
+    """
+    database = Database(_current_database(load_settings()).database)
     checked = wrong = 0
-    for job_id, differing in audit(Database(_current_database(load_settings()).database)):
+    for job_id, differing in audit(database):
         checked += 1
         if differing:
             wrong += 1
             click.echo(f"{job_id}  {', '.join(differing)}")
+    for difference in count_differences(database):
+        wrong += 1
+        click.echo(difference)
     click.echo(f"{checked} jobs checked, {wrong} wrong", err=True)
     raise click.exceptions.Exit(FAILED if wrong else DONE)
 

@@ -15,6 +15,8 @@ from jobs.job import Status
 from jobs.protocol import response
 from jobs.protocol.ids import new_job_id
 from jobs.requests.job_request import FLEX, JobRequest
+from jobs.requests.title import title_of
+from jobs.storage.rows import storable
 from jobs.storage.schema import checkpoints, jobs
 from jobs.storage.search.entries import row_words, set_entry
 from jobs.storage.waiters import add_waiter
@@ -56,6 +58,8 @@ def new_row(sending: Sending, request: JobRequest) -> dict[str, Any]:
         "model": request.model,
         "request": request.to_json().decode(),
         "prompt": request.prompt.id if request.prompt else None,
+        "target_words": request.target_words,
+        "title": storable(title_of(request)),
         "body_hash": sending.body_hash,
         "idempotency_key": sending.idempotency_key,
         "client_retry": sending.client_retry,

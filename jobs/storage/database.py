@@ -207,6 +207,8 @@ def _with_driver(url: URL) -> URL:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None
+    if connection.execute("PRAGMA page_count").fetchone() == (0,):  # of a file that has pages it cannot be changed
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")

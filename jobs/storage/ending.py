@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, up
 from jobs.job import Job, Status
 from jobs.protocol import events, response
 from jobs.protocol.fold import text_of
+from jobs.protocol.outcome import outcome_of
 from jobs.protocol.transcript import TranscriptWriter
 from jobs.protocol.word_count import words_in
 from jobs.requests.title import title_of
@@ -70,6 +71,7 @@ def _columns(job: Job, ending: Ending) -> dict[str, Any]:
         "status": status,
         "ended_at": now,
         "response": orjson.dumps(final),
+        "outcome": outcome_of(final, job.created_at, job.request),
         "sha256": final["penstock"]["sha256"],
         "first_token_at": ending.first_text_at,
         "progress": ending.progress,

@@ -5,12 +5,14 @@ Apart from jobs/storage/database.py, because only commands go this way and what 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 
@@ -19,6 +21,7 @@ from jobs.settings import Settings
 from jobs.storage.database import connect
 from jobs.storage.transfer.backup import back_up
 
+_UPGRADE_LOCK = 0x70656E75
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -53,7 +56,8 @@ def version_fault(current: str | None, newest: str) -> str:
 def upgrade(settings: Settings) -> None:
     """Bring the database to the newest version; a SQLite file is copied beside itself before it is changed.
 
-    Raises BadSetting when the database cannot be reached.
+    Each version is a transaction of its own. One that changes many rows does so before that, some at a time; when it is
+    interrupted, they are gone through again from the first. Raises BadSetting when the database cannot be reached.
     """
     engine = connect(settings.database)
     config = Config()
@@ -66,10 +70,14 @@ def upgrade(settings: Settings) -> None:
         file = engine.url.database if engine.name == "sqlite" else None
         if current is not None and file:
             back_up(Path(file), Path(f"{file}.{current}.bak"))
-        with engine.begin() as connection:
-            _allow_long_statements(connection)
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        scripts = ScriptDirectory(str(_MIGRATIONS)).iterate_revisions("head", current or "base")
+        for script in reversed(list(scripts)):
+            _change_rows(engine, script)
+            with _transaction(engine) as connection:
+                # Another process may have come first.
+                if script.down_revision == MigrationContext.configure(connection).get_current_revision():
+                    config.attributes["connection"] = connection
+                    command.upgrade(config, script.revision)
     except BadSetting:
         raise
     except Exception as error:
@@ -83,11 +91,24 @@ def _refuse_newer(current: str | None) -> None:
         raise BadSetting(version_fault(current, _newest()))
 
 
-def _allow_long_statements(connection: Connection) -> None:
-    """A migration of a large table takes longer than any statement of a request may."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+def _change_rows(engine: Engine, script: Script) -> None:
+    """Call a version's `change_rows`, if it has one, with the last id of the batch before, until there are no more."""
+    change_rows = getattr(script.module, "change_rows", None)
+    last: str | None = ""
+    while change_rows and last is not None:
+        with _transaction(engine) as connection:
+            last = change_rows(connection, last)
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Connection]:
+    """A transaction of one process at a time, which may take longer than any statement of a request may."""
+    with engine.begin() as connection:
+        if engine.name == "postgresql":
+            for name in ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout"):
+                connection.execute(text(f"SET LOCAL {name} = 0"))
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
+        yield connection
 
 
 def _newest() -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 import orjson
 from sqlalchemy import RowMapping, Select, select
 
-from jobs.job import Job, Status
+from jobs.job import Job, ListedJob, Status
 from jobs.requests.job_request import JobRequest
 from jobs.storage.schema import jobs
 
 _COLUMNS = [jobs.c[field.name] for field in fields(Job)]
+_LISTED_COLUMNS = [jobs.c[field.name] for field in fields(ListedJob)]
 
 
 def select_jobs() -> Select[Any]:
@@ -22,8 +24,21 @@ def select_jobs() -> Select[Any]:
 
 def job_of(row: RowMapping) -> Job:
     """The Job in a row of `select_jobs`."""
-    parsed = {"status": Status(row["status"]), "request": JobRequest.from_json(row["request"])}
-    return Job(**{**row, **parsed, "progress": row["progress"] and orjson.loads(row["progress"])})
+    return Job(**{**row, **_parsed(row), "request": JobRequest.from_json(row["request"])})
+
+
+def select_listed_jobs() -> Select[Any]:
+    """SELECT of what `listed_job_of` needs: no column that grows with a request or a text."""
+    return select(*_LISTED_COLUMNS)
+
+
+def listed_job_of(row: Mapping[str, Any]) -> ListedJob:
+    """The ListedJob in a row of `select_listed_jobs`."""
+    return ListedJob(**{**row, **_parsed(row)})
+
+
+def _parsed(row: Mapping[str, Any] | RowMapping) -> dict[str, Any]:
+    return {"status": Status(row["status"]), "progress": row["progress"] and orjson.loads(row["progress"])}
 
 
 def storable(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from jobs.job import Status
 from jobs.limits import LIMIT_NAMES
 
 metadata = sa.MetaData()
@@ -61,16 +62,24 @@ jobs = sa.Table(
     sa.Column("ended_at", sa.Float),
     # Progress for lists: JSON, a little behind the log. `words` and `tokens` are set at the end.
     sa.Column("progress", sa.Text),
-    # What lists call it, made once at its end; empty when nothing names it.
+    # How long the text is to be, if its prompt says so.
+    sa.Column("target_words", sa.Integer),
+    # What lists call it, made when it is accepted and again at its end; empty when nothing names it.
     sa.Column("title", sa.String(80)),
     sa.Column("words", sa.Integer),
     sa.Column("tokens", sa.Integer),
     # The code of what made it fail, or be incomplete.
     sa.Column("error", sa.String(64)),
+    # What lists tell of the response (jobs/protocol/outcome.py).
+    sa.Column("outcome", sa.Text),
     sa.Column("response", sa.LargeBinary),
     sa.Column("sha256", sa.String(64)),
     sa.UniqueConstraint("owner", "idempotency_key"),
+    # A list for each filter, in the order of age: whatever it finds, none reads past what it does not show.
     sa.Index("jobs_by_owner", "owner", "created_at", "id"),
+    sa.Index("jobs_by_status", "owner", "status", "created_at", "id"),
+    sa.Index("jobs_by_prompt", "owner", "prompt", "created_at", "id"),
+    sa.Index("jobs_by_prompt_and_status", "owner", "prompt", "status", "created_at", "id"),
     sa.Index("jobs_by_body", "owner", "body_hash"),
     # In the order in which a claim skips through the queued jobs.
     _index("jobs_in_line", "tier", "owner", "model", "created_at", "id", only=IS_QUEUED),
@@ -80,9 +89,22 @@ jobs = sa.Table(
     _index("jobs_unindexed", "id", only=IS_UNINDEXED),
     sa.Index("jobs_unstored", "stored", "ended_at"),
     sa.Index("jobs_by_worker", "worker", "status"),
-    # What the charts of the last hour ask, and expiry.
+    # What the charts of the last hour and the failures of a day are made of, and expiry.
     sa.Index("jobs_by_age", "created_at"),
-    sa.Index("jobs_by_end", "ended_at"),
+    sa.Index("jobs_by_end", "status", "ended_at", "error", "tokens"),
+)
+
+# For a time of the end: the index of those begins with the status.
+HAS_ENDED = jobs.c.status.in_([status for status in Status if status.is_terminal])
+
+# How many jobs of an owner have ended; the prompt is empty for none. Triggers of `jobs` keep it (migration 0011).
+job_counts = sa.Table(
+    "job_counts",
+    metadata,
+    sa.Column("owner", sa.String(64), primary_key=True),
+    sa.Column("status", sa.String(16), primary_key=True),
+    sa.Column("prompt", sa.String(64), primary_key=True),
+    sa.Column("jobs", sa.Integer, nullable=False),
 )
 
 # A job's number in `search_index`, the index of its words, which each database has in a form of its own. Numbers are in

@@ -16,7 +16,7 @@ from jobs.errors import InvalidRequest
 from jobs.job import Status
 from jobs.requests.job_request import FLEX
 from jobs.storage.database import Database
-from jobs.storage.schema import IS_QUEUED, IS_RUNNING, jobs, paused, workers
+from jobs.storage.schema import HAS_ENDED, IS_QUEUED, IS_RUNNING, jobs, paused, workers
 
 # By tier.
 QUEUES = ("default", FLEX)
@@ -96,7 +96,8 @@ class Statistics:
         begin = (now // 60 - _MINUTES + 1) * 60
         accepted, ended = (((column - begin) // 60).label("minute") for column in (jobs.c.created_at, jobs.c.ended_at))
         accepted_jobs = select(accepted, func.count()).where(jobs.c.created_at >= begin)
-        ended_jobs = select(ended, jobs.c.status, func.count(), func.sum(jobs.c.tokens)).where(jobs.c.ended_at >= begin)
+        figures = (func.count(), func.sum(jobs.c.tokens))
+        ended_jobs = select(ended, jobs.c.status, *figures).where(HAS_ENDED, jobs.c.ended_at >= begin)
         totals = Counter[tuple[int, str]]()
         with self._database.read() as connection:
             for minute, count in connection.execute(accepted_jobs.group_by("minute")):

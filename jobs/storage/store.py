@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, func, select, tuple_, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jobs.errors import JobNotFound
@@ -21,13 +21,14 @@ from jobs.storage.acceptance import Sending, earlier_job, hash_of, insert_job, n
 from jobs.storage.access.budget import check_queue
 from jobs.storage.database import Database, until_written
 from jobs.storage.disk.reserve import DiskReserve
+from jobs.storage.disk.space import DiskSpace
 from jobs.storage.ending import end_unstarted
+from jobs.storage.lists.job_lists import JobLists
 from jobs.storage.queue.position import Position, position_of
-from jobs.storage.rows import job_of, select_jobs, storable
-from jobs.storage.schema import jobs, transcripts
+from jobs.storage.rows import job_of, select_jobs
+from jobs.storage.schema import HAS_ENDED, jobs, transcripts
 from jobs.storage.search.catch_up import index_some
 from jobs.storage.search.entries import delete_jobs
-from jobs.storage.search.matches import ACCEPTANCE, MOST_COUNTED, found, number_of
 
 T = TypeVar("T")
 
@@ -36,20 +37,14 @@ _WRITE_SECONDS = 3.0
 _NO_LIMITS = OwnerLimits()
 
 
-class Filter(TypedDict, total=False):
-    """Only jobs of a status, those of a prompt, those that have all `words` in their request or text, in any case."""
-
-    status: Status | None
-    prompt: str | None
-    words: str
-
-
 class Store:
     """The database's side of every request. `owner` is always checked: another's job does not exist."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._reserve = DiskReserve(database)
+        self._space = DiskSpace(database)
+        self.lists = JobLists(database)
 
     def accept(
         self,
@@ -130,60 +125,6 @@ class Store:
             raise JobNotFound(job_id)
         return job_of(row)
 
-    def page(
-        self, owner: str, *, limit: int, after: str | None = None, newest_first: bool = True, **only: Unpack[Filter]
-    ) -> list[Job]:
-        """Up to `limit` jobs of the owner that match, in order of age, beginning behind the job `after`."""
-        query = self._matching(select_jobs(), owner, **only)
-        keys, place = self._order(owner, after, only.get("words", ""))
-        if place:
-            query = query.where(tuple_(*keys) < tuple_(*place) if newest_first else tuple_(*keys) > tuple_(*place))
-        query = query.order_by(*(key.desc() if newest_first else key for key in keys)).limit(limit)
-        with self._database.read() as connection:
-            return [job_of(row) for row in connection.execute(query).mappings()]
-
-    def counts(self, owner: str, **only: Unpack[Filter]) -> dict[Status, int]:
-        """How many jobs of the owner match, by status; with `words` at most the newest `MOST_COUNTED` are counted."""
-        query = self._matching(select(jobs.c.status), owner, **only)
-        if words := only.get("words", ""):
-            newest = query.order_by(*(key.desc() for key in self._order(owner, None, words)[0])).limit(MOST_COUNTED)
-            query = select(newest.subquery().c.status)
-        counted = query.add_columns(func.count()).group_by(query.selected_columns.status)
-        with self._database.read() as connection:
-            return dict.fromkeys(Status, 0) | {Status(status): count for status, count in connection.execute(counted)}
-
-    def ids(self, owner: str, *, limit: int = 10_000, **only: Unpack[Filter]) -> list[str]:
-        """The ids of the owner's jobs that match, the newest first."""
-        query = self._matching(select(jobs.c.id), owner, **only)
-        keys, _place = self._order(owner, None, only.get("words", ""))
-        query = query.order_by(*(key.desc() for key in keys)).limit(limit)
-        with self._database.read() as connection:
-            return list(connection.execute(query).scalars())
-
-    def _matching(
-        self,
-        query: Select[Any],
-        owner: str,
-        *,
-        status: Status | None = None,
-        prompt: str | None = None,
-        words: str = "",
-    ) -> Select[Any]:
-        prompt = prompt and storable(prompt).lower()  # as ids are
-        wanted = [(column, value) for column, value in ((jobs.c.status, status), (jobs.c.prompt, prompt)) if value]
-        if not words.strip():
-            return query.where(jobs.c.owner == owner, *(column == value for column, value in wanted))
-        query = found(query, self._database.engine.name, owner, words)
-        # Joined with "", or an index of `jobs` might be read instead of that of words, and its rows sorted.
-        return query.where(*(column + "" == value for column, value in [(jobs.c.owner, owner), *wanted]))
-
-    def _order(self, owner: str, after: str | None, words: str) -> tuple[Sequence[Any], Sequence[Any]]:
-        """By what matching jobs are ordered, and where the job `after` stands. Raises JobNotFound."""
-        last = self.get(owner, after) if after is not None else None
-        if words.strip():
-            return (ACCEPTANCE,), (number_of(last.id),) if last else ()
-        return (jobs.c.created_at, jobs.c.id), (last.created_at, last.id) if last else ()
-
     def statuses(self, job_ids: Collection[str], owner: str | None = None) -> dict[str, Status]:
         """The status of each of these jobs of an owner; without one, for the relay, of all. Who is gone is left out."""
         query = select(jobs.c.id, jobs.c.status).where(jobs.c.id.in_(job_ids))
@@ -245,7 +186,16 @@ class Store:
         """Have a few jobs found by their words that an earlier version wrote."""
         index_some(self._database)
 
-    def expire(self, before: float) -> int:
-        """Remove the jobs that ended before this time. Returns how many."""
+    def give_back_space(self) -> None:
+        """Return to the disk, step by step, what removed jobs have left."""
+        self._space.give_back()
+
+    def expire(self, before: float, limit: int) -> int:
+        """Remove up to `limit` of the jobs that ended before this time (Unix s). Returns how many.
+
+        Some at a time: nobody else writes to SQLite meanwhile.
+        """
+        old = select(jobs.c.id).where(HAS_ENDED, jobs.c.ended_at < before).limit(limit)
         with self._database.write() as connection:
-            return len(delete_jobs(connection, jobs.c.ended_at < before))
+            job_ids = connection.execute(old).scalars().all()
+            return len(delete_jobs(connection, jobs.c.id.in_(job_ids)))

@@ -181,7 +181,7 @@ class Soak:
         """All jobs are there, once, and each is whole; no worker has ended but those that were killed."""
         for worker in self.stack.workers:
             assert worker.exit_code in (None, -signal.SIGKILL), worker.exit_reason
-        assert len(Store(self.stack.database).page("local", limit=10**6)) == len(self.jobs)
+        assert len(Store(self.stack.database).lists.page("local", limit=10**6)) == len(self.jobs)
         for soak_job in self.jobs:
             attempts, restarts = soak_job.check(self.stack.database, self.stack.model)
             self.counts["jobs"] += 1

@@ -11,8 +11,8 @@ from flask import Response
 
 from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
-from jobs.protocol import events
 from jobs.protocol.ids import input_item_id
+from jobs.protocol.outcome import without_output
 from web.api.numbers import parse_number
 from web.context import WebContext
 from web.snapshot import snapshot
@@ -42,7 +42,7 @@ def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Respo
     if status is not None and status not in set(Status):
         raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
     limit, newest_first = _paging(arguments)
-    jobs = context.store.page(
+    jobs = context.store.lists.page_with_requests(
         owner,
         limit=limit + 1,
         after=arguments.get("after"),
@@ -51,7 +51,7 @@ def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Respo
         prompt=arguments.get("prompt"),
         words=arguments.get("q", ""),
     )
-    return _listing([brief(job) for job in jobs], limit)
+    return _listing([without_output(job, asked) for job, asked in jobs], limit)
 
 
 def input_items(job: Job, arguments: Mapping[str, str]) -> Response:
@@ -86,14 +86,6 @@ def _listing(found: Sequence[Mapping[str, Any]], limit: int) -> Response:
     data = found[:limit]
     ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
     return json({"object": "list", "data": data, **ends, "has_more": len(found) > limit})
-
-
-def brief(job: Job) -> dict[str, Any]:
-    """A job in a list: its response without the output."""
-    if job.response is not None:
-        return {**orjson.loads(job.response), "output": []}
-    queued = events.event_of(events.split(job.initial_frames)[0])["response"]
-    return {**queued, "status": job.status, "penstock": {**queued["penstock"], "attempt": job.attempt}}
 
 
 def _paging(arguments: Mapping[str, str]) -> tuple[int, bool]:

@@ -20,7 +20,6 @@ Progress = Mapping[str, Any]
 SPARK_HEIGHT = 24
 # A line of fewer points says nothing.
 _MIN_SLOTS = 5
-_NO_PROGRESS: Progress = {"done": 0, "total": 1, "words": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +35,9 @@ class JobState:
         """The state of a row that was just read."""
         return cls(job, *store.queue_position(job)) if job.status is Status.QUEUED else cls(job)
 
-    @property
-    def stopping(self) -> bool:
-        """Whether the job was asked to end and has not ended yet."""
-        requested = self.job.cancel_requested_at is not None or self.job.stop_requested_at is not None
-        return requested and not self.job.status.is_terminal
-
-    @property
-    def progress(self) -> Progress:
-        """The progress that the row has: a little behind the log while the job runs."""
-        return self.job.progress or _NO_PROGRESS
-
     def elapsed(self) -> float:
         """Seconds since the job was accepted, up to its end."""
         return round((self.job.ended_at or time.time()) - self.job.created_at, 1)
-
-    def share(self) -> float | None:
-        """How much of the job is done, from 0 to 1; None when nothing says how much there will be."""
-        target = self.job.request.target_words
-        if self.progress["total"] > 1:
-            return float(self.progress["done"] / self.progress["total"])
-        return min(1.0, self.progress["words"] / target) if target else None
 
     def to_wire(self, progress: Progress) -> dict[str, Any]:
         """What the `penstock` object of a job that has not ended says; `progress` is that of its log."""
@@ -87,7 +68,7 @@ class JobState:
         words = sum(answer["words"] for answer in answers.values())
         state = {
             "status": job.status,
-            "stopping": self.stopping,
+            "stopping": job.is_stopping,
             "attempt": job.attempt,
             "attempts": attempts,
             "items": summaries,
@@ -97,7 +78,7 @@ class JobState:
             "began": self._since_accept(job.started_at),
             "first_text": self._since_accept(job.first_token_at),
         }
-        curve = self.progress.get("curve")
+        curve = job.noted_progress.get("curve")
         if job.response is None:
             state |= self._forecast(words) | waiting(job.progress, time.time())
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -78,15 +79,16 @@ class HomePage:
             values=values,
             problem=problem,
             wrong=param.removeprefix("prompt.variables.") if param.startswith("prompt.") else _PREFIX + param,
-            recent=[(job, title(job)) for job in context.store.page(g.owner, limit=_RECENT)],
+            recent=[(job, title(job)) for job in context.store.lists.page(g.owner, limit=_RECENT)],
             **({} if values else self._featured()),
         )
 
     def _featured(self) -> dict[str, Any]:
         """What the page shows as being written: the newest job that runs, else the newest that waits."""
         for status in (Status.IN_PROGRESS, Status.QUEUED):
-            for job in self._context.store.page(g.owner, limit=1, status=status):
-                return job_view(self._context, job)
+            for listed in self._context.store.lists.page(g.owner, limit=1, status=status):
+                with suppress(JobNotFound):  # deleted meanwhile
+                    return job_view(self._context, self._context.store.get(g.owner, listed.id))
         return {}
 
 

@@ -11,11 +11,10 @@ import orjson
 from flask import g, redirect, render_template, request, url_for
 
 from jobs.errors import InvalidRequest, JobNotFound
-from jobs.job import Job, Status
+from jobs.job import ListedJob, Status
 from jobs.settings import Price
 from jobs.storage.search.matches import MOST_COUNTED
 from web.context import WebContext
-from web.live.job_state import JobState
 from web.pages.titles import title
 
 _PAGE_SIZE = 30
@@ -52,13 +51,13 @@ class JobsPage:
 
     def show(self) -> Any:
         """A page of jobs: behind the job `after`, or up to the job `before`; the newest when neither is given."""
-        store = self._context.store
+        lists = self._context.store.lists
         job_filter = Filter.of(request.args)
         after = request.args.get("after")
         before = request.args.get("before")
         in_every_status: dict[str, Any] = {"prompt": job_filter.prompt, "words": job_filter.words}
         try:
-            jobs = store.page(
+            jobs = lists.page(
                 g.owner,
                 limit=_PAGE_SIZE + 1,
                 after=before or after,
@@ -70,7 +69,7 @@ class JobsPage:
             return redirect(job_filter.address())
         more = len(jobs) > _PAGE_SIZE
         jobs = jobs[:_PAGE_SIZE][::-1] if before else jobs[:_PAGE_SIZE]
-        counts = store.counts(g.owner, **in_every_status)
+        counts = lists.counts(g.owner, **in_every_status)
         prices = self._context.settings.prices
         return render_template(
             "jobs.html",
@@ -87,27 +86,25 @@ class JobsPage:
         )
 
 
-def row(job: Job, prices: Mapping[str, Price]) -> dict[str, Any]:
-    """What a list shows of a job; `share` is how much of it is done, from 0 to 1."""
-    state = JobState(job)
+def row(job: ListedJob, prices: Mapping[str, Price]) -> dict[str, Any]:
+    """What a list shows of a job."""
+    progress = job.noted_progress
     end = job.ended_at or time.time()
     return {
         "job": job,
         "title": title(job),
         "running": not job.status.is_terminal,
-        "stopping": state.stopping,
-        "sections": state.progress if state.progress["total"] > 1 else None,
-        "share": state.share(),
-        "words": state.progress["words"] if job.words is None else job.words,
+        "sections": progress if progress["total"] > 1 else None,
+        "words": progress["words"] if job.words is None else job.words,
         "seconds": end - job.started_at if job.started_at else None,
         "cost": _cost(job, prices),
     }
 
 
-def _cost(job: Job, prices: Mapping[str, Price]) -> str:
+def _cost(job: ListedJob, prices: Mapping[str, Price]) -> str:
     """What the tokens of an ended job cost, as far as that is known."""
-    price = prices.get(job.request.model)
-    usage = orjson.loads(job.response).get("usage") if price and job.response else None
+    price = prices.get(job.model)
+    usage = orjson.loads(job.outcome).get("usage") if price and job.outcome else None
     if not price or not usage:
         return ""
     cost = (usage["input_tokens"] * price.input + usage["output_tokens"] * price.output) / 1e6

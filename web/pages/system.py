@@ -81,7 +81,7 @@ class SystemPage:
     def _figures(self) -> dict[str, Any]:
         now = time.time()
         statistics = self._statistics
-        own = self._context.store.page(g.owner, limit=_OWN_JOBS, status=Status.IN_PROGRESS)
+        own = self._context.store.lists.page(g.owner, limit=_OWN_JOBS, status=Status.IN_PROGRESS)
         return {
             "now": now,
             "queues": statistics.queues(),

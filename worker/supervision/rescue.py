@@ -15,7 +15,11 @@ from worker.context import WorkerContext
 # A monitor that looks less often than twice a lease starts its observation again each time.
 _ROUNDS_PER_LEASE = 6
 _LONGEST_INTERVAL_SECONDS = 1.0
+# When all that were too old are gone; until then each round removes so many batches.
 _EXPIRE_SECONDS = 60.0
+_EXPIRE_BATCHES = 5
+_EXPIRE_JOBS = 20
+_EXPIRE_PAUSE_SECONDS = 0.05
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +29,7 @@ class Rescue:
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
-        self._expired_at = -_EXPIRE_SECONDS
+        self._expires_at = time.monotonic()
         self._worker_monitor = LeaseMonitor(context.worker_registry, context.settings.lease_seconds)
         self._waiter_monitor = LeaseMonitor(context.waiter_registry, context.settings.lease_seconds)
         # Of jobs that are removed and whose log is still to be deleted.
@@ -33,7 +37,7 @@ class Rescue:
         # All that happens periodically; what one of them finds in its way holds up no other.
         self._duties = (
             *(self._requeue_orphans, self._end_unawaited, self._delete_logs, self._expire_old_jobs),
-            *(context.store.keep_reserve, context.store.index_some),
+            *(context.store.keep_reserve, context.store.give_back_space, context.store.index_some),
         )
 
     def start(self) -> None:
@@ -76,8 +80,13 @@ class Rescue:
             self._removed.remove(job_id)
 
     def _expire_old_jobs(self) -> None:
+        """Remove some batches of the jobs that are too old, with pauses, so that others write in between."""
         days = self._context.settings.retention_days
-        now = time.monotonic()
-        if days and now - self._expired_at >= _EXPIRE_SECONDS:
-            self._expired_at = now
-            self._context.store.expire(time.time() - days * 86_400)
+        if not days or time.monotonic() < self._expires_at:
+            return
+        before = time.time() - days * 86_400
+        for _ in range(_EXPIRE_BATCHES):
+            if self._context.store.expire(before, _EXPIRE_JOBS) < _EXPIRE_JOBS:
+                self._expires_at = time.monotonic() + _EXPIRE_SECONDS
+                return
+            time.sleep(_EXPIRE_PAUSE_SECONDS)

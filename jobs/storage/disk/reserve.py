@@ -5,21 +5,20 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from jobs.storage.database import Database
+from jobs.storage.disk.space import shorten_log, sqlite_file
 
 T = TypeVar("T")
 
 # More than SQLite's log grows before it is written back into the database: a thousand pages of 4 KiB.
 _BYTES = 6 << 20
 _PIECE = bytes(1 << 16)
-# Who reads or writes meanwhile is not waited for longer: the log is written back another time.
-_BUSY_SECONDS = 0.1
 _FULL_STATE = "53100"
 
 _log = logging.getLogger(__name__)
@@ -39,9 +38,7 @@ class DiskReserve:
     """The reserve of one database; none where it is not a file of SQLite."""
 
     def __init__(self, database: Database) -> None:
-        url = database.engine.url
-        file = url.database if database.engine.name == "sqlite" else None
-        self._database = Path(file) if file and file != ":memory:" else None
+        self._database = sqlite_file(database)
         self._reserve = Path(f"{self._database}-reserve")
 
     def keep(self) -> None:
@@ -62,14 +59,9 @@ class DiskReserve:
         _log.warning("the disk is full: the reserve %s is given up to delete from the database", self._reserve)
         self._reserve.unlink(missing_ok=True)
         # First, too: somebody who read may have kept it from being written back behind the last deletion.
-        self._shorten_log(self._database)
+        shorten_log(self._database)
         try:
             return write()
         finally:
-            self._shorten_log(self._database)
+            shorten_log(self._database)
             self.keep()
-
-    @staticmethod
-    def _shorten_log(database: Path) -> None:
-        with suppress(sqlite3.Error), closing(sqlite3.connect(database, timeout=_BUSY_SECONDS)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

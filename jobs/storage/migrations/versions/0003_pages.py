@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
-down_revision = "0002"
+down_revision = "0002_requests"
 
 
 def upgrade() -> None:
@@ -25,8 +23,3 @@ def upgrade() -> None:
     )
     op.create_index("jobs_by_age", "jobs", ["created_at"])
     op.create_index("jobs_by_end", "jobs", ["ended_at"])
-    jobs = sa.table("jobs", *(sa.column(name, sa.Text) for name in ("id", "request", "prompt")))
-    connection = op.get_bind()
-    for job_id, request in connection.execute(sa.select(jobs.c.id, jobs.c.request)).all():
-        if prompt := json.loads(request)["prompt"]:
-            connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(prompt=prompt["id"]))

@@ -62,10 +62,12 @@ def owner() -> str:
 
 def ask(store: Store, owner: str, question: str, **only: Any) -> list[str]:
     """The ids that a question finds, however it is asked."""
-    ids = store.ids(owner, words=question, **only)
-    assert [job.id for job in store.page(owner, limit=99, words=question, **only)] == ids
-    assert [job.id for job in store.page(owner, limit=99, newest_first=False, words=question, **only)] == ids[::-1]
-    assert sum(store.counts(owner, words=question, prompt=only.get("prompt")).values()) >= len(ids)
+    ids = [place.id for place in store.lists.places(owner, limit=99, words=question, **only)]
+    assert [job.id for job in store.lists.page(owner, limit=99, words=question, **only)] == ids
+    assert [job.id for job in store.lists.page(owner, limit=99, newest_first=False, words=question, **only)] == ids[
+        ::-1
+    ]
+    assert sum(store.lists.counts(owner, words=question, prompt=only.get("prompt")).values()) >= len(ids)
     return ids
 
 
@@ -154,14 +156,14 @@ def test_a_search_is_read_page_by_page_and_counted_as_far_as_anybody_reads(
     made = [job_factory.store.accept(owner, accepted(input=f"seal {number % 2}")).id for number in range(9)]
     for newest_first, expected in ((True, made[::-1]), (False, made)):
         found, last = list[str](), None
-        while page := job_factory.store.page(owner, limit=2, after=last, newest_first=newest_first, words="seal"):
+        while page := job_factory.store.lists.page(owner, limit=2, after=last, newest_first=newest_first, words="seal"):
             found += [job.id for job in page]
             last = found[-1]
         assert found == expected
     job_factory.store.request_cancel(owner, made[0])
-    assert job_factory.store.counts(owner, words="0 seal")[Status.QUEUED] == 4
-    monkeypatch.setattr("jobs.storage.store.MOST_COUNTED", 8)
-    counts = job_factory.store.counts(owner, words="seal")
+    assert job_factory.store.lists.counts(owner, words="0 seal")[Status.QUEUED] == 4
+    monkeypatch.setattr("jobs.storage.lists.counts.MOST_COUNTED", 8)
+    counts = job_factory.store.lists.counts(owner, words="seal")
     assert (counts[Status.QUEUED], counts[Status.CANCELLED]) == (8, 0)
 
 
@@ -223,10 +225,10 @@ def test_sqlite_reads_the_index_in_order_and_sorts_nothing(sqlite_database: Data
 
     event.listen(sqlite_database.engine, "before_cursor_execute", explain)
     try:
-        store.page(owner, limit=2, after=last, words="her", status=Status.QUEUED, prompt="story")
-        store.page(owner, limit=2, newest_first=False, words="heron")
-        store.ids(owner, words="heron")
-        store.counts(owner, words="heron")
+        store.lists.page(owner, limit=2, after=last, words="her", status=Status.QUEUED, prompt="story")
+        store.lists.page(owner, limit=2, newest_first=False, words="heron")
+        store.lists.places(owner, limit=99, words="heron")
+        store.lists.counts(owner, words="heron")
     finally:
         event.remove(sqlite_database.engine, "before_cursor_execute", explain)
     assert len(plans) == 4

@@ -59,13 +59,13 @@ def test_invariant_8_owner_only_in_the_database(job_factory: JobFactory) -> None
         lambda: job_factory.store.get("another", job.id),
         lambda: job_factory.store.request_cancel("another", job.id),
         lambda: job_factory.store.delete("another", job.id),
-        lambda: job_factory.store.page("another", limit=9, after=job.id),
+        lambda: job_factory.store.lists.page("another", limit=9, after=job.id),
         lambda: job_factory.get(new_job_id()),
         lambda: job_factory.get("resp_' OR 1=1 --"),
     ):
         with pytest.raises(JobNotFound, match="not found"):
             use()
-    assert job.id not in [other.id for other in job_factory.store.page("another", limit=ALL)]
+    assert job.id not in [other.id for other in job_factory.store.lists.page("another", limit=ALL)]
     assert job_factory.get(job.id) == job
 
 
@@ -74,12 +74,12 @@ def test_pages_hold_each_job_once(job_factory: JobFactory) -> None:
     made = [job_factory.accept(owner).id for _ in range(7)]
     for newest_first in (True, False):
         found, last = list[str](), None
-        while page := job_factory.store.page(owner, limit=3, after=last, newest_first=newest_first):
+        while page := job_factory.store.lists.page(owner, limit=3, after=last, newest_first=newest_first):
             found += [job.id for job in page]
             last = found[-1]
         assert found == (made[::-1] if newest_first else made)
     job_factory.store.request_cancel(owner, made[2])
-    assert [job.id for job in job_factory.store.page(owner, limit=9, status=Status.CANCELLED)] == [made[2]]
+    assert [job.id for job in job_factory.store.lists.page(owner, limit=9, status=Status.CANCELLED)] == [made[2]]
     assert job_factory.store.statuses([*made[1:3], new_job_id()]) == {made[1]: Status.QUEUED, made[2]: Status.CANCELLED}
 
 
@@ -94,9 +94,9 @@ def test_the_same_jobs_are_listed_counted_and_named(job_factory: JobFactory) -> 
     for job_id in (made[0], told[0]):
         job_factory.store.request_cancel(owner, job_id)
     everything = dict.fromkeys(Status, 0) | {Status.QUEUED: 5, Status.CANCELLED: 2}
-    assert job_factory.store.counts(owner) == job_factory.store.counts(owner, words="number") == everything
-    assert job_factory.store.counts(owner, prompt="story")[Status.QUEUED] == 2
-    assert job_factory.store.counts(owner, words="1 NUMB") == dict.fromkeys(Status, 0) | {Status.QUEUED: 1}
+    assert job_factory.store.lists.counts(owner) == job_factory.store.lists.counts(owner, words="number") == everything
+    assert job_factory.store.lists.counts(owner, prompt="story")[Status.QUEUED] == 2
+    assert job_factory.store.lists.counts(owner, words="1 NUMB") == dict.fromkeys(Status, 0) | {Status.QUEUED: 1}
     searches: list[tuple[dict[str, Any], list[str]]] = [
         ({}, [*made, *told]),
         ({"prompt": "story"}, told),
@@ -106,9 +106,9 @@ def test_the_same_jobs_are_listed_counted_and_named(job_factory: JobFactory) -> 
         ({"status": Status.QUEUED, "prompt": "story", "words": "NIP"}, told[1:]),
     ]
     for given, found in searches:
-        assert job_factory.store.ids(owner, **given) == found[::-1]
-        assert [job.id for job in job_factory.store.page(owner, limit=9, **given)] == found[::-1]
-    assert job_factory.store.ids(owner, limit=2) == [*made, *told][:-3:-1]
+        assert [job.id for job in job_factory.store.lists.places(owner, **given, limit=ALL)] == found[::-1]
+        assert [job.id for job in job_factory.store.lists.page(owner, limit=9, **given)] == found[::-1]
+    assert [job.id for job in job_factory.store.lists.places(owner, limit=2)] == [*made, *told][:-3:-1]
 
 
 def test_a_job_that_never_ran_is_cancelled_on_the_spot(job_factory: JobFactory) -> None:
@@ -167,9 +167,9 @@ def test_only_what_ended_long_ago_expires(job_factory: JobFactory) -> None:
     job_factory.finish(ended)
     ended_at = job_factory.get(ended.job.id).ended_at
     assert ended_at
-    job_factory.store.expire(ended_at)
+    job_factory.store.expire(ended_at, limit=ALL)
     assert set(job_factory.store.statuses([running, queued, ended.job.id])) == {running, queued, ended.job.id}
-    job_factory.store.expire(ended_at + 0.001)
+    job_factory.store.expire(ended_at + 0.001, limit=ALL)
     assert set(job_factory.store.statuses([running, queued, ended.job.id])) == {running, queued}
 
 

@@ -121,7 +121,7 @@ def test_jobs_are_found_by_their_prompt(penstock: Stack, client: openai.OpenAI) 
 
 def test_a_text_with_nul_is_kept_and_found(job_factory: JobFactory) -> None:
     job = job_factory.store.accept(OWNER, accepted(input="NUL \x00 in it"))
-    assert [found.id for found in job_factory.store.page(OWNER, limit=5, words="nul \x00 IN")] == [job.id]
+    assert [found.id for found in job_factory.store.lists.page(OWNER, limit=5, words="nul \x00 IN")] == [job.id]
 
 
 # -- the form of the text ------------------------------------------------------------------------------------------
@@ -174,4 +174,4 @@ def test_leaving_a_create_without_background_cancels_it(penstock: Stack, stream:
         penstock.model.wait(asked, "stalled")
     penstock.model.wait(asked, "closed_by_client")  # far sooner than the next heartbeat would tell
     store = Store(penstock.database)
-    assert wait_for(lambda: store.page("local", limit=1, words=asked)[0].status is Status.CANCELLED)
+    assert wait_for(lambda: store.lists.page("local", limit=1, words=asked)[0].status is Status.CANCELLED)

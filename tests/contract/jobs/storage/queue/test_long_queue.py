@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,32 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Select, event, text
 
-from jobs.settings import Settings
 from jobs.storage.database import Database
-from jobs.storage.migrate import upgrade
 from jobs.storage.queue.claims import select_queued, select_running, select_to_end
 from jobs.storage.queue.lines import Line, select_line, select_lines
 from jobs.storage.queue.position import MOST, select_position
 from tests.support.job_factory import JobFactory, accepted
 from tests.support.long_queue import lengthen
+from tests.support.own_database import own_database
 
 SHORT, LONG = 10, 20_000
 LINE = Line(0, "many", "demo", 0.0)
-
-
-def own(database: Database, file: Path) -> JobFactory:
-    """An empty database of the same kind."""
-    url = database.engine.url
-    if url.get_backend_name() == "postgresql":
-        name = f"queue_{secrets.token_hex(4)}"
-        with database.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"CREATE DATABASE {name}"))
-        url = url.set(database=name)
-    else:
-        url = url.set(database=str(file))
-    settings = Settings.load(database_url=url.render_as_string(hide_password=False))
-    upgrade(settings)
-    return JobFactory(Database(settings.database))
 
 
 @contextmanager
@@ -46,7 +29,7 @@ def short_and_long(database: Database, place: Path) -> Iterator[list[JobFactory]
     with ExitStack() as opened:
         made = []
         for length in (SHORT, LONG):
-            job_factory = own(database, place / f"{length}.db")
+            job_factory = own_database(database, place / f"{length}.db")
             opened.callback(job_factory.database.engine.dispose)
             for owner, model in (("few", "demo"), ("many", "other")):
                 job_factory.store.accept(owner, accepted(model=model))
@@ -157,7 +140,7 @@ def test_a_position_is_counted_up_to_its_bound(queues: list[JobFactory]) -> None
         last = job_factory.store.accept("o", accepted())
         with job_factory.database.write() as connection:
             connection.execute(text(f"UPDATE jobs SET created_at = created_at + 99 WHERE id = '{last.id}'"))
-        first = job_factory.store.page("few", limit=1, newest_first=False)[0]
+        first = job_factory.store.lists.page("few", limit=1, newest_first=False)[0]
         position = job_factory.store.queue_position(job_factory.store.get("o", last.id))
         assert position.oldest_at == first.created_at
         assert before <= position.before <= before + 8  # some tests have taken one or added one
