@@ -121,8 +121,8 @@ def main(count: int) -> None:
             store = Store(database)
             print(f"{name}: {_fill(database, author, count):.2f} ms to index each of {count:,} jobs", flush=True)
             for kind, question in questions.items():
-                page = _percentiles(partial(store.page, OWNER, limit=31, words=question))
-                counts = _percentiles(partial(store.counts, OWNER, words=question))
+                page = _percentiles(partial(store.lists.page, OWNER, limit=31, words=question))
+                counts = _percentiles(partial(store.lists.counts, OWNER, words=question))
                 print(f"{name:<10} {kind:<18} page {page}   counts {counts}", flush=True)
 
 

@@ -37,7 +37,7 @@ def test_a_backup_is_made_while_jobs_run_and_all_of_it_is_restored(penstock: Sta
     assert (checked.returncode, checked.stdout) == (0, "")
     restored = JobFactory(Database(Settings.load(data=place).database))
     assert text.strip()[:20].encode() in (restored.store.get("local", ended).response or b"")
-    assert ended in restored.store.ids("local", words="back-up")
+    assert ended in restored.store.lists.ids("local", words="back-up")
     job = restored.store.get("local", running)
     assert job.status is Status.IN_PROGRESS
     restored.attempts.give_up(running, job.attempt)  # its worker is not there

@@ -66,10 +66,9 @@ class BulkActions:
         if form.get("scope") != "all":
             return form.getlist("job")[:_MAX_TICKS]
         job_filter = Filter.of(form)
-        found = self._context.store.lists.places(
+        return self._context.store.lists.ids(
             g.owner, status=job_filter.status, prompt=job_filter.prompt, words=job_filter.words, limit=_MAX_JOBS
         )
-        return [job.id for job in found]
 
     def _eligible(self, action: str, ids: Sequence[str]) -> list[str]:
         """The owner's jobs that the action suits: a running one is cancelled, an ended one is retried."""

@@ -59,6 +59,10 @@ class JobLists:
         with self._database.read() as connection:
             return [Place(job_id, tuple(keys)) for job_id, *keys in connection.execute(query.limit(limit))]
 
+    def ids(self, owner: str, *, limit: int = 10_000, **only: Unpack[Filter]) -> list[str]:
+        """The ids of up to `limit` of the owner's jobs that match, the newest first."""
+        return [place.id for place in self.places(owner, limit=limit, **only)]
+
     def counts(self, owner: str, **only: Unpack[Filter]) -> dict[Status, int]:
         """How many jobs of the owner match, by status; with `words`, of the newest MOST_COUNTED."""
         counts = dict.fromkeys(Status, 0)

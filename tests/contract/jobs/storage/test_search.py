@@ -62,7 +62,7 @@ def owner() -> str:
 
 def ask(store: Store, owner: str, question: str, **only: Any) -> list[str]:
     """The ids that a question finds, however it is asked."""
-    ids = [place.id for place in store.lists.places(owner, limit=99, words=question, **only)]
+    ids = store.lists.ids(owner, words=question, **only)
     assert [job.id for job in store.lists.page(owner, limit=99, words=question, **only)] == ids
     assert [job.id for job in store.lists.page(owner, limit=99, newest_first=False, words=question, **only)] == ids[
         ::-1
@@ -227,7 +227,7 @@ def test_sqlite_reads_the_index_in_order_and_sorts_nothing(sqlite_database: Data
     try:
         store.lists.page(owner, limit=2, after=last, words="her", status=Status.QUEUED, prompt="story")
         store.lists.page(owner, limit=2, newest_first=False, words="heron")
-        store.lists.places(owner, limit=99, words="heron")
+        store.lists.ids(owner, words="heron")
         store.lists.counts(owner, words="heron")
     finally:
         event.remove(sqlite_database.engine, "before_cursor_execute", explain)

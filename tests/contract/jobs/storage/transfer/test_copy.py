@@ -79,16 +79,16 @@ def test_a_copy_has_everything_and_works(new_url: Callable[[str], str], engine: 
         assert here == there, table
     release_target(target.database)
 
-    jobs = source.store.page(OWNER, limit=200)
-    assert target.store.page(OWNER, limit=200) == jobs
+    jobs = source.store.lists.page(OWNER, limit=200)
+    assert target.store.lists.page(OWNER, limit=200) == jobs
     for question in ("heron 7", "wading", "观察", "nothing"):
-        assert target.store.ids(OWNER, words=question) == source.store.ids(OWNER, words=question)
-    assert len(target.store.ids(OWNER, words="鸟")) == 1
+        assert target.store.lists.ids(OWNER, words=question) == source.store.lists.ids(OWNER, words=question)
+    assert len(target.store.lists.ids(OWNER, words="鸟")) == 1
     assert [differing for _, differing in audit(target.database)] == [[], []]
     new = target.store.accept(OWNER, accepted(input="heron anew"))
-    assert target.store.ids(OWNER, words="heron", limit=1) == [new.id]
+    assert target.store.lists.ids(OWNER, words="heron", limit=1) == [new.id]
     target.store.delete_all(OWNER, [job.id for job in jobs])
-    assert target.store.ids(OWNER, words="heron") == [new.id]
+    assert target.store.lists.ids(OWNER, words="heron") == [new.id]
     for job_factory in (source, target):
         job_factory.database.engine.dispose()
 
