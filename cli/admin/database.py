@@ -90,11 +90,10 @@ def check() -> None:
         if differing:
             wrong += 1
             click.echo(f"{job_id}  {', '.join(differing)}")
-    for difference in count_differences(database):
-        wrong += 1
-        click.echo(difference)
+    differences = list(count_differences(database))
+    click.echo("".join(f"{difference}\n" for difference in differences), nl=False)
     click.echo(f"{checked} jobs checked, {wrong} wrong", err=True)
-    raise click.exceptions.Exit(FAILED if wrong else DONE)
+    raise click.exceptions.Exit(FAILED if wrong or differences else DONE)
 
 
 @db.command()

@@ -53,10 +53,10 @@ def end_job(connection: Connection, job: Job, guard: ColumnElement[bool], ending
     if not connection.execute(update(jobs).where(jobs.c.id == job.id, guard).values(values)).rowcount:  # invariant 3
         return False
     text = text_of(ending.response)
-    spend(connection, job.owner, ending.response["usage"], text)
     connection.execute(insert(transcripts).values(job_id=job.id, frames=ending.transcript))
     connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job.id))
     set_entry(connection, job.id, entry_words(job.owner, job.request, text))
+    spend(connection, job.owner, ending.response["usage"], text)  # last: it locks a row for all jobs of the owner
     return True
 
 

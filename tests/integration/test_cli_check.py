@@ -116,6 +116,13 @@ def test_what_differs_is_named(check_stack: Stack, name: str) -> None:
     assert good not in lines
 
 
+def test_a_count_of_jobs_that_differs_is_named(check_stack: Stack) -> None:
+    alter(check_stack, finished(check_stack, "tokens=5"), owner="another")
+    done = checked(check_stack)
+    assert done.returncode == 1
+    assert "counts of another  1 completed jobs of prompt '', 0 counted" in done.stdout.splitlines()
+
+
 def test_more_jobs_than_a_page_are_all_read(check_stack: Stack, tmp_path: Path) -> None:
     table = tmp_path / "topics.csv"
     table.write_text("topic\n" + "x\n" * 45)

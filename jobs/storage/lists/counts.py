@@ -59,4 +59,4 @@ def count_differences(database: Database) -> Iterator[str]:
     for owner, status, prompt in sorted(counts.keys() | kept_counts.keys()):
         count, kept_count = (found.get((owner, status, prompt), 0) for found in (counts, kept_counts))
         if count != kept_count:
-            yield f"{owner}: {count} jobs of prompt '{prompt}' are {status}, {kept_count} are counted"
+            yield f"counts of {owner}  {count} {status} jobs of prompt '{prompt}', {kept_count} counted"

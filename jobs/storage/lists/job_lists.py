@@ -37,18 +37,15 @@ class JobLists:
 
         Raises JobNotFound when there is no such job.
         """
-        behind = self._place(owner, after, only.get("words", "")) if after else None
-        query = self._select(select_listed_jobs(), owner, behind, newest_first=newest_first, **only)
-        return [listed_job_of(row) for row in self._rows(query.limit(limit))]
+        rows = self._rows(select_listed_jobs(), owner, limit, after, newest_first=newest_first, **only)
+        return [listed_job_of(row) for row in rows]
 
     def page_with_requests(
         self, owner: str, *, limit: int, after: str | None = None, newest_first: bool = True, **only: Unpack[Filter]
     ) -> list[tuple[ListedJob, JobRequest]]:
         """The same, each job with what was asked."""
-        behind = self._place(owner, after, only.get("words", "")) if after else None
         columns = select_listed_jobs().add_columns(jobs.c.request)
-        query = self._select(columns, owner, behind, newest_first=newest_first, **only)
-        rows = self._rows(query.limit(limit))
+        rows = self._rows(columns, owner, limit, after, newest_first=newest_first, **only)
         requests = [JobRequest.from_json(row.pop("request")) for row in rows]
         return list(zip(map(listed_job_of, rows), requests, strict=True))
 
@@ -71,6 +68,21 @@ class JobLists:
                 counts[Status(status)] += count
         return counts
 
+    def _rows(
+        self,
+        columns: Select[Any],
+        owner: str,
+        limit: int,
+        after: str | None,
+        *,
+        newest_first: bool,
+        **only: Unpack[Filter],
+    ) -> list[dict[str, Any]]:
+        behind = self._place(owner, after, only.get("words", "")) if after else None
+        query = self._select(columns, owner, behind, newest_first=newest_first, **only)
+        with self._database.read() as connection:
+            return [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
+
     def _place(self, owner: str, job_id: str, words: str) -> Place:
         keys = (search_entries.c.number,) if words.strip() else (jobs.c.created_at, jobs.c.id)
         query = select(*keys).select_from(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner)  # invariant 8
@@ -92,7 +104,3 @@ class JobLists:
             age, place = tuple_(*keys), tuple_(*behind.keys)
             query = query.where(age < place if newest_first else age > place)
         return query.order_by(*(key.desc() if newest_first else key for key in keys))
-
-    def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
-        with self._database.read() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]

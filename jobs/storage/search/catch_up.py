@@ -1,4 +1,7 @@
-"""Indexing the jobs that a version before the index wrote, which left their words in the column `search`."""
+"""Indexing the jobs that a version before the index wrote, which left their words in the column `search`.
+
+Their rows get the columns of lists, too.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import RowMapping, select, update
 
 from jobs.storage.database import Database
+from jobs.storage.lists.older_rows import listed_values
 from jobs.storage.schema import IS_UNINDEXED, jobs
 from jobs.storage.search.entries import row_words, set_entry
 
@@ -34,12 +38,13 @@ def _index(database: Database, rows: Sequence[RowMapping]) -> None:
     with database.write() as connection:
         for row, its_words in zip(rows, words, strict=True):
             unchanged = update(jobs).where(jobs.c.id == row["id"], jobs.c.search == row["search"])
-            if connection.execute(unchanged.values(search="")).rowcount:
+            if connection.execute(unchanged.values(search="", **listed_values(row))).rowcount:
                 set_entry(connection, row["id"], its_words)
 
 
 def _unindexed(database: Database) -> Sequence[RowMapping]:
     columns = (jobs.c.id, jobs.c.owner, jobs.c.request, jobs.c.response, jobs.c.search)
-    query = select(*columns).where(IS_UNINDEXED).order_by(jobs.c.id).limit(_ROWS_AT_ONCE)
+    columns_of_lists = (jobs.c.created_at, jobs.c.title, jobs.c.outcome)
+    query = select(*columns, *columns_of_lists).where(IS_UNINDEXED).order_by(jobs.c.id).limit(_ROWS_AT_ONCE)
     with database.read() as connection:
         return connection.execute(query).mappings().all()

@@ -23,7 +23,8 @@ _SQLITE_TRIGGERS = (
     UPDATE job_counts SET jobs = jobs - 1
     WHERE owner = OLD.owner AND status = OLD.status AND prompt = coalesce(OLD.prompt, ''); END""",
 )
-# Those that remove many jobs lock the counts in one order, so that no two of them wait for each other.
+# Whoever ends a job locks its count only within COMMIT, so that an owner's other jobs, which may end meanwhile, do not
+# wait for the rest of its transaction. Those that remove many lock the counts in one order: no two wait for each other.
 _POSTGRESQL_TRIGGERS = (
     f"""CREATE FUNCTION count_ended_job() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN {_COUNT} {_ONE_MORE}; RETURN NULL; END $$""",
@@ -35,9 +36,11 @@ _POSTGRESQL_TRIGGERS = (
       ON CONFLICT (owner, status, prompt) DO UPDATE SET jobs = job_counts.jobs + EXCLUDED.jobs;
       RETURN NULL;
     END $$""",
-    """CREATE TRIGGER jobs_count_end AFTER UPDATE OF ended_at ON jobs FOR EACH ROW
+    """CREATE CONSTRAINT TRIGGER jobs_count_end AFTER UPDATE OF ended_at ON jobs
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL) EXECUTE FUNCTION count_ended_job()""",
-    """CREATE TRIGGER jobs_count_copy AFTER INSERT ON jobs FOR EACH ROW
+    """CREATE CONSTRAINT TRIGGER jobs_count_copy AFTER INSERT ON jobs
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (NEW.ended_at IS NOT NULL) EXECUTE FUNCTION count_ended_job()""",
     """CREATE TRIGGER jobs_count_removal AFTER DELETE ON jobs REFERENCING OLD TABLE AS removed
     FOR EACH STATEMENT EXECUTE FUNCTION count_removed_jobs()""",

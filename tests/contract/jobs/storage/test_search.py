@@ -196,20 +196,24 @@ def test_whatever_deletes_a_job_deletes_its_words(job_factory: JobFactory, datab
     assert (words_of(database, owner), ask(store, owner, "river")) == (0, [])
 
 
-def test_words_that_an_earlier_version_wrote_are_indexed_later(
+def test_rows_that_an_earlier_version_wrote_are_indexed_and_listed_later(
     job_factory: JobFactory, database: Database, owner: str
 ) -> None:
     """A worker of before ends a job of today's web; a web of before accepts one, and leaves it without an entry."""
     ended = write(job_factory, owner, "badger", "sett")
     queued = job_factory.store.accept(owner, accepted(input="badger"))
+    listed = job_factory.store.lists.page(owner, limit=2)
+    assert [(bool(job.title), bool(job.outcome)) for job in listed] == [(True, False), (True, True)]
     with database.write() as connection:
         own = {"owner": owner}
-        connection.execute(text("UPDATE jobs SET search = search || 'badger' WHERE owner = :owner"), own)
+        without = "search = search || 'badger', title = NULL, outcome = NULL, target_words = NULL"
+        connection.execute(text(f"UPDATE jobs SET {without} WHERE owner = :owner"), own)
         connection.execute(text("DELETE FROM search_entries WHERE job_id = :id"), {"id": queued.id})
     assert ask(job_factory.store, owner, "badger") == [ended]
     assert index_some(database, seconds=30) >= 2
     assert ask(job_factory.store, owner, "badger") == [queued.id, ended]
     assert ask(job_factory.store, owner, "sett") == [ended]
+    assert job_factory.store.lists.page(owner, limit=2) == listed
     assert index_some(database) == 0
 
 

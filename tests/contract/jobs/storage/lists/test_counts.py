@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from jobs.errors import JobNotFound
 from jobs.job import Status
@@ -101,8 +101,21 @@ def test_counts_agree_with_the_rows_after_anything(own_jobs: JobFactory, seed: i
             assert_counted(own_jobs.database)
 
 
+def test_an_end_waits_for_no_other_and_counts_only_once_it_is_committed(postgresql_database: Database) -> None:
+    own_jobs = own_database(postgresql_database, Path())
+    first, second = (own_jobs.claim(own_jobs.store.accept("a", accepted())) for _ in range(2))
+    with own_jobs.database.engine.connect() as connection:
+        ended = {"status": Status.COMPLETED, "ended_at": 1.0}
+        connection.execute(update(jobs).where(jobs.c.id == first.job.id).values(ended))
+        own_jobs.finish(second)
+        connection.rollback()
+    assert own_jobs.store.lists.counts("a")[Status.COMPLETED] == 1
+    assert_counted(own_jobs.database)
+    own_jobs.database.engine.dispose()
+
+
 def test_a_wrong_count_is_found(own_jobs: JobFactory) -> None:
     own_jobs.finish(own_jobs.claim(own_jobs.store.accept("owner", accepted())))
     with own_jobs.database.write() as connection:
         connection.execute(text("UPDATE job_counts SET jobs = 3"))
-    assert list(count_differences(own_jobs.database)) == ["owner: 1 jobs of prompt '' are completed, 3 are counted"]
+    assert list(count_differences(own_jobs.database)) == ["counts of owner  1 completed jobs of prompt '', 3 counted"]

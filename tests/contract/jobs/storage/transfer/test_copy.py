@@ -18,6 +18,7 @@ from jobs.storage.access.owner_limits import LimitRegistry
 from jobs.storage.attempts import Finish
 from jobs.storage.audit import audit
 from jobs.storage.database import Database
+from jobs.storage.lists.counts import count_differences
 from jobs.storage.migrate import upgrade
 from jobs.storage.transfer.copy import claim_target, comparisons, copy_rows, release_target
 from tests.support.job_factory import OWNER, JobFactory, accepted
@@ -85,6 +86,8 @@ def test_a_copy_has_everything_and_works(new_url: Callable[[str], str], engine: 
         assert target.store.lists.ids(OWNER, words=question) == source.store.lists.ids(OWNER, words=question)
     assert len(target.store.lists.ids(OWNER, words="鸟")) == 1
     assert [differing for _, differing in audit(target.database)] == [[], []]
+    assert list(count_differences(target.database)) == []
+    assert target.store.lists.counts(OWNER) == source.store.lists.counts(OWNER)
     new = target.store.accept(OWNER, accepted(input="heron anew"))
     assert target.store.lists.ids(OWNER, words="heron", limit=1) == [new.id]
     target.store.delete_all(OWNER, [job.id for job in jobs])
