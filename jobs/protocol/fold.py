@@ -16,18 +16,24 @@ from jobs.protocol.word_count import words_added
 
 Response = dict[str, Any]
 
-_DELTAS = frozenset({events.TEXT_DELTA, events.REFUSAL_DELTA, events.REASONING_DELTA, events.SUMMARY_DELTA})
+_DELTAS = frozenset({events.TEXT_DELTA, events.REFUSAL_DELTA, events.REASONING_DELTA})
+_SUMMARIES = frozenset({events.SUMMARY_ADDED, events.SUMMARY_DELTA, events.SUMMARY_TEXT_DONE, events.SUMMARY_DONE})
 # What an item's `penstock` object tells of it, where there is anything to tell.
 _PLACE = ("title", "replaces", "reason", "started", "ended")
 
 
 @dataclass(slots=True)
 class Part:
-    """One content part of an item: its type on the wire and its text, in pieces as they came."""
+    """One content part of an item: its type on the wire and its text, in pieces as they came.
+
+    A thought is said once more as a summary, because many clients show nothing else: `unsummarised` is how many of its
+    characters the summary lacks, None where there is none.
+    """
 
     type: wire.PartType
     pieces: list[str] = field(default_factory=list)
     done: bool = False
+    unsummarised: int | None = None
 
     @property
     def text(self) -> str:
@@ -76,6 +82,8 @@ class Item:
     def add(self, part: Part, text: str) -> None:
         """Add text to the part that is being written; its words are counted as they come, each once."""
         part.pieces.append(text)
+        if part.unsummarised is not None:
+            part.unsummarised += len(text)
         more, self._in_word = words_added(text, inside=self._in_word)
         self.words += more
 
@@ -87,13 +95,13 @@ class Item:
         parts = [part.to_wire() for part in self.parts]
         if self.type == "message":
             return {**wire, "role": "assistant", "content": parts, "penstock": place}
-        summary = [part for part in parts if part["type"] == "summary_text"]
-        return {
-            **wire,
-            "summary": summary,
-            "content": [part for part in parts if part not in summary],
-            "penstock": place,
-        }
+        summaries = [
+            {"type": "summary_text", "text": part.text}
+            for part in self.parts
+            if part.type == "summary_text" or part.unsummarised is not None
+        ]
+        content = [part for part in parts if part["type"] != "summary_text"]
+        return {**wire, "summary": summaries, "content": content, "penstock": place}
 
 
 class Fold:
@@ -118,6 +126,29 @@ class Fold:
             item = self.items[event["output_index"]]
             item.status = event["item"]["status"]
             item.ended = event["item"]["penstock"].get("ended")
+        elif kind in _SUMMARIES and self.repeats(event):
+            self._summarise(event)
+        else:
+            self._feed_part(event)
+
+    def repeats(self, event: Event) -> bool:
+        """Whether an event says in an item's summary what its thought has said: the summary of a plan does not."""
+        if "summary_index" not in event:
+            return False
+        parts = self.items[event["output_index"]].parts
+        return bool(parts) and parts[0].type == "reasoning_text"
+
+    def _summarise(self, event: Event) -> None:
+        part = self.items[event["output_index"]].parts[event["summary_index"]]
+        if event["type"] == events.SUMMARY_ADDED:
+            part.unsummarised = sum(map(len, part.pieces))
+        elif event["type"] == events.SUMMARY_DELTA and part.unsummarised is not None:
+            part.unsummarised -= len(event["delta"])
+
+    def _feed_part(self, event: Event) -> None:
+        kind = event["type"]
+        if kind == events.SUMMARY_DELTA:
+            self.items[event["output_index"]].add(self._part(event), event["delta"])
         elif kind in (events.PART_ADDED, events.SUMMARY_ADDED):
             item = self.items[event["output_index"]]
             item.parts.append(Part(event["part"]["type"]))

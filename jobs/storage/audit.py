@@ -85,7 +85,7 @@ class _Reader:
         self.fold = Fold()
         self.ends = 0
         self.differences: list[str] = []
-        self._texts: defaultdict[tuple[int, int], str] = defaultdict(str)
+        self._texts: defaultdict[tuple[int, str, int], str] = defaultdict(str)
 
     def feed(self, event: Event) -> None:
         self.fold.feed(event)
@@ -97,9 +97,9 @@ class _Reader:
             self.differences.append(f"the deltas of item {event['item_id']} are not its text")
 
 
-def _part_of(event: Event) -> tuple[int, int]:
-    number = event["content_index"] if "content_index" in event else event["summary_index"]
-    return event["output_index"], number
+def _part_of(event: Event) -> tuple[int, str, int]:
+    name = "content_index" if "content_index" in event else "summary_index"
+    return event["output_index"], name, event[name]
 
 
 def _misplaced(folded: Fold, output: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -93,7 +93,7 @@ class LivePage:
             section = event["item"]["penstock"]["section"]
             is_plain = event["item"]["type"] == "reasoning"
             self._blocks[index] = GrowingText(PlainText() if is_plain else self._document.part(section))
-        elif "delta" in event:
+        elif "delta" in event and not self._fold.repeats(event):
             finished = self._blocks[index].feed(event["delta"])
         elif kind == events.ITEM_DONE:
             finished = self._blocks[index].finish()

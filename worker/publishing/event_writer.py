@@ -94,6 +94,8 @@ class EventWriter:
         """
         with self.buffer.lock:
             self.buffer.add(*part_events.added(item, kind, started))
+            if kind == "reasoning_text":
+                self.buffer.add(*part_events.summary_added(item))
 
     def write(self, item: Item, text: str) -> None:
         """Text for the item's newest part."""

@@ -11,6 +11,9 @@ from jobs.protocol.wire import PartType
 
 Fields = Mapping[str, Any]
 
+# A summary follows its thought in long pieces: it costs few frames.
+_LEAST_SUMMARY = 200
+
 
 class _Names(NamedTuple):
     """What one type of part is called on the wire."""
@@ -52,13 +55,37 @@ def delta(item: Item, index: int, text: str) -> tuple[str, Fields]:
 
 def done(item: Item) -> list[tuple[str, Fields]]:
     """The events that end the item's newest part."""
-    part = item.parts[-1]
+    index = len(item.parts) - 1
+    part = item.parts[index]
+    ends = _done(item, index, part)
+    if part.unsummarised is not None:
+        summary = Part("summary_text", [part.text])
+        ends += [*summary_delta(item, index, least=1), *_done(item, index, summary)]
+    return ends
+
+
+def _done(item: Item, index: int, part: Part) -> list[tuple[str, Fields]]:
     names = _NAMES[part.type]
-    place = _place(item, part.type, len(item.parts) - 1)
+    place = _place(item, part.type, index)
     return [
         (names.text_done, {**place, names.text: part.text, **_logprobs(part.type)}),
         (names.done, {**place, "part": part.to_wire()}),
     ]
+
+
+def summary_added(item: Item) -> tuple[str, Fields]:
+    """The event that begins the summary of the item's newest part, a thought: it says the same once more."""
+    place = _place(item, "summary_text", len(item.parts) - 1)
+    return events.SUMMARY_ADDED, {**place, "part": Part("summary_text").to_wire()}
+
+
+def summary_delta(item: Item, index: int, *, least: int = _LEAST_SUMMARY) -> list[tuple[str, Fields]]:
+    """The event that brings a thought's summary up to it; none while it lacks fewer characters than `least`."""
+    part = item.parts[index]
+    if part.unsummarised is None or part.unsummarised < least:
+        return []
+    text = part.text[-part.unsummarised :]
+    return [(events.SUMMARY_DELTA, {**_place(item, "summary_text", index), "delta": text})]
 
 
 def _place(item: Item, part_type: str, index: int) -> dict[str, Any]:

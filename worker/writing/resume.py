@@ -142,7 +142,8 @@ def restore(writer: EventWriter, checkpoint: Checkpoint) -> None:
 
 
 def _parts(wire: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [*wire.get("summary", ()), *wire["content"]]
+    """An item's parts. A summary beside a thought says the same, and comes with it."""
+    return [*(wire["content"] or wire.get("summary", []))]
 
 
 def _begins(item: Item, parts: Sequence[Mapping[str, Any]]) -> bool:

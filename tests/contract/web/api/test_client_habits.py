@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 
+from jobs.protocol import events
 from tests.support.assertions import ended, follow
 from tests.support.stack import Stack
 from tests.support.wire import assert_refused, create, fetch
@@ -127,3 +128,20 @@ def test_a_model_is_found_by_its_name(client: openai.OpenAI) -> None:
 def test_a_wrong_path_is_told_the_nearest_right_one(penstock: Stack, path: str, right: str | None) -> None:
     error = assert_refused(*fetch(penstock.url, path, method="POST", body=b"{}"), expected=404)
     assert error["message"].endswith(f"the nearest path is {right}.") is (right is not None)
+
+
+def test_a_thought_is_also_a_summary(client: openai.OpenAI) -> None:
+    """Which is all that many clients show of it: live, in pieces, and in what is stored."""
+    job = client.responses.create(input="sum up [[demo tokens=3 think=120 rate=400]]", background=True)
+    seen = follow(client, job.id)
+    thought = seen[-1].response.output[0]
+    (whole,) = (part.text for part in thought.content)
+    assert [part.text for part in thought.summary] == [whole]
+    deltas = [event.delta for event in seen if event.type == events.SUMMARY_DELTA]
+    assert "".join(deltas) == whole
+    assert len(deltas) > 1
+    ends = [event.text for event in seen if event.type == events.SUMMARY_TEXT_DONE]
+    parts = [event.part.text for event in seen if event.type in (events.SUMMARY_ADDED, events.SUMMARY_DONE)]
+    assert (ends, parts) == ([whole], ["", whole])
+    done = [event.item for event in seen if event.type == events.ITEM_DONE]
+    assert done[0] == thought
