@@ -65,10 +65,7 @@ class WebContext:
         self.redis = _redis(settings)
         self.telemetry = Telemetry(settings, self.redis, self.database.engine)
         self.log = EventLog(self.redis)
-        listening = redis_client(
-            settings.redis_url, settings.redis_ca, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS
-        )
-        subscriber = Subscriber(listening, self.log, self.store, self.telemetry.metrics.relay_lag.observe)
+        subscriber = _subscriber(settings, self.log, self.store, self.telemetry)
         self.heartbeats = subscriber.start()
         self.relay = Relay(subscriber, self.log, self.store)
         self.live_pages = LivePages(self.relay, self.store)
@@ -79,6 +76,13 @@ class WebContext:
         self.wakeups.start()
         self.waiters = Waiters(WaiterRegistry(self.database), self.wakeups)
         self.heartbeats.append(self.waiters.start())
+
+
+def _subscriber(settings: Settings, log: EventLog, store: Store, telemetry: Telemetry) -> Subscriber:
+    client = redis_client(settings.redis_url, settings.redis_ca, protocol=2, socket_timeout=_SUBSCRIPTION_SECONDS)
+    subscriber = Subscriber(client, log, store, telemetry.metrics.relay_lag.observe)
+    telemetry.watch_sockets(subscriber.slow_viewers)
+    return subscriber
 
 
 def _database_options(connections: int) -> DatabaseOptions:

@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from http.client import HTTPResponse
 from urllib.parse import urlsplit
 
 import openai
@@ -65,14 +65,19 @@ def resident(web: Process) -> int:
     return sum(process.memory_info().rss for process in processes(web))
 
 
-def lazy_reader(url: str, job: str) -> socket.socket:
+def lazy_reader(url: str, job: str, protocol: str = "HTTP/1.1") -> socket.socket:
     """A connection that has asked for a job's stream, and takes hardly a byte of it."""
     parts = urlsplit(url)
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     connection.connect((parts.hostname, parts.port))
-    connection.sendall(f"GET /v1/responses/{job}?stream=true HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode())
+    connection.sendall(f"GET /v1/responses/{job}?stream=true {protocol}\r\nHost: {parts.netloc}\r\n\r\n".encode())
     return connection
+
+
+def lazy_readers(url: str, job: str) -> list[socket.socket]:
+    """Some to whose sockets everything is written by their own greenlet, and some to which it is written directly."""
+    return [lazy_reader(url, job, ("HTTP/1.0", "HTTP/1.1")[number % 2]) for number in range(SLOW_READERS)]
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +128,7 @@ def test_a_slow_reader_costs_memory_for_nobody(stack: Stack, vanished: str) -> N
     item = writer.open_item("message", item_id("msg", job, 0, 0), 0)
     writer.open_part(item, "output_text")
 
-    readers = [lazy_reader(stack.url, job) for _ in range(SLOW_READERS)]
+    readers = lazy_readers(stack.url, job)
     with ThreadPoolExecutor(1) as threads:
         fast = threads.submit(raw_stream, stack.url, job)
         before = resident(stack.webs[0])
@@ -133,20 +138,23 @@ def test_a_slow_reader_costs_memory_for_nobody(stack: Stack, vanished: str) -> N
             assert batch
             (answer,) = log.append([batch])
             writer.buffer.acknowledge(answer.tail)
-        readers += [lazy_reader(stack.url, job) for _ in range(SLOW_READERS)]  # with all of it before them
-        begun = [reader.recv(5 * FRAME_BYTES, socket.MSG_WAITALL) for reader in readers]
+        readers += lazy_readers(stack.url, job)  # with all of it before them
+        answers = [HTTPResponse(reader) for reader in readers]
+        for slow_answer in answers:
+            slow_answer.begin()
+        begun = [slow_answer.read(5 * FRAME_BYTES) for slow_answer in answers]
         assert resident(stack.webs[0]) - before < SLOW_READERS * FRAMES * FRAME_BYTES * 3 / 4
         JobFactory(stack.database).finish(claim, Status.INCOMPLETE, writer)
         told = fast.result()
-        slow = threads.map(_rest_of, begun, readers)
+        slow = threads.map(_rest_of, begun, answers, readers)
         assert all(each == told for each in slow)
     assert events.number_of(events.split(told)[-1]) >= FRAMES
 
 
-def _rest_of(begun: bytes, reader: socket.socket) -> bytes:
+def _rest_of(begun: bytes, answer: HTTPResponse, reader: socket.socket) -> bytes:
     """The frames in an answer of which `begun` has been read."""
-    with reader:
-        _, _, stream = b"".join([begun, *iter(partial(reader.recv, 1 << 16), b"")]).partition(b"\r\n\r\n")
+    with reader, answer:
+        stream = begun + answer.read()
     return b"".join(b"%b\n\n" % block for block in stream.split(b"\n\n")[:-1] if not block.startswith(b":"))
 
 

@@ -22,6 +22,7 @@ from web.api.numbers import parse_number
 from web.context import WebContext
 from web.relay import sse
 from web.relay.disconnect import on_disconnect
+from web.relay.viewer_socket import ViewerSocket
 
 _CANCEL_SECONDS = 2.0
 _MAX_KEY = 255
@@ -64,7 +65,8 @@ class Responses:
         job = context.store.get(g.owner, job_id)
         if _flag("stream"):
             context.telemetry.follows(job)
-            return sse.openai(context.relay.follow(job, _cursor("starting_after")))
+            viewer = ViewerSocket.of(request.environ, sse.without_ids)
+            return sse.openai(context.relay.follow(job, _cursor("starting_after"), viewer))
         if "text/event-stream" in request.headers.get("Accept", ""):
             return _event_source(context, job)
         return render.response(context, job)
@@ -111,7 +113,8 @@ def _submitted(context: WebContext, waiter: str) -> Job:
 
 
 def _answer(context: WebContext, job: Job, leave: Callable[[], None]) -> Response:
-    frames = context.relay.follow(job)
+    viewer = ViewerSocket.of(request.environ, sse.without_ids) if job.request.stream else None
+    frames = context.relay.follow(job, viewer=viewer)
     first = next(frames, b"")  # subscribes, so that the worker's first frame finds a listener
     if job.request.background and not job.request.stream:
         return render.response(context, job)
@@ -147,7 +150,7 @@ def _event_source(context: WebContext, job: Job) -> Response:
     last_id = request.headers.get("Last-Event-ID")
     after = parse_number(last_id, "Last-Event-ID") if last_id else _cursor("starting_after")
     context.telemetry.follows(job)
-    frames = context.relay.follow(job, after)
+    frames = context.relay.follow(job, after, ViewerSocket.of(request.environ, sse.with_ids))
     if not job.status.is_terminal:
         return sse.event_source(frames)
     rest = next(frames, None)

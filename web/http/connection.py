@@ -81,6 +81,11 @@ class Connection:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
 
+    @property
+    def plain(self) -> socket.socket:
+        """The socket itself."""
+        return self._socket
+
     def begin_body(self, address: str) -> None:
         """The head of a request has come, which tells the client's address behind a proxy."""
         self._reads_body = True

@@ -40,7 +40,7 @@ def on_disconnect(environ: Mapping[str, Any], leave: Callable[[], object]) -> It
 def has_left(connection: socket.socket) -> bool:
     """Whether the client has closed or reset the connection, unread bytes notwithstanding. Never blocks."""
     try:
-        if hasattr(socket, "TCP_INFO"):
+        if hasattr(socket, "TCP_INFO") and connection.family in (socket.AF_INET, socket.AF_INET6):
             return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
         if not select.select([connection], [], [], 0)[0]:
             return False

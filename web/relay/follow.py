@@ -16,8 +16,10 @@ from jobs.job import Job
 from jobs.protocol import events, transcript
 from jobs.storage.store import Store
 from jobs.transport.event_log import EventLog
-from web.relay.subscriber import HEARTBEAT_SECONDS, Subscriber
+from web.relay.sse import HEARTBEAT_SECONDS
+from web.relay.subscriber import Subscriber
 from web.relay.topic import Batch, Topic
+from web.relay.viewer_socket import ViewerSocket
 
 
 class Relay:
@@ -28,17 +30,18 @@ class Relay:
         self._log = log
         self._store = store
 
-    def follow(self, job: Job, after: int = -1) -> Generator[bytes, None, None]:
+    def follow(self, job: Job, after: int = -1, viewer: ViewerSocket | None = None) -> Generator[bytes, None, None]:
         """Joined frames numbered above `after`, as they come; b"" when there were none for a while.
 
+        A `viewer` is the socket behind these pieces, to which the frames in between may be written without them.
         Ends behind the job's last frame, or when the job is deleted. Once the first piece is there, the
-        subscription is on its way; closing the iterator ends it.
+        subscription is on its way; closing the iterator ends it. Raises OSError when the viewer has left.
         """
         if job.status.is_terminal:
             yield from self._replay(job.id, after)
             return
         with self._subscriber.topic(job.id) as topic:
-            yield from self._live(job, topic, after)
+            yield from self._live(job, topic, after, viewer)
 
     def viewers(self) -> int:
         """How many follow a job that runs."""
@@ -51,7 +54,7 @@ class Relay:
             for page in transcript.read(packed, after):
                 yield b"".join(page)
 
-    def _live(self, job: Job, topic: Topic, cursor: int) -> Iterator[bytes]:
+    def _live(self, job: Job, topic: Topic, cursor: int, viewer: ViewerSocket | None) -> Iterator[bytes]:
         if cursor < 1:
             yield Batch(0, 1, job.initial_frames).after(cursor)
             cursor = 1
@@ -74,7 +77,12 @@ class Relay:
             if time.monotonic() - sent_at >= HEARTBEAT_SECONDS:
                 yield b""
                 sent_at = time.monotonic()
-            topic.wait(version)
+            if viewer is None or scanned != rescans:
+                topic.wait(version)
+                continue
+            viewer.cursor, viewer.sent_at = cursor, sent_at
+            topic.wait(version, viewer)
+            cursor, sent_at = viewer.cursor, viewer.sent_at
 
     def _news(self, topic: Topic, cursor: int, *, scan: bool) -> Iterator[Batch]:
         """What follows `cursor` now: from the buffer, then from the log if some may be missing. Raises RedisError."""

@@ -17,25 +17,29 @@ from jobs.protocol import events
 
 # Headers go out with the first bytes; without any, proxies and browsers wait for them.
 _HELLO = b": penstock\n\n"
-_PING = b": ping\n\n"
+PING = b": ping\n\n"
+# A closed socket shows only on the second write, so a gone viewer costs up to two heartbeats.
+HEARTBEAT_SECONDS = 8.0
 
 
 def openai(frames: Iterable[bytes]) -> Response:
     """The frames as they are, with comments between them while there are none."""
-    return _response(piece or _PING for piece in _greeted(frames))
+    return _response(piece or PING for piece in _greeted(frames))
 
 
 def event_source(frames: Iterable[bytes]) -> Response:
     """Each frame with its number as `id:`, by which a browser continues after a break."""
+    return framed(PING if not piece or piece is _HELLO else with_ids(piece) for piece in _greeted(frames))
 
-    def numbered() -> Iterator[bytes]:
-        for piece in _greeted(frames):
-            if not piece or piece is _HELLO:
-                yield _PING
-            else:
-                yield b"".join(b"id: %d\n%b" % (events.number_of(frame), frame) for frame in events.split(piece))
 
-    return framed(numbered())
+def without_ids(frames: bytes) -> bytes:
+    """Joined frames as OpenAI's clients read them."""
+    return frames
+
+
+def with_ids(frames: bytes) -> bytes:
+    """Joined frames as a browser reads them."""
+    return b"".join(b"id: %d\n%b" % (events.number_of(frame), frame) for frame in events.split(frames))
 
 
 def framed(pieces: Iterable[bytes]) -> Response:

@@ -18,10 +18,9 @@ import redis
 from jobs.background import Repetition, repeat
 from jobs.storage.store import Store
 from jobs.transport.event_log import EventLog, channel
+from web.relay.broadcast import Broadcast
 from web.relay.topic import Topic
 
-# A closed socket shows only on the second write, so a gone viewer costs up to two heartbeats.
-HEARTBEAT_SECONDS = 8.0
 _NUDGE_SECONDS = 2.0
 _SILENCE_SECONDS = 2.0
 _PING_SECONDS = 5.0
@@ -39,6 +38,7 @@ class Subscriber:
         `observe_lag` is a topic's.
         """
         self._observe_lag = observe_lag
+        self._broadcast = Broadcast()
         self._pool = client.connection_pool
         self._log = log
         self._store = store
@@ -76,6 +76,13 @@ class Subscriber:
         with self._lock:
             self._drop_left()
             return sum(topic.viewers for topic in self._topics.values())
+
+    def slow_viewers(self, seconds: float) -> int:
+        """How many have not taken within so many seconds what was written to their sockets."""
+        with self._lock:
+            topics = list(self._topics.values())
+        latest = time.monotonic() - seconds
+        return sum(topic.full_since(latest) for topic in topics)
 
     def _drop_left(self) -> None:
         """Count out the viewers that have left. The lock is held."""
@@ -118,6 +125,8 @@ class Subscriber:
             if kind == b"message" and rest[0]:
                 first, _, frames = rest[0].partition(b"\n")
                 topic.add(int(first), frames)
+                if topic.sockets:
+                    self._broadcast.schedule(topic)
             elif kind in (b"message", b"subscribe"):
                 # Messages before the confirmation were not delivered to this connection.
                 topic.request_rescan()

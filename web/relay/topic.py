@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from jobs.protocol import events
+from web.relay.viewer_socket import ViewerSocket
 
 # A viewer that falls further behind reads the log: a slow one costs no memory.
 BUFFER_BYTES = 1 << 20
@@ -47,6 +48,8 @@ class Topic:
         self.over = False
         self.tail = -1
         self.heard_at = time.monotonic()
+        # Of viewers who sleep and have everything: news are written to them.
+        self.sockets: set[ViewerSocket] = set()
         self._batches: deque[Batch] = deque()
         self._size = 0
         self._changed = threading.Condition()
@@ -61,13 +64,13 @@ class Topic:
             if first != newest + 1:
                 self._batches.clear()
                 self._size = 0
-                self.rescans += 1
+                self.request_rescan()
             self._batches.append(batch)
             self._size += len(frames)
             while self._size > BUFFER_BYTES and len(self._batches) > 1:
                 self._size -= len(self._batches.popleft().frames)
             self.tail, self.heard_at = batch.last, time.monotonic()
-            self._wake()
+            self._notify()
 
     def request_rescan(self) -> None:
         """The channel may have missed something."""
@@ -82,9 +85,11 @@ class Topic:
             self._wake()
 
     def nudge(self) -> None:
-        """Wake the viewers for a heartbeat."""
+        """Let every viewer have a heartbeat that is due."""
         with self._changed:
-            self._wake()
+            self._notify()
+            for viewer in self.sockets:
+                viewer.beat(time.monotonic())
 
     def after(self, cursor: int) -> Batch | None:
         """Everything buffered that follows `cursor` directly; None if the buffer lacks its successor."""
@@ -98,6 +103,10 @@ class Topic:
                     break
             return Batch(cursor + 1, self._batches[-1].last, b"".join(reversed(run)), batch.came_at)
 
+    def full_since(self, latest: float) -> int:
+        """How many viewers' sockets have not taken what was written to them at `latest` or before."""
+        return sum(viewer.is_full and viewer.sent_at <= latest for viewer in self.sockets)
+
     def written(self, batch: Batch) -> float:
         """A viewer's connection has taken a batch: the monotonic time of it."""
         now = time.monotonic()
@@ -110,11 +119,26 @@ class Topic:
         with self._changed:
             return bool(self._batches) and self._batches[0].first > cursor + 1
 
-    def wait(self, version: int) -> None:
-        """Sleep until something has happened since `version`."""
-        with self._changed:
-            self._changed.wait_for(lambda: self.version != version)
+    def wait(self, version: int, viewer: ViewerSocket | None = None) -> None:
+        """Sleep until something has happened since `version`; for a viewer with a socket, something that its greenlet
+        has to see to: it may have been sent more meanwhile. Raises OSError when that viewer has left.
+        """
+        if viewer is None:
+            with self._changed:
+                self._changed.wait_for(lambda: self.version != version)
+        elif self.version == version:
+            self.sockets.add(viewer)
+            try:
+                viewer.sleep()
+            finally:
+                self.sockets.discard(viewer)
 
     def _wake(self) -> None:
+        """Something has happened that is no news."""
+        self._notify()
+        for viewer in self.sockets:
+            viewer.wake()
+
+    def _notify(self) -> None:
         self.version += 1
         self._changed.notify_all()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 # A viewer is slow who has not taken within so many seconds what was sent to it.
-_SLOW_SECONDS = 1.0
+SLOW_SECONDS = 1.0
 
 
 class OpenWrites:
@@ -21,7 +21,7 @@ class OpenWrites:
 
     def slow(self) -> int:
         """How many viewers do not take what is sent to them."""
-        latest = time.monotonic() - _SLOW_SECONDS
+        latest = time.monotonic() - SLOW_SECONDS
         return sum(0 < since < latest for since in list(self._since.values()))
 
     def watched(self, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from jobs.telemetry.metrics import Metrics
 from jobs.telemetry.totals import Pusher, Totals, read_totals
 from jobs.telemetry.tracing import Tracing, traceparent_of
 from web.telemetry.requests import traced_request
-from web.telemetry.streams import OpenWrites
+from web.telemetry.streams import SLOW_SECONDS, OpenWrites
 
 
 class Telemetry:
@@ -35,7 +36,6 @@ class Telemetry:
         self.tracing = Tracing(settings.otlp_url, "penstock-web", process)
         self._writes = OpenWrites()
         self.metrics.viewers.set_function(lambda: len(self._writes))
-        self.metrics.slow_viewers.set_function(self._writes.slow)
         count_redis_failures(client, self.metrics.redis_failed)
         count_database_failures(engine, self.metrics.database_failed)
         self._pusher.start()
@@ -56,6 +56,7 @@ class Telemetry:
         if response.is_streamed and response.mimetype == "text/event-stream":
             response.response = self._writes.watched(response.response)  # type: ignore[arg-type]
 
+<<<<<<< HEAD
     def traced(self, request: JobRequest) -> JobRequest:
         """The request as a part of the trace of the HTTP request that makes it."""
         traceparent = traceparent_of(traced_request(self.tracing))
@@ -64,6 +65,10 @@ class Telemetry:
     def follows(self, job: Job) -> None:
         """The answer is a stream of this job: a part of the job's trace, when whoever asks brings none."""
         g.traceparent = job.request.traceparent
+=======
+    def watch_sockets(self, slow: Callable[[float], int]) -> None:
+        """Count also the viewers to whose sockets the relay writes: `slow(seconds)` are those that do not read."""
+        self.metrics.slow_viewers.set_function(lambda: self._writes.slow() + slow(SLOW_SECONDS))
 
     def accepted(self, job: Job) -> None:
         """A create has been answered with this job."""

@@ -13,6 +13,14 @@ from tests.support.stack import wait_for
 from web.relay.disconnect import has_left, on_disconnect
 
 
+def test_a_client_on_a_unix_socket_is_there_until_it_closes() -> None:
+    server, client = socket.socketpair()
+    with server, client:
+        assert not has_left(server)
+        client.close()
+        assert has_left(server)
+
+
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     """The server's and the client's end of one TCP connection."""

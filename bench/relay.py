@@ -1,0 +1,156 @@
+"""What it costs to hand events on to viewers: CPU time and lag a delivery, beside nchan in the same run.
+
+The process that hands on is alone on one core; publisher, Redis and viewers share the others. Events have 270 bytes.
+`python -m bench.relay [--json] [shape ...]`, a shape as `JOBSxVIEWERS@DELIVERIES`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from bench._relay.nchan import MODULE, nchan
+from bench._relay.publishers import Publish, publish, to_log, to_nchan
+from jobs.transport.event_log import EventLog
+from tests.support.job_factory import JobFactory
+from tests.support.nginx import PROGRAM
+from tests.support.stack import Stack, running_stack
+from web.auth import LOCAL_OWNER
+
+_SHAPES = ("1x100@20000", "1x1000@20000", "1x1000@100000", "1000x1@20000")
+_SECONDS = 4.0
+_REPEATS = 3
+_FIGURES = ("us", "p50", "p99", "connect", "kb", "arrived", "share")
+_HEADS = ("us", "p50 ms", "p99 ms", "connect s", "KB/viewer", "arrived", "viewers' share")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """So many jobs, each with so many viewers, and deliveries a second to all of them."""
+
+    jobs: int
+    viewers: int
+    rate: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shape:
+        """From `1x1000@20000`."""
+        shape, _, rate = text.partition("@")
+        jobs, _, viewers = shape.partition("x")
+        return cls(int(jobs), int(viewers), int(rate))
+
+    def __str__(self) -> str:
+        return f"{self.jobs:,} x {self.viewers:,} at {self.rate:,}/s"
+
+
+@dataclass(frozen=True)
+class Relay:
+    """One that is measured: its address, its process, the channels' paths, and how to publish to them."""
+
+    address: tuple[str, int]
+    pid: int
+    paths: Sequence[str]
+    send: Publish
+
+
+@contextmanager
+def penstock(shape: Shape) -> Iterator[Relay]:
+    """Our web process, with jobs that a worker seems to write."""
+    with tempfile.TemporaryDirectory() as place, running_stack(Path(place) / "data", workers=0) as stack:
+        job_factory = JobFactory(stack.database)
+        job_ids = [job_factory.claim(job_factory.accept(LOCAL_OWNER)).job.id for _ in range(shape.jobs)]
+        log = EventLog(stack.redis)
+        for job_id in job_ids:
+            log.take(job_id, 1)
+        paths = [f"/v1/responses/{job_id}?stream=true" for job_id in job_ids]
+        yield Relay(_address(stack), _worker(stack.webs[0].pid), paths, to_log(log, job_ids))
+
+
+@contextmanager
+def peer(shape: Shape) -> Iterator[Relay]:
+    """nchan."""
+    with nchan() as (listener, process):
+        names = [str(number) for number in range(shape.jobs)]
+        send = to_nchan((listener.host, listener.port), [f"/pub/{name}" for name in names])
+        yield Relay((listener.host, listener.port), _worker(process.pid), [f"/sub/{name}" for name in names], send)
+
+
+def _address(stack: Stack) -> tuple[str, int]:
+    host, _, port = stack.url.removeprefix("http://").partition(":")
+    return host, int(port)
+
+
+def _worker(pid: int) -> int:
+    """The one process that the master at `pid` has begun."""
+    (child,) = psutil.Process(pid).children()
+    return child.pid
+
+
+def measure(relay: Relay, shape: Shape) -> dict[str, float]:
+    """One run: microseconds of CPU time a delivery, lag in ms, seconds to connect, KB a viewer, the part that came."""
+    process = psutil.Process(relay.pid)
+    cores = sorted(os.sched_getaffinity(0))
+    process.cpu_affinity(cores[:1])
+    others = set(cores[1:]) or set(cores)
+    with tempfile.NamedTemporaryFile("w") as paths, ExitStack() as stack:
+        paths.write("\n".join(path for path in relay.paths for _ in range(shape.viewers)))
+        paths.flush()
+        memory = process.memory_info().rss
+        host, port = relay.address
+        argv = [sys.executable, "-m", "bench._relay.viewers", f"{host}:{port}", paths.name, str(_SECONDS)]
+        viewers = stack.enter_context(subprocess.Popen(argv, stdout=subprocess.PIPE))
+        psutil.Process(viewers.pid).cpu_affinity(list(others))
+        assert viewers.stdout
+        figures: dict[str, float] = json.loads(viewers.stdout.readline())
+        figures["kb"] = (process.memory_info().rss - memory) / 1024 / (shape.jobs * shape.viewers)
+        before = process.cpu_times()
+        sent = publish(shape.jobs, shape.rate / shape.viewers, _SECONDS, relay.send) * shape.viewers
+        figures |= json.loads(viewers.stdout.readline())
+        after = process.cpu_times()
+        spent = after.user + after.system - before.user - before.system
+        return figures | {"us": 1e6 * spent / figures["events"], "arrived": figures["events"] / sent}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print one line for each shape and relay: medians of interleaved runs, and their spread."""
+    as_json = "--json" in arguments
+    relays = {"Penstock": penstock, "nchan": peer}
+    if PROGRAM is None or not MODULE.exists():
+        del relays["nchan"]
+        print("no nchan on this machine", file=sys.stderr)
+    if not as_json:
+        print(f"{'':32}" + "".join(f"{head:>16}" for head in _HEADS))
+    for shape in map(Shape.parse, [argument for argument in arguments if argument != "--json"] or _SHAPES):
+        runs: dict[str, list[dict[str, float]]] = {name: [] for name in relays}
+        for _ in range(_REPEATS):
+            for name, start in relays.items():
+                with start(shape) as relay:
+                    runs[name].append(measure(relay, shape))
+        for name, figures in runs.items():
+            _print(shape, name, figures, as_json=as_json)
+
+
+def _print(shape: Shape, name: str, runs: Sequence[dict[str, float]], *, as_json: bool) -> None:
+    if as_json:
+        middle = {figure: median(run[figure] for run in runs) for figure in _FIGURES}
+        print(json.dumps({"shape": str(shape), "relay": name, **middle, "runs": list(runs)}), flush=True)
+        return
+    cells = []
+    for figure in _FIGURES:
+        values = sorted(run[figure] for run in runs)
+        cells.append(f"{median(values):.3g} ({values[0]:.2g}-{values[-1]:.2g})")
+    print(f"{shape!s:22}{name:10}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
