@@ -56,7 +56,6 @@ class Telemetry:
         if response.is_streamed and response.mimetype == "text/event-stream":
             response.response = self._writes.watched(response.response)  # type: ignore[arg-type]
 
-<<<<<<< HEAD
     def traced(self, request: JobRequest) -> JobRequest:
         """The request as a part of the trace of the HTTP request that makes it."""
         traceparent = traceparent_of(traced_request(self.tracing))
@@ -65,7 +64,7 @@ class Telemetry:
     def follows(self, job: Job) -> None:
         """The answer is a stream of this job: a part of the job's trace, when whoever asks brings none."""
         g.traceparent = job.request.traceparent
-=======
+
     def watch_sockets(self, slow: Callable[[float], int]) -> None:
         """Count also the viewers to whose sockets the relay writes: `slow(seconds)` are those that do not read."""
         self.metrics.slow_viewers.set_function(lambda: self._writes.slow() + slow(SLOW_SECONDS))

@@ -224,12 +224,13 @@ def test_every_answer_is_named_and_guarded(penstock: Stack, ended: str) -> None:
 @pytest.mark.exclusive
 def test_viewers_who_come_at_any_moment_see_the_same(penstock: Stack, client: openai.OpenAI) -> None:
     job = create(penstock.url, input="any moment [[demo tokens=120 rate=120]]")["id"]
-    viewers = [Viewer(client, job)]
-    for count in (3, 30, 60, 90):
-        viewers[0].seen(count)
-        viewers += [Viewer(client, job), Viewer(client, job, after=count - 1)]
+    viewers, starts = [Viewer(client, job)], [0]
+    for words in (3, 20, 40, 60):
+        viewers[0].read(words)
+        seen = len(viewers[0].events)
+        viewers += [Viewer(client, job), Viewer(client, job, after=seen - 1)]
+        starts += [0, seen]
     first = [event.to_json() for event in viewers[0].ended()]
-    starts = [0, 0, 3, 0, 30, 0, 60, 0, 90]
     for viewer, start in zip(viewers, starts, strict=True):
         assert [event.to_json() for event in viewer.ended()] == first[start:]
 

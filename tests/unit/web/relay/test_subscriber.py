@@ -21,9 +21,10 @@ from web.relay.subscriber import Subscriber
 
 
 @pytest.fixture
-def subscriber(redis_server: RedisServer, log: EventLog, job_factory: JobFactory) -> Subscriber:
+def subscriber(redis_server: RedisServer, log: EventLog, job_factory: JobFactory) -> Iterator[Subscriber]:
     """One that has not been started: a test takes its steps."""
-    return Subscriber(redis.Redis.from_url(redis_server.url, protocol=2), log, job_factory.store)
+    with redis.Redis.from_url(redis_server.url, protocol=2) as client:
+        yield Subscriber(client, log, job_factory.store)
 
 
 class Confirmation:
@@ -81,8 +82,7 @@ def test_heartbeats_wait_for_no_database(subscriber: Subscriber, monkeypatch: py
 
 def test_a_log_that_could_not_be_read_is_read_again(tmp_path: Path, job_factory: JobFactory) -> None:
     job = job_factory.claim(job_factory.accept()).job
-    with RedisServer(tmp_path) as server:
-        client = redis.Redis.from_url(server.url, protocol=2)
+    with RedisServer(tmp_path) as server, redis.Redis.from_url(server.url, protocol=2) as client:
         log = EventLog(client)
         subscriber = Subscriber(client, log, job_factory.store)
         frames = [b"event: x\ndata: %d\n\n" % number for number in range(4)]
