@@ -10,10 +10,14 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
+from jobs.job import Status
 from jobs.protocol import events, transcript
 from jobs.protocol.transcript import TranscriptWriter
 from jobs.storage.audit import audit
 from jobs.storage.schema import jobs, transcripts
+from jobs.storage.store import Store
+from tests.support.job_factory import accepted
+from tests.support.long_queue import lengthen
 from tests.support.stack import Stack, running_stack
 from tests.support.up import ask, command, eventually
 
@@ -21,7 +25,7 @@ from tests.support.up import ask, command, eventually
 @pytest.fixture(scope="module")
 def check_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock whose database is spoilt."""
-    with running_stack(tmp_path_factory.mktemp("check") / "data") as running:
+    with running_stack(tmp_path_factory.mktemp("check") / "data", PENSTOCK_RETENTION_DAYS="30") as running:
         yield running
 
 
@@ -121,6 +125,20 @@ def test_a_count_of_jobs_that_differs_is_named(check_stack: Stack) -> None:
     done = checked(check_stack)
     assert done.returncode == 1
     assert "counts of another  1 completed jobs of prompt '', 0 counted" in done.stdout.splitlines()
+
+
+def test_jobs_that_are_too_old_are_removed_with_their_counts(check_stack: Stack) -> None:
+    """More than a worker removes at once."""
+    store = Store(check_stack.database)
+    job = store.accept("before", accepted(input="[[demo rate=0 tokens=5]]"))
+    eventually(lambda: store.get("before", job.id).status.is_terminal, 60)
+    lengthen(check_stack.database, job, 45)
+    with check_stack.database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.owner == "before").values(ended_at=1.0))
+    assert store.lists.counts("before")[Status.COMPLETED] == 46
+    check_stack.start_worker()  # looks at once
+    eventually(lambda: not store.lists.ids("before"), 60)
+    assert "before" not in checked(check_stack).stdout
 
 
 def test_more_jobs_than_a_page_are_all_read(check_stack: Stack, tmp_path: Path) -> None:

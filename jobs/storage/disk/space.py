@@ -37,7 +37,8 @@ class DiskSpace:
         ):
             (free_pages,) = connection.execute("PRAGMA freelist_count").fetchone()
             if free_pages > _SPARE_PAGES:
-                connection.execute(f"PRAGMA incremental_vacuum({_STEP_PAGES})").fetchall()
+                # As a script: `execute` would end it behind its first page.
+                connection.executescript(f"PRAGMA incremental_vacuum({_STEP_PAGES})")
             if log.stat().st_size > _LONG_LOG_BYTES:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

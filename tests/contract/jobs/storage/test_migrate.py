@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from importlib.resources import files
 from pathlib import Path
 
 import orjson
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 
@@ -32,6 +28,7 @@ from jobs.storage.migrate import revisions, upgrade
 from jobs.storage.schema import metadata
 from jobs.storage.waiters import WaiterRegistry
 from tests.support.job_factory import OWNER, JobFactory, accepted
+from tests.support.own_database import bring_to, own_settings
 
 
 def test_the_migrations_make_what_the_tables_say_and_do_so_once(database: Database, job_factory: JobFactory) -> None:
@@ -75,25 +72,9 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(database: Da
 @pytest.fixture
 def older(database: Database, tmp_path: Path) -> Iterator[Engine]:
     """An empty database of the same kind; each test brings it to an older version."""
-    url = database.engine.url
-    if url.get_backend_name() == "postgresql":
-        name = f"older_{secrets.token_hex(4)}"
-        with database.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(f"CREATE DATABASE {name}"))
-        url = url.set(database=name)
-    else:
-        url = url.set(database=str(tmp_path / "older.db"))
-    engine = connect(url.render_as_string(hide_password=False))
+    engine = connect(own_settings(database, tmp_path / "older.db").database)
     yield engine
     engine.dispose()
-
-
-def bring_to(engine: Engine, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(files("jobs.storage") / "migrations"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
 
 
 def insert(engine: Engine, table: str, **row: object) -> None:
