@@ -6,7 +6,7 @@ It never retries by itself: a wait of the SDK cannot be cancelled, and a restart
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Generator, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from jobs.secrets import Secrets
 from jobs.settings import LOOPBACK, Settings
 from worker.model.answer.chunk_stream import ChunkStream
+from worker.model.answer.model_chunk import ModelChunk, extras_of, model_chunk
 from worker.model.cancellation import current_call
 from worker.model.errors import ModelError, model_error
 from worker.model.features import STREAM
@@ -58,12 +59,23 @@ class DictCompletions:
 class ChatModel(ChatOpenAI):
     """ChatOpenAI that keeps reasoning, in either spelling, and refusals, in `additional_kwargs`."""
 
+    def chunks(self, messages: Sequence[Any], *, stream_usage: bool, **options: Any) -> Generator[ModelChunk]:
+        """What `stream` gives, read once and kept by nobody, for a reader that is the only one.
+
+        The request is the one that ChatOpenAI makes. Raises the errors of the SDK.
+        """
+        if stream_usage:
+            options["stream_options"] = {"include_usage": True}
+        payload = self._get_request_payload(messages, stop=None, stream=True, **options)
+        with self.client.create(**payload) as chunks:
+            yield from map(model_chunk, chunks)
+
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], default_chunk_class: type[Any], base_generation_info: dict[str, Any] | None
     ) -> ChatGenerationChunk | None:
         generated = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
         if generated is not None and (choices := chunk.get("choices")):
-            _keep_extras(choices[0].get("delta"), generated.message)
+            generated.message.additional_kwargs |= extras_of(choices[0].get("delta") or {})
         return generated
 
     def _create_chat_result(
@@ -72,7 +84,7 @@ class ChatModel(ChatOpenAI):
         result = super()._create_chat_result(response, generation_info)
         raw = response if isinstance(response, dict) else response.model_dump()
         for choice, generation in zip(raw["choices"], result.generations, strict=True):
-            _keep_extras(choice.get("message"), generation.message)
+            generation.message.additional_kwargs |= extras_of(choice.get("message") or {})
         return result
 
 
@@ -138,14 +150,3 @@ def _trace_call(request: httpx2.Request) -> None:
     call = current_call.get()
     if call is not None:
         request.extensions = {**request.extensions, "trace": call.trace}
-
-
-def _keep_extras(delta: Mapping[str, Any] | None, message: Any) -> None:
-    """Keep what ChatOpenAI drops: reasoning, and the words of a refusal."""
-    if not delta:
-        return
-    reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-    if isinstance(reasoning, str):
-        message.additional_kwargs["reasoning_content"] = reasoning
-    if isinstance(refusal := delta.get("refusal"), str) and refusal:
-        message.additional_kwargs["refusal"] = refusal

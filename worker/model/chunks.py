@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage
 
 from worker.model.answer.finish_reason import End, end_of, settled
 from worker.model.answer.message_content import contents_of
+from worker.model.answer.model_chunk import ModelChunk
 from worker.model.answer.think_tags import Kind, Piece, ThinkTagParser
 from worker.model.cancellation import Stopped
 from worker.model.errors import ENDED_EARLY, ModelError
@@ -38,7 +39,7 @@ class ChunkReader:
         self._reasoning = ThinkTagParser(Kind.REASONING)
         self._surrogate = ""
 
-    def pieces(self, chunks: Iterable[AIMessage]) -> Iterator[Piece | None]:
+    def pieces(self, chunks: Iterable[ModelChunk | AIMessage]) -> Iterator[Piece | None]:
         """The pieces of the answer as they come; None for a chunk that carries no text but shows life.
 
         What goes wrong after a good end is no fault: the answer was whole. Raises what `chunks` raises.
@@ -69,7 +70,7 @@ class ChunkReader:
         if self.end is End.FAULT:
             raise ModelError(f"The model server broke the answer off: {self.finish_reason!s:.200}")
 
-    def _note(self, chunk: AIMessage) -> None:
+    def _note(self, chunk: ModelChunk | AIMessage) -> None:
         """What a chunk says of the answer's end and of its price."""
         if chunk.usage_metadata:
             self.usage = _usage(chunk.usage_metadata)
@@ -90,7 +91,7 @@ class ChunkReader:
         elif not self.has_text and text.strip():
             self.has_text = True
 
-    def _pieces_of(self, chunk: AIMessage) -> Iterator[Piece]:
+    def _pieces_of(self, chunk: ModelChunk | AIMessage) -> Iterator[Piece]:
         content = chunk.content
         extras = chunk.additional_kwargs
         if type(content) is str:

@@ -12,6 +12,7 @@ from jobs.settings import ModelServer, Settings
 from worker.attempt_state import Phase
 from worker.model import runnables
 from worker.model.answer.finish_reason import End
+from worker.model.answer.model_chunk import ModelChunk
 from worker.model.call import stream
 from worker.model.cancellation import Call, Timeouts
 from worker.model.chunks import ChunkReader, Kind
@@ -68,7 +69,7 @@ def _timeouts(settings: Settings, server: ModelServer) -> Timeouts:
     return Timeouts(first, settings.gap_seconds, settings.total_seconds, settings.keepalive_seconds)
 
 
-def _chunks(attempt: AttemptContext, model_request: ModelRequest, call: Call) -> Generator[AIMessage]:
+def _chunks(attempt: AttemptContext, model_request: ModelRequest, call: Call) -> Generator[ModelChunk | AIMessage]:
     """An answer, by the chain that the prompt names or else by ours."""
     prompt = attempt.claim.job.request.prompt
     if prompt and prompt.runnable:
