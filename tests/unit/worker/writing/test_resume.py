@@ -23,7 +23,7 @@ from worker.writing.resume import FoundLog
 from worker.writing.section import Section
 
 # The log of the section below has so many frames; a crash may have cut it anywhere behind the opening.
-FRAMES = 17
+FRAMES = 21
 
 
 def finished(job_factory: JobFactory) -> EventWriter:
