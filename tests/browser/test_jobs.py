@@ -7,9 +7,14 @@ import re
 import openai
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
+from sqlalchemy import update
 
-from tests.support.stack import Stack
+from jobs.storage.schema import jobs
+from jobs.storage.store import Store
+from tests.support.long_queue import lengthen
+from tests.support.stack import Stack, wait_for
 from tests.support.wire import create
+from web.auth import LOCAL_OWNER
 
 STILL = "[[demo rate=0 tokens=3]]"
 
@@ -66,6 +71,22 @@ def test_many_are_ticked_and_deleted_after_a_question(site: Stack, page: Page) -
     assert page.url == f"{site.url}/jobs?q=heap"
     expect(page.locator("#rows tr")).to_have_count(1)
     expect(row(page, ids[1])).to_be_visible()
+
+
+def test_more_than_a_thousand_are_deleted_after_one_question(site: Stack, page: Page) -> None:
+    store, job_id = Store(site.database), queue(site, "flood")
+    wait_for(lambda: store.get(LOCAL_OWNER, job_id).status.is_terminal)
+    with site.database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(prompt="flood"))
+    lengthen(site.database, store.get(LOCAL_OWNER, job_id), 1005)
+    page.goto(f"{site.url}/jobs?prompt=flood")
+    page.get_by_label("Which jobs").select_option("all")
+    page.locator(".bulk").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="Delete 1,000 jobs?")).to_be_visible()
+    page.get_by_role("checkbox", name="Do it with all of this list").check()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_text("6 jobs were deleted.")).to_be_visible(timeout=60_000)
+    expect(page.locator("#none")).to_be_visible()
 
 
 @pytest.mark.parametrize("script", [True, False])

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
 from flask import flash, g, redirect, render_template, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from jobs.errors import InvalidRequest, JobNotFound, LimitReached
 from jobs.job import Status
+from jobs.protocol.ids import is_job_id
+from jobs.storage.lists.job_lists import Place
 from web.actions.cancel import cancel
 from web.actions.delete import delete_all
 from web.actions.retry import retry
@@ -24,14 +27,27 @@ from web.pages.titles import title
 from web.turns import Turns
 
 _ACTIONS = ("cancel", "retry", "delete")
-# One request takes at most so many jobs, so that it is done within seconds.
+# One request takes at most so many jobs, so that it is done within seconds. Of more the next are asked about after it.
 _MAX_JOBS = 1000
 _MAX_TICKS = 100
 _DELETED_AT_ONCE = 20
 # So many titles are shown before the question is answered.
 _SHOWN_TITLES = 5
 _CANCEL_SECONDS = 10.0
+_HIGHEST_NUMBER = 2**63
 _POLL_SECONDS = 0.1
+
+
+class Batch(NamedTuple):
+    """So many jobs as are asked about at once.
+
+    `ids` are those that the action suits, `others` how many it does not; `rest` says where the next batch begins, and
+    is empty when these are the last.
+    """
+
+    ids: Sequence[str]
+    others: int
+    rest: str = ""
 
 
 class BulkActions:
@@ -42,33 +58,55 @@ class BulkActions:
         self._steps: dict[str, Callable[[str], None]] = {"cancel": self._cancel, "retry": self._retry}
 
     def act(self) -> Any:
-        """Ask whether it is meant, unless a single job is cancelled or retried; then do it and go back to the list."""
+        """Ask whether it is meant, unless a single job is cancelled or retried; then do it and go back to the list.
+
+        Of more than a batch the next is asked about when one is done.
+        """
         form = request.form
         action, _separator, row_id = form.get("row", form.get("act", "")).partition(" ")
         if action not in _ACTIONS:
             raise InvalidRequest(f"'act' must be one of {', '.join(_ACTIONS)}.", param="act")
         confirmed_ids = form.get("confirmed", "").split()[:_MAX_JOBS]
-        ids = confirmed_ids or self._selection(form, row_id)
-        eligible_ids = self._eligible(action, ids)
-        if eligible_ids and not confirmed_ids and (action == "delete" or len(eligible_ids) > 1):
-            return self._ask(action, eligible_ids, ids)
-        count, limit = self._apply(action, eligible_ids)
-        if count or limit is None:
-            self._report(action, count)
-        if limit is not None:
-            flash(sentence(limit, _))
+        batch = self._suited(action, confirmed_ids) if confirmed_ids else self._selection(action, form, row_id)
+        if batch.ids and not confirmed_ids and (action == "delete" or len(batch.ids) > 1):
+            return self._ask(action, batch)
+        is_done = self._do(action, batch.ids)
+        if confirmed_ids and is_done and form.get("rest"):
+            batch = self._found(action, form, _place(form))
+            if batch.ids:
+                return self._ask(action, batch)
         return redirect(place_here(form.get("back", ""), url_for("jobs.show")), 303)
 
-    def _selection(self, form: MultiDict[str, str], row_id: str) -> list[str]:
+    def _selection(self, action: str, form: MultiDict[str, str], row_id: str) -> Batch:
         """The jobs that a form means: that of one row, all that its filter finds, or the ticked."""
         if row_id:
-            return [row_id]
+            return self._suited(action, [row_id])
         if form.get("scope") != "all":
-            return form.getlist("job")[:_MAX_TICKS]
+            return self._suited(action, form.getlist("job")[:_MAX_TICKS])
+        return self._found(action, form)
+
+    def _found(self, action: str, form: MultiDict[str, str], behind: Place | None = None) -> Batch:
+        """The first batch behind this place, of all that the form's filter finds, that the action suits."""
         job_filter = Filter.of(form)
-        return self._context.store.lists.ids(
-            g.owner, status=job_filter.status, prompt=job_filter.prompt, words=job_filter.words, limit=_MAX_JOBS
-        )
+        while True:
+            places = self._context.store.lists.places(
+                g.owner,
+                limit=_MAX_JOBS + 1,
+                behind=behind,
+                status=job_filter.status,
+                prompt=job_filter.prompt,
+                words=job_filter.words,
+            )
+            batch = self._suited(action, [place.id for place in places[:_MAX_JOBS]])
+            if len(places) <= _MAX_JOBS:
+                return batch
+            behind = places[_MAX_JOBS - 1]
+            if batch.ids:
+                return batch._replace(rest=orjson.dumps(behind.keys).decode())
+
+    def _suited(self, action: str, ids: Sequence[str]) -> Batch:
+        eligible_ids = self._eligible(action, ids)
+        return Batch(eligible_ids, len(ids) - len(eligible_ids))
 
     def _eligible(self, action: str, ids: Sequence[str]) -> list[str]:
         """The owner's jobs that the action suits: a running one is cancelled, an ended one is retried."""
@@ -76,19 +114,28 @@ class BulkActions:
         ended = {"cancel": (False,), "retry": (True,), "delete": (False, True)}[action]
         return [job_id for job_id in ids if job_id in statuses and statuses[job_id].is_terminal in ended]
 
-    def _ask(self, action: str, eligible_ids: Sequence[str], ids: Sequence[str]) -> str:
-        statuses = self._context.store.statuses(eligible_ids, g.owner)
+    def _ask(self, action: str, batch: Batch) -> str:
+        statuses = self._context.store.statuses(batch.ids, g.owner)
         return render_template(
             "confirm.html",
             action=action,
-            ids=eligible_ids,
-            others=len(ids) - len(eligible_ids),
-            full=len(ids) == _MAX_JOBS,
+            batch=batch,
+            filter=Filter.of(request.form),
+            is_asked="unasked" not in request.form,
             running=sum(not status.is_terminal for status in statuses.values()),
             completed=sum(status is Status.COMPLETED for status in statuses.values()),
-            titles=[title(self._context.store.get(g.owner, job_id)) for job_id in eligible_ids[:_SHOWN_TITLES]],
+            titles=[title(self._context.store.get(g.owner, job_id)) for job_id in batch.ids[:_SHOWN_TITLES]],
             back=place_here(request.form.get("back", ""), url_for("jobs.show")),
         )
+
+    def _do(self, action: str, ids: Sequence[str]) -> bool:
+        """Do it and tell of it; False when a limit of the owner kept it from some."""
+        count, limit = self._apply(action, ids)
+        if count or limit is None:
+            self._report(action, count)
+        if limit is not None:
+            flash(sentence(limit, _))
+        return limit is None
 
     def _apply(self, action: str, ids: Sequence[str]) -> tuple[int, LimitReached | None]:
         """Do it to each job, in short steps between which others are served.
@@ -136,3 +183,14 @@ class BulkActions:
             "delete": _("One job was deleted.|{n} jobs were deleted.", n=count),
         }
         flash(sentences[action] if count else _("There was nothing to do: no such job was ticked."))
+
+
+def _place(form: Mapping[str, str]) -> Place:
+    """Where the next batch begins, as the form of the batch before says. Raises InvalidRequest."""
+    with suppress(orjson.JSONDecodeError):
+        match orjson.loads(form["rest"]):
+            case [float(created_at), str(job_id)] if not Filter.of(form).words and is_job_id(job_id):
+                return Place(job_id, (created_at, job_id))
+            case [int(number)] if Filter.of(form).words and number < _HIGHEST_NUMBER:
+                return Place("", (number,))
+    raise InvalidRequest("'rest' is none of this page's: begin again at the list of jobs.", param="rest")

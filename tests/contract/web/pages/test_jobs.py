@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-import secrets
 import threading
 import time
 from collections.abc import Iterator
 
 import httpx2
+import orjson
 import pytest
-from sqlalchemy import update
 
 from jobs.job import Status
 from jobs.limits import OwnerLimits
-from jobs.storage.access.api_keys import ApiKeys
 from jobs.storage.access.owner_limits import LimitRegistry
-from jobs.storage.schema import jobs
 from jobs.storage.store import Store
-from tests.support.job_factory import accepted
+from tests.support.long_queue import lengthen
 from tests.support.markup import Markup
+from tests.support.person import Person
 from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create
 from web.auth import LOCAL_OWNER
@@ -32,40 +30,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A Penstock without a worker: what is queued stays there. Every test has an owner of its own."""
     with running_stack(tmp_path_factory.mktemp("jobs") / "data", workers=0, PENSTOCK_AUTH="keys") as running:
         yield running
-
-
-class Person:
-    """A browser of an owner of their own."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.owner = secrets.token_hex(4)
-        self.store = Store(stack.database)
-        self._database = stack.database
-        key = ApiKeys(stack.database).create(self.owner)
-        self.browser = httpx2.Client(
-            base_url=stack.url, trust_env=False, headers={"Authorization": f"Bearer {key}"}, timeout=60
-        )
-
-    def queue(self, topic: str, prompt: str = "story") -> str:
-        request = accepted(input=None, prompt={"id": prompt, "variables": {"topic": topic}})
-        return self.store.accept(self.owner, request).id
-
-    def put(self, job_id: str, **values: object) -> None:
-        with self._database.write() as connection:
-            connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
-
-    def look(self, path: str = "/jobs", **query: str) -> Markup:
-        answer = self.browser.get(path, params=query or None)
-        assert answer.status_code == 200
-        page = Markup(answer.text)
-        assert page.faults == []
-        return page
-
-    def act(self, **form: str | list[str]) -> httpx2.Response:
-        return self.browser.post("/jobs/act", data=form)
-
-    def statuses(self) -> list[str]:
-        return [job.status for job in self.store.lists.page(self.owner, limit=100)]
 
 
 @pytest.fixture
@@ -237,22 +201,54 @@ def test_all_that_a_filter_finds_is_just_what_was_asked_about(person: Person) ->
     assert shown(person.look()) == [late, other]
 
 
-def test_a_thousand_jobs_do_not_hold_up_the_others(person: Person) -> None:
-    request = accepted(input=None, prompt={"id": "story", "variables": {"topic": "many"}})
-    job_ids = [person.store.accept(person.owner, request).id for _ in range(1010)]
-    asked = Markup(person.act(act="delete", scope="all").text)
-    assert asked.all("h1")[0].text == "Delete 1,000 jobs?"
-    assert "no more than 1,000 at once" in asked.all("form")[-1].text
+def question(answer: httpx2.Response) -> tuple[str, dict[str, str]]:
+    """What is asked, and the form that says yes."""
+    page = Markup(answer.text)
+    assert (answer.status_code, page.faults) == (200, [])
+    return page.all("h1")[0].text, next(
+        page.fields(number) for number in range(9) if "confirmed" in page.fields(number)
+    )
+
+
+def test_each_thousand_jobs_is_asked_about_and_holds_up_no_others(person: Person, stack: Stack) -> None:
+    person.queue("other", prompt="explainer")
+    lengthen(stack.database, person.store.get(person.owner, person.queue("many")), 1009)
+    asked, form = question(person.act(act="delete", scope="all", prompt="story", back="/jobs"))
+    assert asked == "Delete 1,000 jobs?"
+    person.queue("late")
 
     answers: list[httpx2.Response] = []
-    acting = threading.Thread(target=lambda: answers.append(person.act(act="delete", confirmed=" ".join(job_ids))))
+    acting = threading.Thread(target=lambda: answers.append(person.act(**form)))
     acting.start()
     served = 0
     while acting.is_alive():
         served += person.browser.get("/healthz").status_code == 200 and not answers
     assert served > 1
-    assert answers[0].status_code == 303
-    assert person.store.lists.ids(person.owner) == job_ids[1000:][::-1]
+    asked, form = question(answers[0])
+    assert asked == "Delete 10 jobs?"
+    assert len(person.statuses()) == 12
+    assert person.act(**form).headers["Location"] == "/jobs"
+    assert [title.text for title in person.look().all("a") if title.text in ("late", "other", "many")] == [
+        "late",
+        "other",
+    ]
+
+
+def test_the_next_jobs_of_a_search_are_those_behind_the_last(person: Person) -> None:
+    ids = [person.queue(f"heron {number}") for number in range(4)]
+    (last,) = person.store.lists.places(person.owner, limit=1, words="heron")
+    rest = orjson.dumps(last.keys).decode()
+    asked, form = question(person.act(act="cancel", confirmed=ids[3], rest=rest, q="heron"))
+    assert (asked, form["confirmed"], form["rest"]) == ("Cancel 3 jobs?", " ".join(ids[2::-1]), "")
+
+
+def test_a_form_of_another_hand_is_refused(person: Person) -> None:
+    job_id = person.queue("x")
+    for rest in ("x", "{}", "[1]", '["x", 1]', "[1.0, 2.0]", '[1.0, "x"]', f'[1.0, "{job_id}", 2]'):
+        person.queue("y")
+        assert person.act(act="cancel", confirmed=job_id, rest=rest).status_code == 400, rest
+    for rest in ("[1.0]", "[99999999999999999999]", f'[1.0, "{job_id}"]'):
+        assert person.act(act="cancel", confirmed=job_id, rest=rest, q="y").status_code == 400, rest
 
 
 def test_invariant_8_owner_only_holds_for_lists_and_acts(person: Person, stack: Stack) -> None:
