@@ -13,16 +13,28 @@ from jobs.settings import Settings
 from jobs.transport.redis_client import connection_options
 
 _KEY_PREFIX = "penstock:celery:"
+# A consumer leaves a dead link to RabbitMQ after twice this time.
+_HEARTBEAT_SECONDS = 10
 
 
 def broker_settings(settings: Settings, socket_seconds: float) -> dict[str, Any]:
-    """What Celery is to know of its broker; `socket_seconds` is how long a Redis may stay silent."""
+    """What Celery is to know of its broker; `socket_seconds` is how long it may stay silent."""
     url = settings.broker_url or settings.redis_url
     if url.startswith("amqp"):
-        # Celery's own default checks no certificate.
-        tls = {"ssl": None, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
-        return {"broker_url": url, "broker_use_ssl": tls if url.startswith("amqps://") else False}
+        return _rabbitmq_settings(url, socket_seconds)
     return _redis_settings(RedisUrl.parse(url), settings.redis_ca, socket_seconds)
+
+
+def _rabbitmq_settings(url: str, socket_seconds: float) -> dict[str, Any]:
+    # Celery's own default checks no certificate.
+    tls = {"ssl": None, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
+    return {
+        "broker_url": url,
+        "broker_use_ssl": tls if url.startswith("amqps://") else False,
+        # Without them whoever sends waits for a silent broker for ever.
+        "broker_transport_options": {"read_timeout": socket_seconds, "write_timeout": socket_seconds},
+        "broker_heartbeat": _HEARTBEAT_SECONDS,
+    }
 
 
 def _redis_settings(url: RedisUrl, ca: Path | None, socket_seconds: float) -> dict[str, Any]:
@@ -42,7 +54,12 @@ def _redis_settings(url: RedisUrl, ca: Path | None, socket_seconds: float) -> di
         options |= {"master_name": url.primary, "sentinel_kwargs": sentinel}
     # Celery's own default checks no certificate.
     tls = {"ssl_cert_reqs": ssl.CERT_REQUIRED, **_starting_with("ssl_", server)} if url.is_tls else False
-    return {"broker_url": _celery_url(url, server), "broker_use_ssl": tls, "broker_transport_options": options}
+    return {
+        "broker_url": _celery_url(url, server),
+        "broker_use_ssl": tls,
+        "broker_transport_options": options,
+        "worker_disable_prefetch": True,
+    }
 
 
 def _celery_url(url: RedisUrl, server: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import redis
+from amqp.exceptions import AMQPError
 from celery import Celery
 from celery.loaders.app import AppLoader
 from kombu.exceptions import OperationalError
@@ -19,7 +20,7 @@ GENERATE = "penstock.generate"
 
 
 class QueueAway(PenstockError):
-    """Redis takes no message; rescue sends it later."""
+    """The broker takes no message; workers look for the job by themselves."""
 
 
 class Queue:
@@ -36,7 +37,6 @@ class Queue:
             **broker_settings(settings, socket_seconds),
             task_default_queue="penstock",
             task_acks_late=False,
-            worker_disable_prefetch=True,
             worker_prefetch_multiplier=1,
             task_ignore_result=True,
             task_serializer="json",
@@ -72,7 +72,7 @@ class Queue:
         with self.app.producer_pool.acquire(block=True) as producer:
             try:
                 yield producer
-            except (OperationalError, redis.RedisError, OSError) as error:
+            except (OperationalError, AMQPError, redis.RedisError, OSError) as error:
                 # The next one gets a new connection: this one may lead to a primary that was demoted.
                 cast(Any, producer.connection).collect()
                 raise QueueAway(type(error).__name__) from error
