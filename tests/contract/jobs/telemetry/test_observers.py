@@ -1,15 +1,18 @@
-"""One trace from the create to the last byte: web, queue, worker, model call, and whoever looks on."""
+"""Programs that look on: a collector of traces, with one trace from a create to the last byte, and Flower."""
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -18,9 +21,11 @@ from jobs.errors import BadSetting
 from jobs.settings import Settings
 from jobs.telemetry.tracing import Tracing
 from tests.support.assertions import follow
-from tests.support.stack import Stack, running_stack, wait_for
-from tests.support.up import ROOT
-from tests.support.wire import create, raw_stream
+from tests.support.process import Process
+from tests.support.redis_group import free_port
+from tests.support.stack import START_SECONDS, Stack, running_stack, wait_for
+from tests.support.up import ROOT, clean_environment
+from tests.support.wire import create, fetch, raw_stream
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 MARKER = "Xanadu4711"
@@ -77,9 +82,10 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="module")
 def traced(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A Penstock that sends its spans, and soon."""
+    """A Penstock that sends its spans, and soon, and events of its tasks."""
     variables: dict[str, Any] = {"PENSTOCK_OTLP_URL": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
-    with running_stack(tmp_path_factory.mktemp("traced") / "data", **variables) as running:
+    with running_stack(tmp_path_factory.mktemp("traced") / "data", workers=0, **variables) as running:
+        running.start_worker("--task-events")
         yield running
 
 
@@ -115,6 +121,57 @@ def test_sections_that_are_written_side_by_side_are_in_the_trace(traced: Stack, 
     assert len(calls) >= 4  # the plan, and three sections
     assert {call.parent_span_id for call in calls} == {attempt.span_id}
     assert MARKER not in str(collector.spans)
+
+
+class Flower:
+    """Flower, attached to a Penstock's queue."""
+
+    def __init__(self, stack: Stack, directory: Path) -> None:
+        broker = stack.redis_server.url.replace("unix://", "redis+socket://")
+        options = {"global_keyprefix": "penstock:celery:"}
+        config = f"broker_url = {broker!r}\nbroker_transport_options = {options!r}\n"
+        (directory / "celeryconfig.py").write_text(config)
+        self._url = f"http://127.0.0.1:{(port := free_port())}"
+        environment = clean_environment(PYTHONPATH=str(directory), FLOWER_UNAUTHENTICATED_API="true")
+        argv = [sys.executable, "-m", "celery", "flower", "--address=127.0.0.1", f"--port={port}"]
+        self.process = Process(argv, directory / "flower.log", environment)
+
+    def answers(self) -> bool:
+        try:
+            with urlopen(f"{self._url}/healthcheck", timeout=20):
+                return True
+        except OSError:
+            return False
+
+    def tasks(self) -> str:
+        """All that it knows of tasks."""
+        with urlopen(f"{self._url}/api/tasks", timeout=20) as answer:
+            return str(answer.read())
+
+
+@pytest.fixture
+def flower(traced: Stack, tmp_path: Path) -> Iterator[Flower]:
+    running = Flower(traced, tmp_path)
+    yield running
+    running.process.kill()
+
+
+def run_job(stack: Stack) -> str:
+    job: str = create(stack.url, input=f"{MARKER} [[demo tokens=10]]")["id"]
+    wait_for(lambda: fetch(stack.url, f"/v1/responses/{job}")[1]["status"] == "completed")
+    return job
+
+
+def test_flower_shows_ids_of_jobs_and_nobody_waits_for_it(traced: Stack, flower: Flower) -> None:
+    wait_for(flower.answers, START_SECONDS)
+    wait_for(traced.redis.pubsub_numpat, START_SECONDS)  # from now on it hears of tasks
+    job = run_job(traced)
+    wait_for(lambda: job in flower.tasks())
+    assert MARKER not in flower.tasks()
+    flower.process.send(signal.SIGSTOP)
+    run_job(traced)
+    flower.process.kill()
+    run_job(traced)
 
 
 def test_a_span_tells_the_type_of_an_error_never_its_words(collector: Collector) -> None:
