@@ -56,6 +56,7 @@ class ListedJob:
     status: Status
     created_at: float
     attempt: int
+    tier: int
     model: str
     prompt: str | None
     target_words: int | None

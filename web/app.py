@@ -131,11 +131,10 @@ def _add_routes(app: Flask, context: WebContext) -> None:
     layout = Layout(context)
     layout.install(app)
     app.add_template_filter(choice_label)
-    health = Health(context)
     handlers: dict[str, Any] = {
         "responses": Responses(context),
-        "health": health,
-        "metrics": MetricsPage(context, health.workers),
+        "health": Health(context),
+        "metrics": MetricsPage(context),
         "openapi": openapi,
         "home": HomePage(context),
         "jobs": JobsPage(context),

@@ -27,6 +27,7 @@ from web.http.sqlite_connection import ThreadedConnection
 from web.limits.admission import admission
 from web.live.live_pages import LivePages
 from web.live.lru_cache import LruCache
+from web.live.outlook import Outlook
 from web.live.rendered_item import RenderedItem, weight
 from web.model_choice import ModelChoice
 from web.model_health import model_servers
@@ -35,6 +36,7 @@ from web.relay.subscriber import Subscriber
 from web.telemetry.web_telemetry import Telemetry
 from web.waiters import Waiters
 from web.wakeups import WakeupSender
+from web.worker_health import WorkerHealth
 
 _REDIS_SECONDS = 2.0
 _CONNECTIONS = 16
@@ -55,8 +57,7 @@ class WebContext:
         """Builds the parts and starts their threads. Raises BadSetting."""
         self.settings = settings
         self.prompts = Prompts(settings.prompts)
-        self.models = ModelChoice(settings)
-        self.model_servers = model_servers(settings)
+        self.models, self.model_servers = ModelChoice(settings), model_servers(settings)
         self.database = Database(settings.database, _database_options(settings.connections))
         self.store = Store(self.database)
         self.keys, self.sessions = ApiKeys(self.database), Sessions(self.database)
@@ -66,12 +67,14 @@ class WebContext:
         self.telemetry = Telemetry(settings, self.redis, self.database.engine)
         self.log = EventLog(self.redis)
         subscriber = _subscriber(settings, self.log, self.store, self.telemetry)
-        self.heartbeats = subscriber.start()
+        self.workers = WorkerHealth(self.database, settings.lease_seconds)
+        self.heartbeats = [*subscriber.start(), self.workers.start()]
         self.relay = Relay(subscriber, self.log, self.store)
-        self.live_pages = LivePages(self.relay, self.store)
+        self.admission = admission(self.database, self.redis, settings.owner_limits)
+        self.outlook = Outlook(self.database, settings, self.admission.limits, self.workers)
+        self.live_pages = LivePages(self.relay, self.store, self.outlook)
         self.rendering, self.parsing = NativeThreads(_THREADS), NativeThreads(_THREADS)
         self.rendered_jobs: LruCache[list[RenderedItem]] = LruCache(_CACHE_BYTES, weight)
-        self.admission = admission(self.database, self.redis, settings.owner_limits)
         self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log, most=settings.concurrency)
         self.wakeups.start()
         self.waiters = Waiters(WaiterRegistry(self.database), self.wakeups)

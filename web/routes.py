@@ -51,6 +51,7 @@ ROUTES = (
     Route("POST", "/jobs/act", "bulk.act"),
     Route("GET", "/jobs/<job_id>", "job.show"),
     Route("GET", "/jobs/<job_id>/live", "job.live"),
+    Route("GET", "/live", "job.live_together"),
     Route("GET", "/jobs/<job_id>/progress", "job.progress"),
     Route("GET", "/jobs/<job_id>.<any(md, txt, html, json):suffix>", "job.download"),
     Route("POST", "/jobs/<job_id>/cancel", "job.cancel"),

@@ -58,7 +58,8 @@ def _outcome(attempt: AttemptContext) -> Outcome:
         if isinstance(error, Stopped):
             return _CANCELLED if Reason.CANCEL in attempt.cancellation.reasons else _STOPPED
         log_error(f"job {attempt.claim.job.id}", error)
-        return Outcome.failed(f"Penstock itself failed ({type(error).__name__}); the worker's log says where.")
+        message = f"Penstock itself failed ({type(error).__name__}); the worker's log says where."
+        return Outcome.failed(message, "internal_error")
 
 
 _CANCELLED = Outcome(Status.CANCELLED)
@@ -82,7 +83,8 @@ def _write(attempt: AttemptContext) -> Outcome:
         case Step.END_STOPPED:
             return _STOPPED
         case Step.END_OVER_BUDGET:
-            return Outcome.failed(f"{job.rescues} workers died while they wrote this; it is not tried again.")
+            message = f"{job.rescues} workers died while they wrote this; it is not tried again."
+            return Outcome.failed(message, "workers_lost")
         case Step.END_COMPLETED:
             return Outcome(Status.COMPLETED, usage=claim.checkpoints[0].usage)
         case Step.WRITE:

@@ -22,6 +22,7 @@ from jobs.dangerous_settings import refuse_dangerous
 from jobs.model_server import offered_models, resolve_model
 from jobs.secrets import Secrets
 from jobs.settings import Settings, is_local
+from jobs.status.details import StatusDetails
 from jobs.storage.migrate import revisions, version_fault
 from jobs.transport.redis_check import refuse_unfit_redis
 from jobs.transport.redis_client import redis_client
@@ -170,5 +171,6 @@ def _server(url: str | None) -> Findings:
         yield WARN, f"none runs at {place}: start one with `penstock up`, or name another with --url"
         return
     if answer.status_code != 200:
-        raise ValueError(f"{place} is not ready, and says {answer.text}")
+        remedy = f" {StatusDetails('no_worker').sentence()}" if '"workers":0' in answer.text else ""
+        raise ValueError(f"{place} is not ready, and says {answer.text}{remedy}")
     yield OK, f"{place} is ready"

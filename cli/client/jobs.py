@@ -15,10 +15,10 @@ from openai import omit
 from openai.types.responses import Response
 
 from cli.client.listing import lines, record
-from cli.client.output import as_json, print_json, print_text, progress_bar
+from cli.client.output import as_json, print_details, print_json, print_text, progress_bar
 from cli.client.rows import read_rows
 from cli.client.server import Job, Server, asks_server, only_once, wire
-from cli.client.watch import View, follow, job_id, timeout
+from cli.client.watch import View, follow, job_id, notifies, timeout
 from cli.exit_codes import CommandError
 from jobs.job import Status
 from jobs.protocol.fold import readable_text
@@ -37,6 +37,7 @@ follows = click.option("--follow", "follows", is_flag=True, help="Print its text
 @follows
 @as_json
 @timeout
+@notifies
 @asks_server
 def submit(
     server: Server,
@@ -108,6 +109,7 @@ def _input(prompt: str | None, text: str | None, files: Iterable[TextIO]) -> str
 @follows
 @as_json
 @timeout
+@notifies
 @asks_server
 def retry(server: Server, *, job_id: str, **view: Any) -> None:
     """Queue an ended job again, as a new one that keeps what was finished, and print the new one's id.
@@ -147,10 +149,7 @@ def show(server: Server, job_id: str, form: str, output: BinaryIO | None) -> Non
     job = server.get(job_id)
     content = readable_text(job) if form == "md" else json.dumps(job, ensure_ascii=False, indent=2) + "\n"
     output.write(content.encode()) if output else print_text(content)
-    if job["status"] != "completed":
-        click.echo(f"this job is {job['status']}", err=True)
-    elif notice := job.get("penstock", {}).get("notice"):
-        click.echo(notice, err=True)
+    print_details(job)
 
 
 @click.command()

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress
-from rich.status import Status
+from rich.status import Status as Spinner
+
+from jobs.job import Status
+from jobs.status.details import StatusDetails
+from jobs.status.ended import details_of
 
 # A model must not be able to drive the terminal: of the control characters, only line feed and tab pass.
 _CONTROLS = dict.fromkeys({*range(32), *range(127, 160)} - {ord("\n"), ord("\t")})
@@ -24,6 +30,17 @@ def print_text(text: str, *, err: bool = False) -> None:
     click.echo((text.translate(_CONTROLS) if terminal else text).encode(), nl=False, err=err)
 
 
+def print_details(job: Mapping[str, Any]) -> None:
+    """Say on stderr why a job waits, or how it ended, and beneath it what the provider said; nothing of a whole one."""
+    status = Status(job["status"])
+    told = job.get("penstock", {}).get("status_details")
+    details = StatusDetails.from_wire(told) if told and not status.is_terminal else details_of(job)
+    if details.code != "completed":
+        click.echo(f"{status.replace('_', ' ')}: {one_line(details.sentence())}", err=True)
+    if error := job.get("error"):
+        click.echo(f"  {one_line(error['message'])}", err=True)
+
+
 def one_line(text: str) -> str:
     """The text with no line ends and no other control characters, however it is shown."""
     return " ".join(text.translate(_CONTROLS).split())
@@ -34,7 +51,7 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False).translate(_LINE_ENDS).encode())
 
 
-def spinner(words: str, *, shown: bool) -> Status:
+def spinner(words: str, *, shown: bool) -> Spinner:
     """A line on stderr that turns until it is stopped, and then is gone; only if `shown`, and on a terminal.
 
     Nothing may be printed to stdout before it is stopped.

@@ -16,9 +16,9 @@ import click
 import openai
 from httpx2 import Timeout
 from openai import Stream
-from rich.status import Status as Spinner
 
-from cli.client.output import as_json, print_json, print_text, spinner
+from cli.client.output import as_json, print_details, print_json, print_text
+from cli.client.progress import ProgressLine, notify
 from cli.client.server import Job, Server, asks_server
 from cli.exit_codes import CANCELLED, DONE, FAILED, INTERRUPTED, TIMEOUT, UNREACHABLE, CommandError
 from cli.launch.interrupts import Interrupts
@@ -36,6 +36,7 @@ _PASSING = (openai.APIConnectionError, openai.InternalServerError, openai.RateLi
 _CODES = dict.fromkeys(Status, DONE) | {"failed": FAILED, "incomplete": FAILED, "cancelled": CANCELLED}
 
 job_id = click.argument("job_id", metavar="ID")
+notifies = click.option("--notify", is_flag=True, help="Ring when it is over: the terminal's notification and bell.")
 timeout = click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds to wait.")
 
 
@@ -44,7 +45,7 @@ class View:
     """What to print of a job, and for how long to wait; as the options of a command have it.
 
     Only what came after event number `since`, the reasoning too, JSON events instead of the text; to the end, or what
-    there is now; for `timeout` seconds at most, None for no limit.
+    there is now; for `timeout` seconds at most, None for no limit; a terminal's notification at the end, if `notify`.
     """
 
     since: int = -1
@@ -52,6 +53,7 @@ class View:
     as_json: bool = False
     follows: bool = True
     timeout: float | None = None
+    notify: bool = False
 
 
 @click.command()
@@ -61,6 +63,7 @@ class View:
 @click.option("--no-follow", "follows", is_flag=True, default=True, flag_value=False, help="Print what there is now.")
 @as_json
 @timeout
+@notifies
 @asks_server
 def watch(server: Server, *, job_id: str, **view: Any) -> None:
     """Follow a job's text, or with --json its events, until it ends. ID may be the start of one, or `last`.
@@ -79,15 +82,12 @@ def follow(server: Server, job: Job, view: View) -> NoReturn:
     events = _events(server, job["id"])
     if not (view.follows or Status(job["status"]).is_terminal):
         events = _present(events, job)
+    line = ProgressLine(server, job, shown=not view.as_json)
     # What an earlier reading, up to `since`, has printed must not have been replaced in between.
     order = ReadingOrder(job if view.since < 0 else {"output": []})
-    with (
-        Interrupts(signal.SIGINT, timeout=view.timeout) as interrupts,
-        closing(events),
-        spinner(job["status"], shown=not view.as_json) as waiting,
-    ):
+    with Interrupts(signal.SIGINT, timeout=view.timeout) as interrupts, closing(events), line.drawn():
         try:
-            last = _print(events, order, view, waiting)
+            last = _print(events, order, view, line)
         except KeyboardInterrupt:
             code = TIMEOUT if interrupts.take() == signal.SIGALRM else INTERRUPTED
             click.echo(f"\nthe job goes on: penstock watch {job['id']}  |  penstock cancel {job['id']}", err=True)
@@ -96,20 +96,17 @@ def follow(server: Server, job: Job, view: View) -> NoReturn:
             again = f"text that is printed above was written again: penstock show {job['id']} prints it anew"
             raise CommandError(again, FAILED) from None
     seen = last.get("response", job)
-    if error := seen.get("error"):
-        click.echo(f"the job failed: {error['message']}", err=True)
-    elif details := seen.get("incomplete_details"):
-        click.echo(f"the job ended early: {details['reason']}", err=True)
-    elif notice := seen.get("penstock", {}).get("notice"):
-        click.echo(notice, err=True)
+    if Status(seen["status"]).is_terminal:
+        print_details(seen)
+        if view.notify:
+            notify("Penstock", f"{job['id']} is {seen['status']}")
     raise click.exceptions.Exit(_CODES[seen["status"]])
 
 
-def _print(events: Iterator[Event], order: ReadingOrder, view: View, waiting: Spinner) -> Event:
+def _print(events: Iterator[Event], order: ReadingOrder, view: View, line: ProgressLine) -> Event:
     """Print what the view shows of the events; the last of them."""
     for event in events:
-        if "response" in event:
-            waiting.update(event["response"]["status"])
+        line.feed(event)
         text = "" if view.as_json else order.feed(event)
         if event["sequence_number"] <= view.since:
             continue
@@ -118,7 +115,7 @@ def _print(events: Iterator[Event], order: ReadingOrder, view: View, waiting: Sp
             continue
         thought = event["delta"] if view.reasoning and event["type"] == REASONING_DELTA else ""
         if text or thought:
-            waiting.stop()
+            line.make_room(for_text=not thought)
             print_text(thought, err=True)
             print_text(text)
     if sys.stdout.isatty() and not view.as_json:

@@ -10,6 +10,8 @@ from jobs.job import Job, Status
 from jobs.protocol import events, wire
 from jobs.requests.job_request import UNCHANGED_FIELDS, JobRequest
 from jobs.requests.prompts import RenderedPrompt
+from jobs.status.details import StatusDetails
+from jobs.status.ended import ended_details
 
 # OpenAI's closed list of codes has one for whatever is not the caller's fault.
 SERVER_ERROR = "server_error"
@@ -94,15 +96,16 @@ def ended(
     reason: str | None = None,
     usage: Mapping[str, Any] | None = None,
     penstock: Mapping[str, Any] | None = None,
+    cause: StatusDetails | None = None,
 ) -> dict[str, Any]:
     """The terminal response: built once, stored, sent and served verbatim.
 
-    `text` is its output text, `error` {code, message} why it failed, `reason` why it is incomplete unless that is
-    because it was cancelled.
+    `text` is its output text, `error` {code, message} why it failed and `cause` the same for people, `reason` why it
+    is incomplete unless that is because it was cancelled.
     """
     digest = hashlib.sha256(text.encode()).hexdigest()
     reason = CANCELLED if status is Status.CANCELLED else reason
-    return {
+    final = {
         **base,
         "status": status,
         "completed_at": int(now) if status is Status.COMPLETED else None,
@@ -111,6 +114,8 @@ def ended(
         "usage": usage,
         "penstock": {**base["penstock"], **(penstock or {}), "sha256": digest},
     }
+    final["penstock"]["status_details"] = ended_details(final, cause).to_wire()
+    return final
 
 
 def _error(error: Mapping[str, str]) -> dict[str, str]:

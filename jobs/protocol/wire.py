@@ -187,6 +187,7 @@ class Progress(TypedDict):
     models: NotRequired[dict[str, str | None]]
     notice: NotRequired[str]
     waiting: NotRequired[dict[str, Any]]
+    status_details: NotRequired[dict[str, Any]]
 
 
 class Response(TypedDict):

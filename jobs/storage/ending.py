@@ -20,6 +20,7 @@ from jobs.protocol.outcome import outcome_of
 from jobs.protocol.transcript import TranscriptWriter
 from jobs.protocol.word_count import words_in
 from jobs.requests.title import title_of
+from jobs.status.ended import details_of
 from jobs.storage.access.budget import spend
 from jobs.storage.rows import storable
 from jobs.storage.schema import checkpoints, jobs, transcripts
@@ -66,7 +67,7 @@ def _columns(job: Job, ending: Ending) -> dict[str, Any]:
     text = text_of(final)
     usage = final["usage"]
     now = time.time()
-    code = (final["error"] or {}).get("code") or (final["incomplete_details"] or {}).get("reason")
+    details = details_of(final)
     values = {
         "status": status,
         "ended_at": now,
@@ -78,7 +79,7 @@ def _columns(job: Job, ending: Ending) -> dict[str, Any]:
         "title": storable(title_of(job.request, text)),
         "words": words_in(text),
         "tokens": max(0, min(usage["output_tokens"], _HIGHEST_COUNT)) if usage else None,
-        "error": storable(code)[:_LONGEST_CODE] if code else None,
+        "error": None if details.is_plain else storable(details.code)[:_LONGEST_CODE],
         "search": "",
     }
     if status is Status.CANCELLED:

@@ -68,7 +68,7 @@ jobs = sa.Table(
     sa.Column("title", sa.String(80)),
     sa.Column("words", sa.Integer),
     sa.Column("tokens", sa.Integer),
-    # The code of what made it fail, or be incomplete.
+    # The code of its StatusDetails, if there is anything to say.
     sa.Column("error", sa.String(64)),
     # What lists tell of the response (jobs/protocol/outcome.py).
     sa.Column("outcome", sa.Text),

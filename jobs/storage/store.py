@@ -140,10 +140,10 @@ class Store:
         with self._database.read() as connection:
             return connection.execute(query).scalar_one_or_none()
 
-    def queue_position(self, job: Job) -> Position:
-        """How many queued jobs were accepted before this one, and when the first of all was."""
+    def queue_position(self, accepted_at: float) -> Position:
+        """How many queued jobs were accepted before this time (Unix seconds), and when the first of all was."""
         with self._database.read() as connection:
-            return position_of(connection, job.created_at)
+            return position_of(connection, accepted_at)
 
     def request_cancel(self, owner: str, job_id: str, *, graceful: bool = False) -> Job:
         """Ask for a job's end. One that never ran ends here; any other is ended by a worker.

@@ -17,7 +17,7 @@ TIMEOUT_MS = 20_000
 # about a job that is deleted meanwhile.
 NO_FAULTS = re.compile(
     r"net::ERR_|400 \(BAD REQUEST\)|429 \(TOO MANY REQUESTS\)|favicon\.ico"
-    r"|(404 \(NOT FOUND\)|MIME type).*(/live\?after=|/v1/responses/resp_|/progress)"
+    r"|(404 \(NOT FOUND\)|MIME type).*(/live\?(after|job)=|/v1/responses/resp_|/progress)"
 )
 
 

@@ -45,7 +45,7 @@ def test_a_server_that_goes_away_and_comes_back(site: Stack, page: Page, client:
     open_job(page, site, job)
     expect_growth(page)
     site.webs[-1].kill()
-    expect(connection(page)).to_have_text(re.compile(r"reconnecting in \d+ s"))
+    expect(connection(page)).to_have_text(re.compile(r"connection lost; next try in \d+ s"))
     site.restart_web()
     expect(connection(page)).to_have_text("live")
     expect_growth(page)

@@ -62,6 +62,17 @@ FAULTS = {
     "no usage": Fault("nousage", "completed", requests=1, kept=WHOLE),
     "filtered": Fault("filter=20", "incomplete", requests=1),
 }
+# What the status details call it; the others are broken answers.
+CODES = {
+    "wrong key": "key_refused",
+    "no such model": "model_not_found",
+    "refused": "request_refused",
+    "server error": "server_fault",
+    "limited for good": "rate_limit_exceeded",
+    "error in the stream": "server_fault",
+    **dict.fromkeys(("silence", "only comments", "no headers", "no first token"), "timed_out"),
+    "filtered": "content_filter",
+}
 NEVER_DONE = [name for name, fault in FAULTS.items() if fault.status == "failed"]
 
 
@@ -102,6 +113,8 @@ def test_a_fault_ends_as_it_should(faulty: Stack, client: openai.OpenAI, met: di
     found = met[name].ended()
     final = found[-1].response
     assert final.status == fault.status
+    code = "completed" if fault.status == "completed" else CODES.get(name, "answer_broken")
+    assert final.penstock["status_details"]["code"] == code
     assert faulty.model.stats(name)["requests"] == fault.requests
     assert faulty.model.stats(name)["open"] == 0
     text = reference(client, name, fault.kept)
@@ -128,6 +141,14 @@ def test_a_filtered_answer_is_incomplete(met: dict[str, Viewer]) -> None:
     final = met["filtered"].ended()[-1].response
     assert final.incomplete_details.reason == "content_filter"
     assert [item.status for item in final.output] == ["incomplete"]
+
+
+def test_what_is_said_names_server_key_and_models(faulty: Stack, met: dict[str, Viewer]) -> None:
+    refused, unknown = (met[name].ended()[-1].response.penstock["status_details"] for name in list(FAULTS)[:2])
+    assert (refused["server"], refused["variable"]) == (faulty.model.url, "OPENAI_API_KEY")
+    assert refused["variable"] in refused["message"]
+    assert (unknown["model"], unknown["models"]) == (MODEL, ["demo"])
+    assert unknown["message"].endswith("it has: demo.")
 
 
 def test_the_wait_that_the_server_asks_for_is_kept(faulty: Stack, met: dict[str, Viewer]) -> None:
@@ -157,6 +178,7 @@ def test_a_server_that_cannot_be_reached_is_named(tmp_path: Path) -> None:
     assert job.error.code == "server_error"
     assert url in job.error.message
     assert "refused" in job.error.message
+    assert job.to_dict()["penstock"]["status_details"]["code"] == "connection_refused"  # type: ignore[index]
 
 
 # -- restarts; 200 tokens are enough for two random answers to differ ----------------------------------------------

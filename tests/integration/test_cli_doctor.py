@@ -126,5 +126,6 @@ def test_what_is_broken_is_said_and_left_as_it_is(own_stack: Stack) -> None:
     assert "warn  Redis: its maxmemory-policy is allkeys-lru: make it noeviction" in done.stdout
     assert f"FAIL  server: {own_stack.url} is not ready, and says " in done.stdout
     assert '"workers":0' in done.stdout
+    assert "start one with `penstock worker`" in done.stdout
     with own_stack.database.read() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0000"

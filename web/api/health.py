@@ -13,7 +13,6 @@ from jobs.errors import InvalidRequest
 from jobs.storage.database import check_writable
 from web.api import render
 from web.context import WebContext
-from web.worker_health import WorkerHealth
 
 # No round of a heartbeat, and no transaction, takes so long unless something hangs for good.
 STUCK_SECONDS = 30.0
@@ -26,8 +25,7 @@ class Health:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
-        self.workers = WorkerHealth(context.database, context.settings.lease_seconds)
-        self._heartbeats = [*context.heartbeats, self.workers.start()]
+        self._heartbeats = context.heartbeats
 
     def healthz(self) -> Response:
         """This process answers, and does its duties: 200 or 503. A database or a Redis that is away is no reason."""
@@ -44,7 +42,7 @@ class Health:
         state = {"database": True, "redis": True, "workers": 0}
         try:
             check_writable(self._context.database, _READY_SECONDS)
-            state["workers"] = self.workers.living()
+            state["workers"] = self._context.workers.living()
         except SQLAlchemyError:
             state["database"] = False
         state["redis"] = redis_answers.get()

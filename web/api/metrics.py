@@ -19,16 +19,15 @@ from jobs.telemetry.totals import Totals
 from web import auth
 from web.context import WebContext
 from web.errors import NoAccess
-from web.worker_health import WorkerHealth
 
 
 class MetricsPage:
     """The handler of `/metrics`."""
 
-    def __init__(self, context: WebContext, workers: WorkerHealth) -> None:
+    def __init__(self, context: WebContext) -> None:
         self._context = context
         self._statistics = Statistics(context.database)
-        self._workers = workers
+        self._workers = context.workers
 
     def show(self) -> Response:
         """The metrics in Prometheus's text format. What is away says so in a metric, and hides no other."""

@@ -10,11 +10,13 @@ import orjson
 from flask import Response
 
 from jobs.errors import InvalidRequest
-from jobs.job import Job, Status
+from jobs.job import Job, ListedJob, Status
 from jobs.protocol.ids import input_item_id
 from jobs.protocol.outcome import without_output
+from jobs.requests.job_request import JobRequest
 from web.api.numbers import parse_number
 from web.context import WebContext
+from web.live.job_state import details_and_position
 from web.snapshot import snapshot
 
 _MAX_LIMIT = 100
@@ -51,7 +53,7 @@ def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Respo
         prompt=arguments.get("prompt"),
         words=arguments.get("q", ""),
     )
-    return _listing([without_output(job, asked) for job, asked in jobs], limit)
+    return _listing([_listed(context, job, asked) for job, asked in jobs], limit)
 
 
 def input_items(job: Job, arguments: Mapping[str, str]) -> Response:
@@ -86,6 +88,16 @@ def _listing(found: Sequence[Mapping[str, Any]], limit: int) -> Response:
     data = found[:limit]
     ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
     return json({"object": "list", "data": data, **ends, "has_more": len(found) > limit})
+
+
+def _listed(context: WebContext, job: ListedJob, asked: JobRequest) -> dict[str, Any]:
+    """A job in a list: its response without the output."""
+    response = without_output(job, asked)
+    if job.outcome is None:
+        details, before, _oldest_at = details_and_position(context.store, context.outlook, job)
+        place = {"queue_position": before} if job.status is Status.QUEUED else {}
+        response["penstock"] |= {"status_details": details.to_wire(), **place}
+    return response
 
 
 def _paging(arguments: Mapping[str, str]) -> tuple[int, bool]:

@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from jobs.errors import LimitReached
-
-
-class Translation(Protocol):
-    """Says an English text in another language."""
-
-    def __call__(self, text: str, /, **values: object) -> str:
-        """The text with `{name}` filled in."""
-
-
-def english(text: str, /, **values: object) -> str:
-    """The text itself, for programs."""
-    return text.format(**{name: f"{value:,}" for name, value in values.items()})
+from jobs.status.translation import Translation, english
 
 
 def sentence(error: LimitReached, _: Translation = english) -> str:

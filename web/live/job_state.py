@@ -9,9 +9,12 @@ from typing import Any
 
 import orjson
 
-from jobs.job import Job, Status
+from jobs.job import Job, ListedJob, Status
 from jobs.protocol.progress import pace, waiting
+from jobs.status.details import StatusDetails
+from jobs.status.ended import details_of
 from jobs.storage.store import Store
+from web.live.outlook import Outlook
 
 ItemSummary = dict[str, Any]
 Progress = Mapping[str, Any]
@@ -24,16 +27,20 @@ _MIN_SLOTS = 5
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A job's row; while it is queued also its place in the queue, as Position tells it. Times are Unix seconds."""
+    """A job's row and what is to be said of its status; while it is queued also its place, as Position tells it.
+
+    Times are Unix seconds.
+    """
 
     job: Job
+    details: StatusDetails
     queue_position: int = 0
     oldest_at: float = 0.0
 
     @classmethod
-    def of(cls, store: Store, job: Job) -> JobState:
+    def of(cls, store: Store, outlook: Outlook, job: Job) -> JobState:
         """The state of a row that was just read."""
-        return cls(job, *store.queue_position(job)) if job.status is Status.QUEUED else cls(job)
+        return cls(job, *details_and_position(store, outlook, job))
 
     def elapsed(self) -> float:
         """Seconds since the job was accepted, up to its end."""
@@ -42,7 +49,7 @@ class JobState:
     def to_wire(self, progress: Progress) -> dict[str, Any]:
         """What the `penstock` object of a job that has not ended says; `progress` is that of its log."""
         job = self.job
-        wire: dict[str, Any] = {"progress": progress}
+        wire: dict[str, Any] = {"progress": progress, "status_details": self.details.to_wire()}
         if job.progress is not None:
             wire["curve"] = job.progress["curve"]
         if job.first_token_at is not None:
@@ -68,6 +75,7 @@ class JobState:
         words = sum(answer["words"] for answer in answers.values())
         state = {
             "status": job.status,
+            "details": self.details,
             "stopping": job.is_stopping,
             "attempt": job.attempt,
             "attempts": attempts,
@@ -85,12 +93,22 @@ class JobState:
             response = orjson.loads(job.response)
             state |= {name: response[name] for name in ("error", "incomplete_details", "usage")}
             penstock = response["penstock"]
-            state |= {"attempts": penstock.get("attempts", []), "notice": penstock.get("notice")}
+            state |= {"attempts": penstock.get("attempts", [])}
             curve = penstock.get("curve")
         return state | {"spark": spark(curve["characters"]) if curve else ""}
 
     def _since_accept(self, moment: float | None) -> float | None:
         return None if moment is None else round(moment - self.job.created_at, 1)
+
+
+def details_and_position(store: Store, outlook: Outlook, job: ListedJob) -> tuple[StatusDetails, int, float]:
+    """What is to be said of the status of a row that was just read, and its position, (0, 0) when it is not queued."""
+    if job.outcome is not None:
+        return details_of({"status": job.status, **orjson.loads(job.outcome)}), 0, 0.0
+    if job.status.is_terminal:  # of a version before; what it lacks is put there soon
+        return StatusDetails(job.status), 0, 0.0
+    before, oldest_at = store.queue_position(job.created_at) if job.status is Status.QUEUED else (0, 0.0)
+    return outlook.of(job, before), before, oldest_at
 
 
 def item_summary(index: int, item: Mapping[str, Any], words: int) -> ItemSummary:

@@ -155,6 +155,10 @@ class LivePage:
         last = self._sequence[snapshot.position - 1] if snapshot.position else b"id: \n"
         return last[4 : last.index(b"\n")].decode()
 
+    def counts(self, snapshot: PageSnapshot) -> dict[int, int]:
+        """How many blocks of each output item are in a snapshot."""
+        return dict(Counter(events.event_of(frame)["index"] for frame in self._sequence[: snapshot.position]))
+
     def texts(self, snapshot: PageSnapshot) -> dict[int, tuple[str, str]]:
         """The HTML in a snapshot, by output index: what is finished, and what is being written."""
         finished: dict[int, list[str]] = {}

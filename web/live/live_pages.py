@@ -15,6 +15,7 @@ from jobs.protocol import events
 from jobs.storage.store import Store
 from web.live.job_state import JobState
 from web.live.live_page import LivePage
+from web.live.outlook import Outlook
 from web.relay.follow import Relay
 
 # A page that is loaded again, and a tab that is shown again, find it as they left it.
@@ -25,9 +26,10 @@ _MAX_UNWATCHED = 32
 class LivePages:
     """Finds a job's live page, or makes it."""
 
-    def __init__(self, relay: Relay, store: Store) -> None:
+    def __init__(self, relay: Relay, store: Store, outlook: Outlook) -> None:
         self._relay = relay
         self._store = store
+        self._outlook = outlook
         self._pages: dict[str, LivePage] = {}
         self._lock = threading.Lock()
         self._left: deque[LivePage] = deque()
@@ -49,7 +51,7 @@ class LivePages:
             self._left.append(live_page)
 
     def _read_state(self, owner: str, job_id: str) -> JobState:
-        return JobState.of(self._store, self._store.get(owner, job_id))
+        return JobState.of(self._store, self._outlook, self._store.get(owner, job_id))
 
     def viewers(self) -> tuple[int, int]:
         """How many watch, and how many live pages are still fed."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from jobs.status import translation
 from web.pages.i18n import _
 
 
@@ -20,29 +21,10 @@ def moment(seconds: float) -> Markup:
 def age(seconds: float) -> Markup:
     """How long ago a point in time is, as an element."""
     at, ago = datetime.fromtimestamp(seconds, UTC), time.time() - seconds
-    text = _("just now") if ago < 10 else _("{time} ago", time=_largest(ago))
+    text = _("just now") if ago < 10 else _("{time} ago", time=translation.rough_duration(ago, _))
     return Markup('<time class="age" datetime="{0}" title="{0}">{1}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", text)
 
 
 def duration(seconds: float) -> str:
     """How long something lasts, in its two largest units."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return _("{n} s", n=whole)
-    if whole < 3600:
-        return _("{m} min {s} s", m=whole // 60, s=whole % 60)
-    if whole < 86400:
-        return _("{h} h {m} min", h=whole // 3600, m=whole % 3600 // 60)
-    return _("{d} d {h} h", d=whole // 86400, h=whole % 86400 // 3600)
-
-
-def _largest(seconds: float) -> str:
-    """A duration in its largest unit."""
-    whole = round(seconds)
-    if whole < 60:
-        return _("{n} s", n=whole)
-    if whole < 3600:
-        return _("{n} min", n=whole // 60)
-    if whole < 2 * 86400:
-        return _("{n} h", n=whole // 3600)
-    return _("{n} days", n=whole // 86400)
+    return translation.duration(seconds, _)

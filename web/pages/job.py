@@ -41,6 +41,10 @@ class JobPages:
         """What is on that page, as it changes."""
         return live_stream.stream(self._context, self._context.store.get(g.owner, job_id))
 
+    def live_together(self) -> Response:
+        """What is on the pages of several jobs, as it changes, over one stream: `job=ID:BLOCK` for each."""
+        return live_stream.stream_together(self._context, g.owner, request.args.getlist("job"))
+
     def download(self, job_id: str, suffix: str) -> Response:
         """The text alone, that of a running job as it is written; or all there is at this moment."""
         job = self._context.store.get(g.owner, job_id)

@@ -22,14 +22,14 @@ _READ_SECONDS = 1.0
 
 
 def job_view(context: WebContext, job: Job) -> dict[str, Any]:
-    """What the templates need of a job now: its `state`, its `rendered_items`, and the `cursor` of its stream."""
+    """What the templates need of a job now: its `state`, its `rendered_items`, its stream's `cursor` and `blocks`."""
     if job.response is None:
-        items, state, cursor = _running(context, job)
+        items, state, cursor, blocks = _running(context, job)
     else:
         items = rendered_items(context, job)
-        job_state = JobState(job)
+        job_state = JobState.of(context.store, context.outlook, job)
         state = job_state.page_state([item.summary for item in items]) | {"silent": 0, "elapsed": job_state.elapsed()}
-        cursor = ""
+        cursor, blocks = "", {}
     planned = bool(job.request.plan)
     return {
         "job": job,
@@ -40,6 +40,7 @@ def job_view(context: WebContext, job: Job) -> dict[str, Any]:
         "rendered_items": items,
         "labels": {item.summary["id"]: labels(item.summary, planned=planned) for item in items},
         "cursor": cursor,
+        "blocks": blocks,
         "is_local": context.settings.auth == "off",
     }
 
@@ -52,14 +53,14 @@ def rendered_items(context: WebContext, job: Job) -> list[RenderedItem]:
     return context.rendered_jobs.get(job.id, lambda: context.rendering.run(lambda: finished(orjson.loads(response))))
 
 
-def _running(context: WebContext, job: Job) -> tuple[list[RenderedItem], dict[str, Any], str]:
+def _running(context: WebContext, job: Job) -> tuple[list[RenderedItem], dict[str, Any], str, dict[int, int]]:
     with context.live_pages.watch(job) as live_page:
         with suppress(redis.RedisError):  # without it, what this process has read of the job
             live_page.reach(context.log.tails([job.id])[0], _READ_SECONDS)
         return _visible(live_page)
 
 
-def _visible(live_page: LivePage) -> tuple[list[RenderedItem], dict[str, Any], str]:
+def _visible(live_page: LivePage) -> tuple[list[RenderedItem], dict[str, Any], str, dict[int, int]]:
     page_snapshot = live_page.snapshot()
     state = dict(page_snapshot.state.values)
     texts = live_page.texts(page_snapshot)
@@ -68,4 +69,4 @@ def _visible(live_page: LivePage) -> tuple[list[RenderedItem], dict[str, Any], s
     for summary in state["items"]:
         html, tail = texts.get(summary["index"], ("", ""))
         items.append(RenderedItem(summary, safe(html), safe(tail), replaced.get(summary["id"])))
-    return items, state, live_page.cursor(page_snapshot)
+    return items, state, live_page.cursor(page_snapshot), live_page.counts(page_snapshot)

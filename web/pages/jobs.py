@@ -15,6 +15,7 @@ from jobs.job import ListedJob, Status
 from jobs.settings import Price
 from jobs.storage.search.matches import MOST_COUNTED
 from web.context import WebContext
+from web.live.job_state import details_and_position
 from web.pages.titles import title
 
 _PAGE_SIZE = 30
@@ -73,7 +74,7 @@ class JobsPage:
         prices = self._context.settings.prices
         return render_template(
             "jobs.html",
-            rows=[row(job, prices) for job in jobs],
+            rows=[row(self._context, job) for job in jobs],
             filter=job_filter,
             counts=counts,
             # Of a search with more matches only the newest are counted.
@@ -86,7 +87,7 @@ class JobsPage:
         )
 
 
-def row(job: ListedJob, prices: Mapping[str, Price]) -> dict[str, Any]:
+def row(context: WebContext, job: ListedJob) -> dict[str, Any]:
     """What a list shows of a job."""
     progress = job.noted_progress
     end = job.ended_at or time.time()
@@ -97,7 +98,8 @@ def row(job: ListedJob, prices: Mapping[str, Price]) -> dict[str, Any]:
         "sections": progress if progress["total"] > 1 else None,
         "words": progress["words"] if job.words is None else job.words,
         "seconds": end - job.started_at if job.started_at else None,
-        "cost": _cost(job, prices),
+        "cost": _cost(job, context.settings.prices),
+        "details": details_and_position(context.store, context.outlook, job)[0],
     }
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from flask import Flask, redirect, request, session, url_for
 
 from jobs.errors import InvalidRequest
-from jobs.storage.queue.position import MOST
 from web.auth import SESSION_TOKEN
 from web.context import WebContext
 from web.pages import dates
@@ -31,7 +30,6 @@ class Layout:
         for template_filter in (dates.age, dates.duration, dates.moment):
             app.add_template_filter(template_filter)
         app.add_template_global(_, "_")
-        app.jinja_env.globals["most_before"] = MOST
 
     def _values(self) -> dict[str, Any]:
         settings = self._context.settings

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
 
-from jobs.errors import InvalidRequest
+from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job
+from jobs.protocol.ids import is_job_id
+from jobs.status.details import StatusDetails
 from web.context import WebContext
 from web.live.live_page import PageSnapshot, PageState, StateFrame
+from web.live.merged import Frames, merged
 from web.pages.i18n import _, language
 from web.relay import sse
 
 _CURSOR = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
+_MOST_TOGETHER = 50
 # To render all of a job that has ended.
 _WHOLE_SECONDS = 30.0
 
@@ -41,7 +46,29 @@ def stream(context: WebContext, job: Job) -> Response:
     return sse.framed(_changes(context, job, cursor, _state_frames(app, language(), planned=bool(job.request.plan))))
 
 
-def _changes(context: WebContext, job: Job, cursor: str, state_frame: StateFrame) -> Iterator[bytes]:
+def stream_together(context: WebContext, owner: str, wanted: Sequence[str]) -> Response:
+    """The same of several jobs, each named with the last block that the viewer has: `ID:BLOCK`.
+
+    Before frames of another job than the last ones comes an event `job` with its id; an `end` is behind the last frame
+    of a job, and all there is of one that is not there. Raises InvalidRequest.
+    """
+    if not 0 < len(wanted) <= _MOST_TOGETHER:
+        raise InvalidRequest(f"'job' must be given 1 to {_MOST_TOGETHER} times.", param="job")
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  (documented for this)
+    sources: dict[str, Frames] = {}
+    for one in wanted:
+        job_id, colon, cursor = one.partition(":")
+        if not colon or not is_job_id(job_id) or (cursor and not _CURSOR.fullmatch(cursor)):
+            raise InvalidRequest("'job' must be the id of a job, a colon, and a block's name or nothing.", param="job")
+        sources[job_id] = _nothing()
+        with suppress(JobNotFound):
+            job = context.store.get(owner, job_id)
+            frames = _state_frames(app, language(), planned=bool(job.request.plan))
+            sources[job_id] = _changes(context, job, cursor, frames)
+    return sse.framed(merged(sources))
+
+
+def _changes(context: WebContext, job: Job, cursor: str, state_frame: StateFrame) -> Frames:
     """Each time all that a viewer has not seen yet, in one piece."""
     with context.live_pages.watch(job) as live_page:
         seen = PageSnapshot()
@@ -61,6 +88,10 @@ def _changes(context: WebContext, job: Job, cursor: str, state_frame: StateFrame
             live_page.wait(snapshot)
 
 
+def _nothing() -> Frames:
+    yield from ()
+
+
 def _state_frames(app: Flask, viewer_language: str, *, planned: bool) -> StateFrame:
     """What makes the frame of a state: with its facts and the items' labels in a language, once for all its viewers."""
 
@@ -70,10 +101,16 @@ def _state_frames(app: Flask, viewer_language: str, *, planned: bool) -> StateFr
                 g.language = viewer_language
                 facts = app.jinja_env.get_template("facts.html").render(state=state.values)
                 items = [{**item, **labels(item, planned=planned)} for item in state.values["items"]]
-            state.frames[viewer_language] = sse.event_frame("state", {**state.values, "items": items, "facts": facts})
+                told = {"items": items, "facts": facts, "details": said(state.values["details"])}
+            state.frames[viewer_language] = sse.event_frame("state", {**state.values, **told})
         return state.frames[viewer_language]
 
     return frame
+
+
+def said(details: StatusDetails) -> str:
+    """What the page says of the status; empty when the status alone says all."""
+    return "" if details.is_plain else details.sentence(_)
 
 
 def labels(item: Mapping[str, Any], *, planned: bool) -> dict[str, str]:

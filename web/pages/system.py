@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.errors import InvalidRequest
 from jobs.job import Status
+from jobs.status.details import StatusDetails
 from jobs.storage.statistics import Statistics
 from jobs.transport.redis_client import redis_client
 from web.auth import is_operator
@@ -88,7 +89,8 @@ class SystemPage:
             "workers": statistics.workers(),
             "own": {job.id: title(job) for job in own},
             "hour": statistics.minutes(now),
-            "failures": statistics.failures(now - _DAY_SECONDS),
+            "failures": [(StatusDetails(code), n) for code, n in statistics.failures(now - _DAY_SECONDS).items()],
+            "no_worker": self._context.outlook.no_worker(),
             "speed": sum(_speed(progress, now - started_at) for started_at, progress in statistics.running()),
         }
 

@@ -7,7 +7,7 @@ import { Reading } from "./reading.js";
 import { draw, isEnd, show } from "./status.js";
 
 const article = document.getElementById("job");
-const { id, cursor } = article.dataset;
+const { id, cursor, blocks } = article.dataset;
 const part = (name) => document.getElementById(name);
 const output = part("output");
 const compact = article.matches(".compact");
@@ -100,6 +100,8 @@ function update(fresh) {
 function showState() {
   show(state.status);
   part("facts").innerHTML = html(state.facts);
+  part("details").textContent = state.details;
+  part("details").hidden = !state.details;
   draw(state.spark);
   if (state.stopping) stopping();
   arrange(state.items);
@@ -160,8 +162,7 @@ async function end(status) {
     removeCopies(output);
     if (compact) for (const extra of fresh.querySelectorAll("#actions > :not(#cancel)")) extra.remove();
     replace(fresh, ["facts", "thoughts", "actions", "sections", "timeline"]);
-    const error = fresh.getElementById("error");
-    part("error").replaceWith(error);
+    for (const name of ["details", "error"]) part(name).replaceWith(fresh.getElementById(name));
     settle(fresh.getElementById("output"));
     addCopies(output);
     show(status); // only now, when nothing is missing
@@ -213,6 +214,8 @@ article.addEventListener("submit", async (event) => {
   if (!answer) event.submitter.disabled = false;
 });
 
+part("try-now").addEventListener("click", () => stream.open());
+
 article.addEventListener("click", async ({ target }) => {
   if (target.id !== "notify") return;
   notify = (await Notification.requestPermission()) === "granted";
@@ -221,7 +224,7 @@ article.addEventListener("click", async ({ target }) => {
 
 const CONNECTION = {
   live: () => _("live"),
-  reconnecting: (left) => _("reconnecting in {n} s", { n: left }),
+  reconnecting: (left) => _("connection lost; next try in {n} s", { n: left }),
   limited: (left) => _("too many pages are live: close one; trying again in {n} s", { n: left }),
   offline: () => _("offline"),
   asleep: () => _("paused"),
@@ -233,6 +236,7 @@ function connection(what, left) {
   reading.keep(() => {
     part("connection").className = `connection ${what}`;
     part("connection").textContent = CONNECTION[what](left);
+    part("try-now").hidden = !(what === "reconnecting" || what === "limited" || what === "offline");
   });
 }
 
@@ -240,7 +244,7 @@ copyOnClick(article);
 prepare();
 const stream = ended
   ? null
-  : new Live(id, cursor, {
+  : new Live(id, cursor, JSON.parse(blocks), {
       block: (data) => later(() => block(data)),
       tail: (data) => later(() => tail(data)),
       state: update,

@@ -1,111 +1,77 @@
-// A job's stream for as long as its page is looked at. Whatever happens to it, it goes on where it was.
+// A job's live text for as long as its page is looked at: each block once, in its place, whoever has the stream.
 
 import { root } from "./page.js";
+import { OwnStream, SharedStream, canShare } from "./shared.js";
 
 const HIDDEN_MS = 5_000; // a tab that is only passed by keeps its stream
 const ASK_MS = 20_000;
-const DEAD_MS = 20_000; // the server says something every 8 s
-const FIRST_MS = 500;
-const LONGEST_MS = 10_000;
 
 export class Live {
-  #source = null;
-  #tries = 0;
-  #due = 0; // when to connect again
-  #heard = 0;
   #hidden = 0; // since when
+  #asleep = false;
   #asked = 0;
-  #limited = false; // as many streams are open as may be
   #over = false;
 
-  // `on` is told of `block`, `tail` and `state` events, of `connection` (what, seconds), and of a `status` that was asked
-  // for.
-  constructor(id, cursor, on) {
-    Object.assign(this, { id, cursor, on });
-    addEventListener("online", () => this.#open());
-    addEventListener("offline", () => this.#lost());
-    addEventListener("pagehide", () => this.#close());
-    addEventListener("pageshow", ({ persisted }) => persisted && this.#open());
+  // `blocks` is how many blocks the page has of each output item, `cursor` the last of all. `on` is told of `block`,
+  // `tail` and `state` events, of `connection` (what, seconds), and of a `status` that was asked for.
+  constructor(id, cursor, blocks, on) {
+    Object.assign(this, { id, cursor, blocks, on });
+    this.stream = new (canShare ? SharedStream : OwnStream)({
+      event: (_job, kind, data, name) => this.#take(kind, data, name),
+      connection: (what, left) => this.#over || this.#asleep || on.connection(what, left),
+      refused: () => this.#ask(),
+    });
+    addEventListener("pagehide", () => this.stream.leave());
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#join());
     document.addEventListener("visibilitychange", () => this.#turn());
     setInterval(() => this.#beat(), 1000);
-    this.#open();
+    this.#join();
     this.#turn();
   }
 
   end(what) {
     this.#over = true;
-    this.#close();
+    this.stream.leave();
     this.on.connection(what);
   }
 
-  #open() {
-    this.#close();
+  open() {
+    this.stream.open();
+  }
+
+  #join() {
+    this.#asleep = false;
+    if (!this.#over) this.stream.join(this.id, () => this.cursor);
+  }
+
+  #take(kind, data, name) {
     if (this.#over) return;
-    this.#heard = Date.now();
-    const source = (this.#source = new EventSource(this.#address()));
-    source.onopen = () => this.on.connection("live");
-    source.onerror = () => this.#lost(source.readyState === EventSource.CLOSED);
-    for (const kind of ["block", "tail", "state"]) {
-      source.addEventListener(kind, ({ data, lastEventId }) => {
-        this.#heard = Date.now();
-        this.#tries = 0;
-        this.#limited = false;
-        if (kind === "block") this.cursor = lastEventId;
-        this.on[kind](JSON.parse(data), lastEventId);
-      });
+    if (kind === "end") return this.#ask();
+    if (kind === "block") {
+      const [index, number] = name.split(".").map(Number);
+      const have = this.blocks[index] ?? 0;
+      if (number > have) return this.stream.missed();
+      if (number < have) return;
+      this.blocks[index] = have + 1;
+      this.cursor = name;
     }
-  }
-
-  #address() {
-    return `${root}/jobs/${this.id}/live?after=${this.cursor}`;
-  }
-
-  #close() {
-    this.#source?.close();
-    this.#source = null;
-    this.#due = 0;
-  }
-
-  // The browser would connect again by itself, but not tell when.
-  #lost(refused) {
-    this.#close();
-    if (this.#over) return;
-    if (refused) this.#ask().then(() => this.#askStream());
-    if (!navigator.onLine) return this.on.connection("offline");
-    this.#due = Date.now() + Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#tries++) * (0.5 + Math.random());
-    this.#count();
-  }
-
-  #count() {
-    this.on.connection(this.#limited ? "limited" : "reconnecting", Math.max(1, Math.ceil((this.#due - Date.now()) / 1000)));
+    this.on[kind](data, name);
   }
 
   #turn() {
     this.#hidden = document.visibilityState === "hidden" ? Date.now() : 0;
-    if (!this.#hidden && !this.#source) this.#open();
+    if (!this.#hidden) this.#join();
   }
 
   #beat() {
     const now = Date.now();
-    if (this.#over) return;
-    if (this.#hidden && now - this.#hidden >= HIDDEN_MS) {
-      if (this.#source || this.#due) this.on.connection("asleep");
-      this.#close();
-      if (now - this.#asked >= ASK_MS) this.#ask();
-    } else if (this.#source && now - this.#heard >= DEAD_MS) {
-      this.#lost();
-    } else if (this.#due) {
-      if (now >= this.#due) this.#open();
-      else this.#count();
+    if (this.#over || !this.#hidden || now - this.#hidden < HIDDEN_MS) return;
+    if (!this.#asleep) {
+      this.stream.leave();
+      this.on.connection("asleep");
+      this.#asleep = true;
     }
-  }
-
-  // A refused EventSource does not tell its status.
-  async #askStream() {
-    if (this.#over) return;
-    const answer = await fetch(this.#address()).catch(() => null);
-    this.#limited = answer?.status === 429;
-    answer?.body?.cancel();
+    if (now - this.#asked >= ASK_MS) this.#ask();
   }
 
   // What a stream does not tell: that it was refused because the job has ended, or is gone.

@@ -112,7 +112,7 @@ class Call:
         """Raises Stopped when the attempt has to stop, ModelError when the model has been silent for too long."""
         self._stop.check(phase)
         if self._overdue:
-            raise ModelSilent(self._overdue)
+            raise ModelSilent(self._overdue, cause_code="timed_out")
 
     def check_silence(self, now: float) -> None:
         """Shut the call when the model has been silent for too long; `now` is monotonic."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -33,6 +33,12 @@ _LASTING = re.compile(
     r"|not_?found|unprocessable|unsupported|context_length|validation",
     re.IGNORECASE,
 )
+_TOO_LONG = re.compile(
+    r"context_length|context (length|window|size)|(prompt|input|request) is too long|too many (input )?tokens"
+    r"|maximum (input|prompt) length|exceeds? the (model's )?(maximum|context)|上下文",
+    re.IGNORECASE,
+)
+_CAUSE_CODES = {401: "key_refused", 402: "no_credit", 403: "key_refused", 404: "model_not_found", 408: "timed_out"}
 _LONGEST_MESSAGE = 2000
 
 
@@ -47,7 +53,8 @@ class Cause(StrEnum):
 class ModelError(PenstockError):
     """A failed call. `code` is one of OpenAI's error codes, `retry_after` the server's wish in seconds.
 
-    `status` is the HTTP status that the server gave, in its head or in an error object, if any.
+    `status` is the HTTP status that the server gave, in its head or in an error object, if any; `cause_code` says what
+    is the matter as a code of StatusDetails.
     """
 
     message: str
@@ -56,6 +63,7 @@ class ModelError(PenstockError):
     retry_after: float | None = None
     cause: Cause | None = None
     status: int | None = None
+    cause_code: str = "answer_broken"
 
     def __str__(self) -> str:
         return self.message
@@ -70,6 +78,11 @@ class ModelError(PenstockError):
         if self.status == 429:
             return "rate_limited"
         return "refused" if self.status < 500 else "server_error"
+
+    @property
+    def waiting_code(self) -> str:
+        """What is said while the model is waited for, as a code of StatusDetails."""
+        return {Cause.LIMITED: "rate_limited", Cause.AWAY: "model_away", None: "asked_again"}[self.cause]
 
     def pause(self, tries: int, longest: float) -> float:
         """Seconds to wait before the next try: the server's wish, else growing with the tries; jittered."""
@@ -101,7 +114,8 @@ def _model_error(error: Exception, url: str) -> ModelError:
         return error_of_body(error.body or error.message, error.status_code, error.response.headers)
     if isinstance(error, openai.APIConnectionError):
         cause = Cause.AWAY if _is_away(error) else None
-        return ModelError(f"The connection to the model server at {url} failed: {_reason(error)}", cause=cause)
+        message = f"The connection to the model server at {url} failed: {_reason(error)}"
+        return ModelError(message, cause=cause, cause_code=_connection_code(error))
     if isinstance(error, httpx2.HTTPError):
         return ModelError(f"The connection to the model server at {url} broke: {error}")
     if isinstance(error, openai.APIError):
@@ -129,7 +143,36 @@ def error_of_body(body: Any, status: int | None = None, headers: Mapping[str, st
         retry_after=retry_after(headers),
         cause=Cause.LIMITED if status in _LIMITED else None,
         status=status,
+        cause_code=_cause_code(status, f"{_kind_of(body)} {words}"),
     )
+
+
+def _cause_code(status: int | None, words: str) -> str:
+    """What an error object tells of, as a code of StatusDetails."""
+    if _NO_MONEY.search(words):
+        return "no_credit"
+    if _TOO_LONG.search(words):
+        return "context_too_long"
+    if status == 429:
+        return "rate_limit_exceeded"
+    if status is None:
+        return "server_fault"
+    return _CAUSE_CODES.get(status, "request_refused" if status < 500 else "server_fault")
+
+
+def _connection_code(error: BaseException) -> str:
+    """What kept a connection from being opened or used, as a code of StatusDetails."""
+    causes = list(_causes(error))
+    if any(isinstance(cause, ConnectionRefusedError) or "refused" in str(cause) for cause in causes):
+        return "connection_refused"
+    timed_out = any(isinstance(cause, TimeoutError | httpx2.TimeoutException) for cause in causes)
+    return "timed_out" if timed_out else "connection_failed"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _kind_of(body: Any) -> str:
@@ -155,13 +198,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _is_away(error: BaseException | None) -> bool:
+def _is_away(error: BaseException) -> bool:
     """Whether there was no connection at all: a server that restarts refuses it, or is not there yet."""
-    while error is not None:
-        if isinstance(error, ConnectionRefusedError | httpx2.ConnectError | httpx2.ConnectTimeout):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    away = ConnectionRefusedError | httpx2.ConnectError | httpx2.ConnectTimeout
+    return any(isinstance(cause, away) for cause in _causes(error))
 
 
 def _reason(error: BaseException) -> str:

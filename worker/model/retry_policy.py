@@ -17,6 +17,8 @@ class RetryPolicy:
     def __init__(self, settings: Settings, *, has_fallback: bool) -> None:
         """With a fallback there is no patience: the other model is asked after the quick tries."""
         self.tries = 0
+        # How often the model is asked at most; None while it is asked for as long as patience lasts.
+        self.most_tries: int | None = None
         self._quick_tries = settings.model_retries
         self._bounds = {Cause.LIMITED: settings.wait_seconds, Cause.AWAY: settings.restart_seconds}
         self._has_fallback = has_fallback
@@ -36,9 +38,11 @@ class RetryPolicy:
         if fault.cause and fault.retry_after != 0 and not self._has_fallback:
             left = self._bounds[fault.cause] - (time.monotonic() - self._since)
             if left > 0:
+                self.most_tries = None
                 # Rounded up: a server that asks for just the whole bound is waited for.
                 return min(pause, left) if (fault.retry_after or 0.0) <= left + 1 else None
         if self._quick_tries <= 0:
             return None
+        self.most_tries = self.tries + self._quick_tries
         self._quick_tries -= 1
         return min(pause, _LONGEST_PAUSE[None] * 1.25)

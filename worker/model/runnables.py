@@ -55,7 +55,7 @@ def stream(
     except _Left:
         call.check()
     except SystemExit as error:
-        raise ModelError(f"The chain {name} exited: {error}", transient=False) from error
+        raise ModelError(f"The chain {name} exited: {error}", transient=False, cause_code="chain_failed") from error
     except Exception as error:
         call.check()  # a socket that we shut fails like any other
         raise _fault(models, model_request, name, watch, error) from error
@@ -130,7 +130,9 @@ def _fault(models: Models, model_request: ModelRequest, name: str, watch: _Watch
     if any(error is other for other in watch.errors):
         return models.fault(model_request.model, error)
     log_error(f"runnable {name}", error)
-    fault = ModelError(f"The chain {name} failed: {type(error).__name__}: {error}", transient=False)
+    fault = ModelError(
+        f"The chain {name} failed: {type(error).__name__}: {error}", transient=False, cause_code="chain_failed"
+    )
     return models.fault(model_request.model, fault)
 
 

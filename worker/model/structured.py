@@ -37,7 +37,8 @@ def noted(request: JobRequest, text: str) -> dict[str, Any]:
         try:
             return {"parsed": parsed(text, response_format.get("schema", {"type": "object"}))}
         except ValueError as error:
-            raise FormatError(f"The answer is not the JSON that was asked for: {error}", transient=False) from error
+            message = f"The answer is not the JSON that was asked for: {error}"
+            raise FormatError(message, transient=False, cause_code="format_not_met") from error
     if prompt and prompt.runnable and text.startswith("{"):
         with suppress(ValueError):
             return {"parsed": parsed(text, {})}

@@ -20,15 +20,21 @@ from worker.publishing.rate_histogram import RateHistogram
 
 
 class Waiting(NamedTuple):
-    """Why a model is not asked at once, with which try it will be asked, and when, in Unix seconds."""
+    """Why a model is not asked at once, with which try it will be asked, and when, in Unix seconds.
+
+    `code` is one of StatusDetails; `tries` is how many there will be, None when that is not known.
+    """
 
     reason: str
     number: int
     until: float
+    code: str = "asked_again"
+    tries: int | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """As the `penstock` object of a response has it."""
-        return {"reason": self.reason, "try": self.number, "until": round(self.until, 1)}
+        wire = {"reason": self.reason, "code": self.code, "try": self.number, "until": round(self.until, 1)}
+        return wire if self.tries is None else {**wire, "tries": self.tries}
 
 
 class EventWriter:

@@ -8,11 +8,14 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from jobs.status.details import StatusDetails
 from jobs.storage.attempts import Checkpoint, Claim
 from worker.attempt_state import Phase
 from worker.context import WorkerContext
 from worker.model import structured
 from worker.model.cancellation import Cancellation
+from worker.model.errors import ModelError
+from worker.model.failure_details import failure_details
 from worker.publishing.event_writer import EventWriter
 from worker.writing.persist import persist
 
@@ -56,6 +59,10 @@ class AttemptContext:
     def _candidates(self) -> tuple[str, ...]:
         requested = self.claim.job.request.model
         return (requested, *self.context.settings.server_of(requested).fallbacks)
+
+    def cause_of(self, error: ModelError) -> StatusDetails:
+        """Why the attempt fails with this error of its model."""
+        return failure_details(error, self.model, self.context.settings)
 
     def checkpoint(self, section: int, usage: Mapping[str, int] | None, items: Any) -> None:
         """Commit a finished section.

@@ -44,14 +44,15 @@ def end(attempt: AttemptContext, outcome: Outcome) -> None:
     except Exception as error:  # noqa: BLE001  (whatever it is, the job must not be run again for it)
         log_error(f"job {attempt.claim.job.id}: its end", error)
         message = f"The end of this job could not be stored ({type(error).__name__}); the worker's log says where."
-        _store(attempt, Outcome.failed(message), lambda *_: {"attempt": attempt.claim.attempt})
+        _store(attempt, Outcome.failed(message, "internal_error"), lambda *_: {"attempt": attempt.claim.attempt})
 
 
 def end_without_text(claim: Claim, context: WorkerContext) -> None:
     """End a job as failed with nothing but what was accepted: for one whose text or log no attempt can handle."""
     buffer = FrameBuffer(claim, [], reserve=lambda *_, **__: True, wake=lambda: None)
     writer = EventWriter(buffer)
-    outcome = Outcome.failed("Penstock could not run this job to its end; the workers' logs say why.")
+    message = "Penstock could not run this job to its end; the workers' logs say why."
+    outcome = Outcome.failed(message, "internal_error")
     for status in (Status.FAILED, Status.CANCELLED):  # cancelled when that was asked for
         final = _final(writer, replace(outcome, status=status), lambda *_: {"attempt": claim.attempt})
         _, transcript = buffer.closing(final)
@@ -89,6 +90,7 @@ def _final(writer: EventWriter, outcome: Outcome, details: Details) -> dict[str,
         reason=outcome.reason,
         usage=outcome.usage and response.usage(outcome.usage),
         penstock=details(writer, outcome, text),
+        cause=outcome.cause,
     )
 
 

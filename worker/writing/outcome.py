@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from jobs.job import Status
 from jobs.protocol import response
+from jobs.status.details import StatusDetails
+from worker.model.errors import ModelError
 
 # Why an answer is incomplete that came to an early end because somebody wanted it to.
 STOPPED = "stopped"
@@ -23,14 +25,25 @@ def total_usage(usages: Iterable[Mapping[str, int] | None]) -> Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`reason` is why it is incomplete, `error` {code, message} why it failed, `usage` what it cost in tokens."""
+    """`reason` is why it is incomplete, `error` {code, message} why it failed, and `cause` the same for people.
+
+    `usage` is what it cost in tokens.
+    """
 
     status: Status
     reason: str | None = None
     error: Mapping[str, str] | None = None
     usage: Mapping[str, int] | None = None
+    cause: StatusDetails | None = None
 
     @classmethod
-    def failed(cls, message: str, code: str = response.SERVER_ERROR) -> Outcome:
-        """The end of what cannot go on, in the words of whoever was at fault."""
-        return cls(Status.FAILED, error={"code": code, "message": message})
+    def failed(cls, message: str, cause: str) -> Outcome:
+        """The end of what cannot go on, in the words of whoever was at fault; `cause` is a code of StatusDetails."""
+        error = {"code": response.SERVER_ERROR, "message": message}
+        return cls(Status.FAILED, error=error, cause=StatusDetails(cause))
+
+    @classmethod
+    def failed_model(cls, error: ModelError, cause: StatusDetails, usage: Mapping[str, int] | None = None) -> Outcome:
+        """The end of what a model's fault lets go no further."""
+        told = {"code": error.code, "message": error.message}
+        return cls(Status.FAILED, error=told, usage=usage, cause=cause)

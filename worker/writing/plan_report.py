@@ -35,9 +35,7 @@ def plan_report(attempt: AttemptContext) -> tuple[Outline | None, Outcome]:
     try:
         outline = with_retries(attempt, section, lambda: _ask_for_outline(attempt, section, usages))
     except ModelError as error:
-        return None, Outcome(
-            Status.FAILED, error={"code": error.code, "message": error.message}, usage=total_usage(usages)
-        )
+        return None, Outcome.failed_model(error, attempt.cause_of(error), total_usage(usages))
     usage = total_usage(usages)
 
     def checkpoint(items: Sequence[Mapping[str, Any]]) -> None:
@@ -73,7 +71,8 @@ def _ask_for_outline(attempt: AttemptContext, section: Section, usages: list[Map
         try:
             outline = _read(request, answer, limit)
         except ValueError as error:
-            raise ModelError(f"The model gave no outline that can be used: {error}", transient=False) from error
+            message = f"The model gave no outline that can be used: {error}"
+            raise ModelError(message, transient=False, cause_code="no_outline") from error
     section.restart()
     section.write(Kind.PLAN, outline.lines())
     return outline

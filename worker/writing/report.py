@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -121,6 +122,6 @@ def _together(writer: EventWriter, outcomes: Sequence[Outcome]) -> Outcome:
     if faults:
         writer.notes["faults"] = faults
     if len(faults) == len(outcomes) - 1:
-        return Outcome(Status.FAILED, error=outcomes[1].error, usage=usage)
+        return replace(outcomes[1], usage=usage)
     reason = "section_failed" if faults else next((outcome.reason for outcome in outcomes if outcome.reason), None)
     return Outcome(Status.INCOMPLETE if reason else Status.COMPLETED, reason=reason, usage=usage)

@@ -43,7 +43,9 @@ def stream_section(
     writing.end()
     if not writing.has_heading and answer.end is End.GOOD and answer.finish_reason != STOPPED:
         # The heading would be missing from a report that says it is completed.
-        raise ModelError(ONLY_REASONING if answer.has_reasoning else NO_ANSWER)
+        if answer.has_reasoning:
+            raise ModelError(ONLY_REASONING, cause_code="only_reasoning")
+        raise ModelError(NO_ANSWER, cause_code="no_answer")
     return answer
 
 

@@ -29,7 +29,9 @@ def with_retries(attempt: AttemptContext, section: Section, step: Callable[[], T
             attempt.context.telemetry.model_failed(model, error)
             policy = policy or RetryPolicy(attempt.context.settings, has_fallback=attempt.has_fallback)
             if (pause := policy.pause(error)) is not None:
-                _wait(attempt, section, Waiting(error.message, policy.tries + 1, time.time() + pause))
+                until = time.time() + pause
+                waiting = Waiting(error.message, policy.tries + 1, until, error.waiting_code, policy.most_tries)
+                _wait(attempt, section, waiting)
                 section.restart(error.message)
                 attempt.context.telemetry.metrics.restarts.labels("model").inc()
                 continue

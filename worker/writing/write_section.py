@@ -31,7 +31,7 @@ def write_section(
         return _write_once(attempt, section, model_request, heading)
     except FormatError as error:
         if not (feature := _ignored_feature(attempt, model_request)):
-            return replace(Outcome.failed(error.message), usage=error.usage)
+            return Outcome.failed_model(error, attempt.cause_of(error), error.usage)
         first = error
     section.restart(first.message)
     try:
@@ -39,7 +39,7 @@ def write_section(
         if outcome.status is Status.COMPLETED:
             attempt.context.models.refuse(attempt.model, feature)
     except FormatError as error:
-        outcome = replace(Outcome.failed(error.message), usage=error.usage)
+        outcome = Outcome.failed_model(error, attempt.cause_of(error), error.usage)
     return replace(outcome, usage=total_usage([first.usage, outcome.usage]))
 
 
@@ -60,13 +60,14 @@ def _write_once(
     try:
         answer = with_retries(attempt, section, _step(attempt, section, model_request, heading))
     except ModelError as error:
-        return Outcome.failed(error.message, error.code)
+        return Outcome.failed_model(error, attempt.cause_of(error))
     if answer.finish_reason == STOPPED:
         return Outcome(Status.INCOMPLETE, reason=STOPPED, usage=answer.usage)
     if answer.end in (End.LENGTH, End.FILTER):
         return Outcome(Status.INCOMPLETE, reason=answer.end, usage=answer.usage)
     if answer.end is End.TOOL:
-        return Outcome.failed("The model asked for a tool instead of answering; Penstock offers it none.")
+        message = "The model asked for a tool instead of answering; Penstock offers it none."
+        return Outcome.failed(message, "tool_wanted")
     try:
         section.finish(partial(attempt.checkpoint, section.number, answer.usage))
     except FormatError as error:

@@ -34,7 +34,7 @@ WORDS = 3
 _ENDS = {
     Step.END_CANCELLED: Outcome(Status.CANCELLED),
     Step.END_STOPPED: Outcome(Status.INCOMPLETE, reason=STOPPED),
-    Step.END_OVER_BUDGET: Outcome.failed("over its budget"),
+    Step.END_OVER_BUDGET: Outcome.failed("over its budget", "workers_lost"),
 }
 
 
@@ -146,7 +146,7 @@ class Run:
     def end(self) -> None:
         """The attempt's outcome is known and stored: completed when the model has said all, else failed."""
         self.said_all = self.is_complete
-        self._end(Outcome(Status.COMPLETED) if self.is_complete else Outcome.failed("no more"))
+        self._end(Outcome(Status.COMPLETED) if self.is_complete else Outcome.failed("no more", "server_fault"))
 
     def _end(self, outcome: Outcome) -> None:
         self._step(lambda: end(self._begun(), outcome), ends=True)

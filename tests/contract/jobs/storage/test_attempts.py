@@ -113,7 +113,7 @@ def test_how_far_a_job_is_stands_in_its_row(job_factory: JobFactory) -> None:
         (Status.COMPLETED, {"usage": {"output_tokens": 7}}, None),
         (Status.INCOMPLETE, {"reason": "max_output_tokens"}, "max_output_tokens"),
         (Status.FAILED, {"error": {"code": "server_error", "message": "no"}}, "server_error"),
-        (Status.CANCELLED, {}, None),
+        (Status.CANCELLED, {}, "cancelled"),
     ],
 )
 def test_what_became_of_a_job_stands_in_its_row(

@@ -175,7 +175,9 @@ def test_only_what_ended_long_ago_expires(job_factory: JobFactory) -> None:
 
 def test_the_place_in_the_queue_counts_who_came_before(job_factory: JobFactory) -> None:
     job = job_factory.accept()
-    (behind, oldest), (before, _) = (job_factory.store.queue_position(one) for one in (job_factory.accept(), job))
+    (behind, oldest), (before, _) = (
+        job_factory.store.queue_position(one.created_at) for one in (job_factory.accept(), job)
+    )
     assert behind > before
     assert oldest <= job.created_at
 

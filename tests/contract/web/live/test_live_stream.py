@@ -14,6 +14,7 @@ import pytest
 
 from jobs.job import Job, Status
 from jobs.protocol import events
+from jobs.status.details import StatusDetails
 from jobs.storage.access.api_keys import ApiKeys
 from jobs.storage.store import Store
 from tests.support.allowed_html import words_of
@@ -245,7 +246,7 @@ def state_frame(state: PageState) -> bytes:
 
 def blocks_of(*deltas: str) -> tuple[list[tuple[str, str]], LivePage]:
     """The blocks of a text that came in these pieces."""
-    live_page = LivePage(lambda: JobState(JOB))
+    live_page = LivePage(lambda: JobState(JOB, StatusDetails("in_progress")))
     item = {"id": "msg_1", "type": "message", "status": "in_progress", "penstock": {"section": 0}}
     part = {"output_index": 0, "content_index": 0, "part": {"type": "output_text"}}
     said: list[dict[str, Any]] = [

@@ -110,7 +110,7 @@ def test_the_last_hour_and_the_last_day(stack: Stack, guest: httpx2.Client) -> N
     assert f"{before + 1} in the last hour" in text(guest, "accepted")
     assert "1 failed" in text(guest, "ended")
     assert "1,234 in the last hour" in text(guest, "tokens")
-    assert text(guest, "failures") == "model_away 1"
+    assert text(guest, "failures") == "The model server does not answer: it is asked again soon. model_away 1"
     (minute,) = [line for line in text(guest, "minutes").split("UTC") if "1,234" in line]
     assert minute
 

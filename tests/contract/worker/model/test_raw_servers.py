@@ -150,9 +150,10 @@ def test_an_answer_of_thoughts_alone_is_completed_and_says_so(
     response = final(penstock, client, "only thoughts")
     assert (response["status"], text_of(response)) == ("completed", "")
     assert response["penstock"]["notice"] == "The model gave no answer, only reasoning."
+    assert response["penstock"]["status_details"]["code"] == "only_reasoning"
     assert scripted.requests["only thoughts"] == 1
     with request(penstock.url, f"/jobs/{response['id']}") as page:
-        assert "The model gave no answer, only reasoning." in page.read().decode()
+        assert "The model only reasoned, and gave no answer: retry it" in page.read().decode()
 
 
 @pytest.mark.parametrize("before", [chunk("hm "), chunk(reasoning_content="hm ")], ids=["text", "reasoning"])

@@ -11,6 +11,7 @@ import pytest
 
 from jobs.protocol import events
 from jobs.protocol.fold import fold
+from jobs.status.details import StatusDetails
 from tests.support.one_job_server import JOB, ROOT, TEXT, Wire, frames_of, penstock, process
 
 
@@ -75,7 +76,12 @@ def test_without_following_an_ended_job_is_printed_to_its_end(wire: Wire, url: s
 
 @pytest.mark.parametrize(
     ("status", "code", "words"),
-    [("completed", 0, ""), ("cancelled", 3, ""), ("incomplete", 1, ""), ("failed", 1, "the job failed: too hot\n")],
+    [
+        ("completed", 0, ""),
+        ("cancelled", 3, "cancelled: What was written is kept.\n"),
+        ("incomplete", 1, ""),
+        ("failed", 1, "failed: What was said tells why.\n  too hot\n"),
+    ],
 )
 def test_the_exit_code_is_the_job_s(wire: Wire, url: str, status: str, code: int, words: str) -> None:
     error = {"code": "server_error", "message": "too hot"} if status == "failed" else None
@@ -92,7 +98,11 @@ def test_a_model_that_only_thought_is_told_of(wire: Wire, url: str) -> None:
     wire.snapshot = response
     for command in ("watch", "show"):
         done = penstock(command, JOB, "--url", url)
-        assert (done.exit_code, done.stdout, done.stderr) == (0, "", f"{notice}\n")
+        assert (done.exit_code, done.stdout, done.stderr) == (
+            0,
+            "",
+            f"completed: {StatusDetails('only_reasoning').sentence()}\n",
+        )
 
 
 def test_text_that_is_begun_again_after_it_was_printed_is_exit_code_1(wire: Wire, url: str) -> None:

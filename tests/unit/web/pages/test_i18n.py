@@ -14,6 +14,7 @@ from jinja2 import Environment, nodes
 
 from jobs.job import Status
 from jobs.requests.prompts import BUILT_IN, read_prompt
+from jobs.status.sentences import SENTENCES
 from tests.support.up import ROOT
 from web.pages.dates import age, duration
 from web.pages.i18n import IN_SCRIPT, _, script_words, texts
@@ -31,7 +32,7 @@ def asked_in_templates() -> Iterator[str]:
 
 
 def asked_in_code() -> Iterator[str]:
-    for path in WEB.rglob("*.py"):
+    for path in [*WEB.rglob("*.py"), ROOT / "jobs" / "status" / "translation.py"]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.Call(func=ast.Name(id="_"), args=[ast.Constant(value=str() as text), *_rest]):
@@ -44,8 +45,9 @@ def asked_in_scripts() -> Iterator[str]:
 
 
 def asked_with_data() -> Iterator[str]:
-    """Texts that stand elsewhere: the statuses, what built-in prompts call their inputs and say of them."""
+    """Texts that stand elsewhere: the statuses, what is said of them, the words of built-in prompts."""
     yield from (status.replace("_", " ") for status in Status)
+    yield from (text for alternatives in SENTENCES.values() for text in alternatives)
     for prompt in map(read_prompt, sorted(BUILT_IN.glob("*.toml"))):
         for schema in prompt.inputs["properties"].values():
             yield from (schema[field] for field in ("title", "description") if field in schema)

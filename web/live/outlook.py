@@ -1,0 +1,102 @@
+"""Why a job that has not ended waits, and when it may go on."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.job import ListedJob, Status
+from jobs.protocol.progress import waiting
+from jobs.settings import Settings
+from jobs.status.details import StatusDetails
+from jobs.storage.access.owner_limits import LimitRegistry
+from jobs.storage.database import Database
+from jobs.storage.queue.counts import QueueCounts, read_counts
+from jobs.storage.queue.position import MOST
+from jobs.storage.statistics import QUEUES
+from web.worker_health import WorkerHealth
+
+_FRESH_SECONDS = 1.0
+# A job that is claimed at once has not waited for others.
+_WAITED_SECONDS = 3.0
+_ASKED_AGAIN = "asked_again"
+
+
+class Outlook:
+    """Looks at the queue at most once a second, for all who ask in this process."""
+
+    def __init__(self, database: Database, settings: Settings, limits: LimitRegistry, workers: WorkerHealth) -> None:
+        self._database = database
+        self._settings = settings
+        self._limits = limits
+        self._workers = workers
+        self._known: tuple[float, QueueCounts, int] | None = None
+        self._lock = threading.Lock()
+
+    def of(self, job: ListedJob, before: int) -> StatusDetails:
+        """The details of a job that has not ended; while it is queued, so many are before it.
+
+        Raises SQLAlchemyError.
+        """
+        now = time.time()
+        if job.is_stopping:
+            return StatusDetails("stopping")
+        if wait := waiting(job.progress, now).get("waiting"):
+            return _asked_again(wait, now)
+        if stopped := self.no_worker():
+            return stopped
+        if job.status is not Status.QUEUED:
+            return StatusDetails("in_progress")
+        counts, _living = self._look()
+        return self._held(job, counts) or _in_queue(before, counts, now - job.created_at)
+
+    def no_worker(self) -> StatusDetails | None:
+        """Why nothing at all is written; None when a worker lives. Raises SQLAlchemyError."""
+        counts, living = self._look()
+        if living:
+            return None
+        if counts.beaten_at is None:
+            return StatusDetails("no_worker")
+        return StatusDetails("worker_frozen", {"silent_seconds": max(0, round(time.time() - counts.beaten_at))})
+
+    def _held(self, job: ListedJob, counts: QueueCounts) -> StatusDetails | None:
+        """What keeps a queued job from being begun, whoever is before it."""
+        if job.tier in counts.paused:
+            return StatusDetails("queue_paused", {"queue": QUEUES[job.tier]})
+        mine = self._limits.of(job.owner).jobs_running
+        if mine and counts.running_of(owner=job.owner) >= mine:
+            return StatusDetails("owner_busy", {"n": mine})
+        most = self._settings.limit_of(job.model)
+        if most and counts.running_of(model=job.model) >= most:
+            return StatusDetails("model_busy", {"model": job.model, "n": most})
+        return None
+
+    def _look(self) -> tuple[QueueCounts, int]:
+        """The counts, and how many workers live, as they were at most a second ago."""
+        with self._lock:
+            if self._known is None or time.monotonic() - self._known[0] >= _FRESH_SECONDS:
+                counts, living = read_counts(self._database, time.time()), self._workers.living()
+                self._known = (time.monotonic(), counts, living)
+            return self._known[1:]
+
+
+def _in_queue(before: int, counts: QueueCounts, waited: float) -> StatusDetails:
+    if before >= MOST:
+        return StatusDetails("in_long_queue", {"before": MOST})
+    values: dict[str, Any] = {"place": before + 1}
+    if counts.waiting < MOST:
+        values["total"] = max(counts.waiting, before + 1)
+    if counts.seconds_a_job is not None and waited >= _WAITED_SECONDS:
+        values["eta_seconds"] = math.ceil((before + 1) * counts.seconds_a_job)
+    return StatusDetails("in_queue", values)
+
+
+def _asked_again(wait: Mapping[str, Any], now: float) -> StatusDetails:
+    """The wait before a model is asked again, as a worker told it at last."""
+    values = {"wait_seconds": max(0, math.ceil(wait["until"] - now)), "try_number": wait["try"]}
+    if tries := wait.get("tries"):
+        values["tries"] = tries
+    return StatusDetails(wait.get("code", _ASKED_AGAIN), values)
