@@ -147,7 +147,7 @@ def build(lock: str, parts: set[str]) -> None:
     create, install = uv_commands(uv, environment) if uv else pip_commands(environment)
     present = stamped_parts()
     if environment == DRAFT:
-        say("Setting up .venv (once, about 30 s) ...")
+        say(f"Setting up .venv (once, {'about 15 s' if uv else 'one to two minutes'}) ...")
         present = {}
         shutil.rmtree(DRAFT, ignore_errors=True)
         run(*create)

@@ -84,11 +84,18 @@ def hold(path: Path) -> TextIO:
     except BlockingIOError:
         with lock:
             lock.seek(0)
-            owner = lock.read() or "unknown"
+            owner, _, url = (lock.read() or "unknown").partition(" ")
+        place = f", which serves {url}" if url else ""
         raise CommandError(
-            f"data directory already in use by pid {owner}: {path}; choose another with --data"
+            f"data directory already in use by pid {owner}{place}: {path}; choose another with --data"
         ) from None
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
     return lock
+
+
+def note_url(lock: TextIO, url: str) -> None:
+    """Have a second start told where the holder of this lock answers."""
+    lock.write(f" {url}")
+    lock.flush()

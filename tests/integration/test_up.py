@@ -202,7 +202,9 @@ def test_a_data_directory_in_use_is_said_in_one_line(tmp_path: Path) -> None:
     with running(tmp_path / "data") as up:
         second = command("up", "--port", "0", "--data", str(tmp_path / "data"))
         assert (second.returncode, second.stdout) == (2, "")
-        assert second.stderr.startswith(f"Error: data directory already in use by pid {up.process.pid}: ")
+        assert second.stderr.startswith(
+            f"Error: data directory already in use by pid {up.process.pid}, which serves {up.url}: "
+        )
         assert second.stderr.count("\n") == 1
 
 
