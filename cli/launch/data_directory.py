@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -95,7 +97,9 @@ def hold(path: Path) -> TextIO:
     return lock
 
 
-def note_url(lock: TextIO, url: str) -> None:
+@contextmanager
+def shown_to_others(lock: TextIO, url: str) -> Iterator[None]:
     """Have a second start told where the holder of this lock answers."""
     lock.write(f" {url}")
     lock.flush()
+    yield

@@ -12,7 +12,7 @@ import click
 import httpx2
 
 from cli.exit_codes import DONE, FAILED, INTERRUPTED, UNREACHABLE, CommandError
-from cli.launch.data_directory import hold, load_settings, make_directory, note_url
+from cli.launch.data_directory import hold, load_settings, make_directory, shown_to_others
 from cli.launch.interrupts import Interrupts
 from cli.launch.listening import Listener, listen
 from cli.launch.processes import DEMO_MODEL, PORT, WEB, WORKER
@@ -53,11 +53,11 @@ def up(*, host: str, port: int, data: Path | None, workers: int, demo: bool) -> 
         Interrupts(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as interrupts,
         hold(settings.data) as lock,
         listen(host, port) as listener,
+        shown_to_others(lock, listener.url),
         Supervisor() as supervisor,
     ):
         code = DONE  # a signal is how it is meant to end: no process manager shall call that a failure
         try:
-            note_url(lock, listener.url)
             settings = _start(settings, listener, workers, supervisor)
             _announce(settings, listener)
             supervisor.keep(partial(_declare_dead, settings))

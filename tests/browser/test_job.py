@@ -183,7 +183,7 @@ def test_the_keyboard_reaches_everything_and_is_seen(site: Stack, page: Page) ->
 
 
 def test_what_a_screen_reader_hears(site: Stack, page: Page) -> None:
-    job = started(site, "quiet, please [[demo rate=80 tokens=80]]")
+    job = started(site, "quiet, please [[demo rate=80 tokens=600]]")
     open_job(page, site, job)
     expect_growth(page)
     speaking = page.locator("[aria-live]:not([aria-live=off]), [role=status], [role=alert]")
