@@ -26,22 +26,22 @@ _VIEWERS = 5
 _LOOK_SECONDS = 0.5  # seldom, because each look costs the database something
 _SECONDS = _JOBS * _TOKENS / _RATE
 # As docs/performance.md has it ("A long answer in memory").
-_BYTES_A_TOKEN = 2_500
+_BYTES_A_TOKEN = 155
 
 # Of the machine that docs/performance.md describes.
 MEASURED = Costs(
-    worker_second=0.0135,
-    web_viewer_second=0.0012,
-    redis_second=0.0016,
-    redis_quiet_second=0.00036,
-    database_job=0.0055,
-    web_job=0.008,
-    log_token=290,
+    worker_second=0.013,
+    web_viewer_second=0.0005,
+    redis_second=0.0017,
+    redis_quiet_second=0.00045,
+    database_job=0.0098,
+    web_job=0.0097,
+    log_token=268,
     log_quiet_token=79,
-    viewer_token=233,
-    stored_token=20.5,
-    worker_base=260e6,
-    web_base=133e6,
+    viewer_token=215,
+    stored_token=20.2,
+    worker_base=200e6,
+    web_base=132e6,
     worker_token=_BYTES_A_TOKEN,
     tokens_a_second=_RATE,
 )
