@@ -78,7 +78,7 @@ def test_it_says_what_runs_writes_a_first_job_and_ends_in_order(tmp_path: Path) 
         assert "人工智能" in up.run("list").stdout
         assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
         rotated = tmp_path / "data/logs/web.log.1"
-        eventually(lambda: get(f"{up.url}/v1/responses")[0] == 200 and rotated.exists())
+        eventually(lambda: get(f"{up.url}/v1/responses")[0] == 200 and rotated.exists(), 60)
         assert up.end() == 0
         assert up.process.stdout
         assert up.process.stdout.read() == ""  # the line with the URL was all

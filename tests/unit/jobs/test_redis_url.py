@@ -70,3 +70,10 @@ def test_the_broker_checks_certificates(url: str, tmp_path: Path) -> None:
     said: dict[str, Any] = broker_settings(Settings.load(broker_url=url, redis_ca=ca), 3)["broker_use_ssl"]
     assert ssl.CERT_REQUIRED in (said.get("ssl_cert_reqs"), said.get("cert_reqs"))
     assert said.get("ssl_ca_certs") == (None if url.startswith("amqp") else str(ca))
+
+
+@pytest.mark.parametrize("url", ["redis://host", SENTINELS, "amqp://host"])
+def test_no_broker_is_waited_for_longer_than_that(url: str) -> None:
+    options: dict[str, Any] = broker_settings(Settings.load(broker_url=url), 3)["broker_transport_options"]
+    limits = {name: seconds for name, seconds in options.items() if name in ("socket_timeout", "read_timeout")}
+    assert list(limits.values()) == [3]
