@@ -19,7 +19,7 @@ from tests.support.job_factory import JobFactory, sqlite
 from tests.support.stack import DemoModel, Stack, running_stack, wait_for
 from worker.model import call
 from worker.model.chat_model import Models
-from worker.model.chunks import ChunkReader, Kind
+from worker.model.chunks import ChunkReader, Slot
 from worker.model.request import ModelRequest
 from worker.publishing.event_writer import EventWriter
 from worker.writing.section import Section
@@ -37,7 +37,7 @@ _CALLS = 5
 _TRACED, _GROWN = (2_000, 8_000), (10_000, 20_000)
 _JOBS, _FIRST_JOBS, _JOB_TOKENS = 100, 10, 1000
 
-Write = Callable[[Kind, str], None]
+Write = Callable[[Slot, str], None]
 
 
 def traced(models: Models, tokens: int, write: Write) -> Counter[str]:
@@ -65,7 +65,7 @@ def _owner(calls: tracemalloc.Traceback) -> str:
     return next(owners, "other")
 
 
-def forgotten(_kind: Kind, _text: str) -> None:
+def forgotten(_kind: Slot, _text: str) -> None:
     """Writes an answer nowhere."""
 
 
@@ -73,7 +73,7 @@ def recorded(writer: EventWriter, *, taken: bool) -> Write:
     """Writes an answer as the worker does. A frame is made of each piece, and taken, or not: Redis is away then."""
     section = Section(writer, 0)
 
-    def write(kind: Kind, text: str) -> None:
+    def write(kind: Slot, text: str) -> None:
         section.write(kind, text)
         if (batch := writer.buffer.batch()) and taken:
             writer.buffer.acknowledge(batch.first + len(batch.frames) - 1)

@@ -7,6 +7,8 @@ block that is taken out of its text; the block wins. N counts tokens of text (no
 - Text: JSON if a `response_format` asks for it, but `tokens=N` of text exactly; `seed=` another one (`random`:
   each time); `echo` the last user message, one character a chunk; `think=` tokens of reasoning before it, in
   `field=` `reasoning_content`, `reasoning` or `tag` (`<think>` in the text, cut across chunks).
+- Tools: `calls=N` asks for N calls of the tools that are offered, in turn, until there is an output of one;
+  `arguments=TEXT` instead of JSON that follows their schemas.
 - Wire: `bytes` puts every byte of the stream into an HTTP chunk and a write of its own.
 - After N tokens: `stall=N` silence, `keepalive=N` only comments, `drop=N` TCP reset, `error=N` error object,
   `badjson=N` malformed line, `filter=N` finish_reason content_filter; or just the end: by closing a body
@@ -32,12 +34,13 @@ ENDINGS = ("stall", "keepalive", "drop", "error", "badjson", "filter", "fin", "n
 # Name to pattern and type of the value.
 DIRECTIVES: dict[str, tuple[str, Callable[[str], object]]] = {
     **dict.fromkeys(("rate", "first", "headers", "retry_after"), (r"\d{1,6}(\.\d+)?", float)),
-    **dict.fromkeys(("tokens", "think", "context", "fails", *ENDINGS), (r"\d{1,6}", int)),
+    **dict.fromkeys(("tokens", "think", "context", "fails", "calls", *ENDINGS), (r"\d{1,6}", int)),
     **dict.fromkeys(("echo", "bytes", "html", "nostream", "nousage", "nooptions"), ("1?", lambda _: True)),
     "status": (r"[45]\d\d", int),
     "refuses": ("json_schema|response_format", str),
     "field": ("reasoning_content|reasoning|tag", str),
     "seed": (".+", str),
+    "arguments": (".+", str),
 }
 
 _BLOCK = re.compile(r"\[\[demo(?:\s+([^\]]*))?\]\]")
@@ -54,6 +57,8 @@ class Script:
     seed: str = ""
     echo: bool = False
     think: int = 0
+    calls: int = 0
+    arguments: str = ""
     field: str = "reasoning_content"
     bytes: bool = False
     context: int = sys.maxsize

@@ -14,6 +14,7 @@ from demo_model.http_connection import HttpError, HttpResponse, encode
 from demo_model.passages import split_tokens
 from demo_model.request_statistics import RequestStatistics
 from demo_model.text_generator import generate_json, generate_text, read_brief, reason
+from demo_model.tool_calls import calls_of, joined
 
 _SCHEMA = re.compile(r"JSON schema:\n(\{.+\})")
 KEEPALIVE_SECONDS = 0.1
@@ -57,11 +58,14 @@ class Completion:
         reasoning_tokens, text_tokens = _tokens_of(request, script)
         tagged = bool(reasoning_tokens) and script.field == "tag"
         before = ["<th", "ink>", *reasoning_tokens, "</thi", "nk>"] if tagged else reasoning_tokens
-        tokens = [("content" if tagged else script.field, text) for text in before]
-        tokens += [("content", text) for text in text_tokens[: script.after]]
+        tokens: list[tuple[str, Any]] = [("content" if tagged else script.field, text) for text in before]
+        calls = calls_of(request, script)
+        answer: list[tuple[str, Any]] = [*calls] or [("content", text) for text in text_tokens]
+        tokens += answer[: script.after]
         self._tokens = tokens[: fields.get("max_completion_tokens") or fields.get("max_tokens")]
         self._thought = min(len(reasoning_tokens), len(self._tokens))
-        self._finish = FINISHES.get(script.ending) if len(self._tokens) == len(tokens) else "length"
+        finish = "tool_calls" if calls and not script.ending else FINISHES.get(script.ending)
+        self._finish = finish if len(self._tokens) == len(tokens) else "length"
 
     async def send(self) -> bool:
         """Answer the request; False or HttpError if the script broke the answer."""
@@ -117,9 +121,9 @@ class Completion:
                 await self._event([], usage)
             await self._response.end(DONE)
         else:
-            message = {"role": "assistant", "content": ""}
-            for field, text in self._tokens:
-                message[field] = message.get(field, "") + text
+            message: dict[str, Any] = {"role": "assistant", "content": ""}
+            for field, value in self._tokens:
+                message[field] = joined(message.get(field), value)
             choice = {"index": 0, "message": message, "finish_reason": self._finish}
             await self._response.json(self._object("chat.completion", [choice], usage))
 
@@ -140,7 +144,7 @@ class Completion:
             case _:
                 await self._response.whole(HALF_AN_OBJECT, "application/json")
 
-    async def _delta(self, delta: dict[str, str], finish: str | None = None) -> None:
+    async def _delta(self, delta: dict[str, Any], finish: str | None = None) -> None:
         if self._streams:
             await self._event([{"index": 0, "delta": delta, "finish_reason": finish}])
 

@@ -127,7 +127,9 @@ def _present(events: Iterator[Event], job: Job) -> Generator[Event]:
     """The first events, until what `job`, which has not ended, tells of has come: each item's text, and its end."""
     due: Counter[str] = Counter()
     for item in job["output"]:
-        due[item["id"]] = sum(len(words_of_part(part)) for part in item["content"]) + (item["status"] != "in_progress")
+        due[item["id"]] = sum(len(words_of_part(part)) for part in item.get("content", ())) + (
+            item["status"] != "in_progress"
+        )
     for event in events:
         yield event
         if event["type"] in (TEXT_DELTA, REFUSAL_DELTA, REASONING_DELTA):

@@ -16,21 +16,24 @@ from jobs.protocol.word_count import words_added
 
 Response = dict[str, Any]
 
-_DELTAS = frozenset({events.TEXT_DELTA, events.REFUSAL_DELTA, events.REASONING_DELTA})
+_DELTAS = frozenset({events.TEXT_DELTA, events.REFUSAL_DELTA, events.REASONING_DELTA, events.CALL_DELTA})
 _SUMMARIES = frozenset({events.SUMMARY_ADDED, events.SUMMARY_DELTA, events.SUMMARY_TEXT_DONE, events.SUMMARY_DONE})
 # What an item's `penstock` object tells of it, where there is anything to tell.
+CALL = "function_call"
+# The types of items that answer.
+ANSWERS = ("message", CALL)
 _PLACE = ("title", "replaces", "reason", "started", "ended")
 
 
 @dataclass(slots=True)
 class Part:
-    """One content part of an item: its type on the wire and its text, in pieces as they came.
+    """One content part of an item, or a call's arguments: its type and its text, in pieces as they came.
 
     A thought is said once more as a summary, because many clients show nothing else: `unsummarised` is how many of its
     characters the summary lacks, None where there is none.
     """
 
-    type: wire.PartType
+    type: wire.TextType
     pieces: list[str] = field(default_factory=list)
     done: bool = False
     unsummarised: int | None = None
@@ -48,6 +51,8 @@ class Part:
                 return {"type": "output_text", "text": self.text, "annotations": [], "logprobs": []}
             case "refusal":
                 return {"type": "refusal", "refusal": self.text}
+            case "arguments":
+                raise TypeError("the arguments of a call are no part on the wire")
             case thought:
                 return {"type": thought, "text": self.text}
 
@@ -57,7 +62,7 @@ class Item:
     """One output item as far as it is written.
 
     `started` and `ended` are seconds since the job was accepted, from its first text on; None when that is to come,
-    or another job's past. `reason` says why it `replaces` another.
+    or another job's past. `reason` says why it `replaces` another. A call of a function has a `call_id` and a `name`.
     """
 
     id: str
@@ -69,6 +74,8 @@ class Item:
     reason: str | None = None
     started: float | None = None
     ended: float | None = None
+    call_id: str | None = None
+    name: str | None = None
     status: wire.ItemStatus = "in_progress"
     parts: list[Part] = field(default_factory=list)
     words: int = 0
@@ -76,8 +83,8 @@ class Item:
 
     @property
     def has_text(self) -> bool:
-        """Whether anything was written into it."""
-        return any(piece for part in self.parts for piece in part.pieces)
+        """Whether anything was written into it; that of a call is its name."""
+        return self.type == CALL or any(piece for part in self.parts for piece in part.pieces)
 
     def add(self, part: Part, text: str) -> None:
         """Add text to the part that is being written; its words are counted as they come, each once."""
@@ -92,6 +99,9 @@ class Item:
         known = {name: getattr(self, name) for name in _PLACE}
         place = {"section": self.section} | {name: value for name, value in known.items() if value is not None}
         wire: dict[str, Any] = {"id": self.id, "type": self.type, "status": self.status}
+        if self.type == CALL:
+            arguments = "".join(part.text for part in self.parts)
+            return {**wire, "call_id": self.call_id, "name": self.name, "arguments": arguments, "penstock": place}
         parts = [part.to_wire() for part in self.parts]
         if self.type == "message":
             return {**wire, "role": "assistant", "content": parts, "penstock": place}
@@ -154,19 +164,22 @@ class Fold:
             item.parts.append(Part(event["part"]["type"]))
             # That of an item which was there before it was begun.
             item.started = event.get("penstock", {}).get("started", item.started)
-        elif kind in (events.PART_DONE, events.SUMMARY_DONE):
+        elif kind in (events.PART_DONE, events.SUMMARY_DONE, events.CALL_DONE):
             self._part(event).done = True
 
     def _open(self, event: Event) -> None:
         wire = event["item"]
         index = event["output_index"]
         place = wire["penstock"]
-        known = {name: place.get(name) for name in _PLACE}
-        self.items[index] = Item(wire["id"], wire["type"], index, place["section"], **known, status=wire["status"])
+        known = {name: place.get(name) for name in _PLACE} | {name: wire.get(name) for name in ("call_id", "name")}
+        parts = [Part("arguments")] if wire["type"] == CALL else []
+        self.items[index] = Item(
+            wire["id"], wire["type"], index, place["section"], **known, status=wire["status"], parts=parts
+        )
 
     def _part(self, event: Event) -> Part:
-        # No item has parts of both kinds.
-        number = event["content_index"] if "content_index" in event else event["summary_index"]
+        # No item has parts of both kinds, and a call has one without an index.
+        number = event["content_index"] if "content_index" in event else event.get("summary_index", 0)
         return self.items[event["output_index"]].parts[number]
 
     def output(self) -> list[dict[str, Any]]:
@@ -208,7 +221,12 @@ def words_of_part(part: Mapping[str, Any]) -> str:
 
 def is_refusal(response: Mapping[str, Any]) -> bool:
     """Whether the model refused to answer."""
-    return any(part["type"] == "refusal" for item in response["output"] for part in item["content"])
+    return any(part["type"] == "refusal" for item in response["output"] for part in item.get("content", ()))
+
+
+def has_calls(response: Mapping[str, Any]) -> bool:
+    """Whether the model asked for calls of functions."""
+    return any(item["type"] == CALL for item in response["output"])
 
 
 def readable_text(response: Mapping[str, Any]) -> str:
@@ -233,6 +251,6 @@ def runs(items: Iterable[Item]) -> list[list[Item]]:
 def _last_run(items: list[Item]) -> list[Item]:
     """The items of a section's last run with answer text, or with any text if no run got that far."""
     by_run = runs(items)
-    answered = [run for run in by_run if any(item.type == "message" and item.has_text for item in run)]
+    answered = [run for run in by_run if any(item.type in ANSWERS and item.has_text for item in run)]
     written = [run for run in by_run if any(item.has_text for item in run)]
     return (answered or written or by_run)[-1]

@@ -20,13 +20,21 @@ def is_job_id(text: str) -> bool:
     return _JOB_ID.fullmatch(text) is not None
 
 
-def item_id(prefix: str, job_id: str, section: int, run: int) -> str:
-    """The id of the item that `run` number `run` of a section writes; `prefix` is `msg` or `rs`.
+def item_id(prefix: str, job_id: str, section: int, run: int, call: int | None = None) -> str:
+    """The id of the item that `run` number `run` of a section writes; `prefix` is `msg`, `rs` or `fc`.
+
+    A `call` is one of several in the section, by its number from 0.
 
     A pure function, so that an attempt that lost both worker and log opens its item under the id that
     viewers already know.
     """
-    return f"{prefix}_{job_id.removeprefix('resp_')}_{section}_{run}"
+    place = f"{section}_{run}" if call is None else f"{section}_{call}_{run}"
+    return f"{prefix}_{job_id.removeprefix('resp_')}_{place}"
+
+
+def call_number(item_id: str) -> int:
+    """The number of a call in its section, out of the id of its item."""
+    return int(item_id.split("_")[-2])
 
 
 def input_item_id(prefix: str, job_id: str, number: int) -> str:

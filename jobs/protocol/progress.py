@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jobs.protocol.fold import Item
+from jobs.protocol.fold import CALL, Item
 from jobs.protocol.wire import SectionProgress, SectionsDone
 
 _TELLING_WORDS = 30
@@ -15,7 +15,9 @@ _STALE_WAIT_SECONDS = 5.0
 
 def progress(items: Iterable[Item]) -> SectionsDone:
     """Of a job's items: how many sections are done, of how many; and each with its title, status, words and times."""
-    answers = {item.section: item for item in sorted(items, key=lambda item: item.index) if item.type == "message"}
+    ordered = sorted(items, key=lambda item: item.index)
+    calls = {item.section: item for item in ordered if item.type == CALL}
+    answers = calls | {item.section: item for item in ordered if item.type == "message"}
     sections: list[SectionProgress] = [
         {
             "section": number,

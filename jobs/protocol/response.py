@@ -34,9 +34,6 @@ _DEFAULTS = {
     "frequency_penalty": 0,
     "text": {"format": {"type": "text"}},
     "truncation": "disabled",
-    "tools": [],
-    "tool_choice": "none",
-    "parallel_tool_calls": False,
     "top_logprobs": 0,
 }
 
@@ -56,8 +53,17 @@ def initial(job_id: str, created_at: float, request: JobRequest) -> dict[str, An
             for name in _DEFAULTS | values
         },
         "prompt": _prompt(request.prompt) if request.prompt else None,
+        **_tools(request),
         "penstock": {"attempt": 0, **({"retry_of": request.retry_of} if request.retry_of else {})},
     }
+
+
+def _tools(request: JobRequest) -> dict[str, Any]:
+    """The tools of a request, and what may be done with them: without any, nothing."""
+    if not request.tools:
+        return {"tools": [], "tool_choice": "none", "parallel_tool_calls": False}
+    is_parallel = request.parallel_tool_calls is not False
+    return {"tools": request.tools, "tool_choice": request.tool_choice or "auto", "parallel_tool_calls": is_parallel}
 
 
 def _prompt(prompt: RenderedPrompt) -> wire.PromptUsed:

@@ -12,9 +12,12 @@ from typing_extensions import TypedDict  # pydantic reads no other before Python
 
 from jobs.job import Status
 from jobs.requests.parameters import Reasoning, TextOptions
+from jobs.requests.tools import FunctionTool, ToolByName
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 PartType = Literal["output_text", "refusal", "reasoning_text", "summary_text"]
+# What an item holds text in: its parts, or the arguments of a call.
+TextType = PartType | Literal["arguments"]
 
 
 class OutputText(TypedDict):
@@ -73,7 +76,19 @@ class OutputReasoning(TypedDict):
     penstock: Place
 
 
-Item = OutputMessage | OutputReasoning
+class OutputCall(TypedDict):
+    """An item with a call of a client's function that the model asks for; `arguments` is meant to be JSON."""
+
+    id: str
+    type: Literal["function_call"]
+    status: ItemStatus
+    call_id: str
+    name: str
+    arguments: str
+    penstock: Place
+
+
+Item = OutputMessage | OutputReasoning | OutputCall
 
 
 class Failure(TypedDict):
@@ -216,9 +231,9 @@ class Response(TypedDict):
     max_output_tokens: int | None
     reasoning: Reasoning | None
     text: TextOptions
-    tools: Annotated[list[Any], Field(max_length=0)]
-    tool_choice: Literal["none"]
-    parallel_tool_calls: Literal[False]
+    tools: list[FunctionTool]
+    tool_choice: Literal["none", "auto", "required"] | ToolByName
+    parallel_tool_calls: bool
     max_tool_calls: None
     top_logprobs: Literal[0]
     presence_penalty: float

@@ -12,13 +12,14 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from jobs.errors import InvalidRequest
-from jobs.requests.input_items import ITEM_TYPES, PART_TYPES, UNSUPPORTED, Input
+from jobs.requests.input_items import ITEM_TYPES, PART_TYPES, Input
 from jobs.requests.parameters import Parameters, Text, TextOptions, without_nulls
+from jobs.requests.tools import UNSUPPORTED, ToolByName, ToolChoice, Tools
 
 M = TypeVar("M", bound=BaseModel)
 
 _TYPES = frozenset({*ITEM_TYPES, *PART_TYPES})
-_UNSUPPORTED = ("tools", "conversation", "context_management", "max_tool_calls", "top_logprobs")
+_UNSUPPORTED = ("conversation", "context_management", "max_tool_calls", "top_logprobs")
 
 
 class PromptReference(BaseModel):
@@ -54,6 +55,9 @@ class CreateRequest(Parameters):
         ]
         | None
     ) = None
+    tools: Tools | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
@@ -74,7 +78,17 @@ def parse(body: bytes) -> CreateRequest:
             raise _unsupported(name, f"'{name}' is not supported: Penstock generates text. Leave it out.")
     if request.store is False and request.background:
         raise _unsupported("background", "A background response is always stored: leave out 'store' or 'background'.")
+    _check_tool_choice(request)
     return request
+
+
+def _check_tool_choice(request: CreateRequest) -> None:
+    names = [tool.name for tool in request.tools or ()]
+    choice = request.tool_choice
+    if isinstance(choice, ToolByName) and choice.name not in names:
+        raise InvalidRequest(f"'tool_choice' names '{choice.name}', which is not in 'tools'.", param="tool_choice")
+    if choice == "required" and not names:
+        raise InvalidRequest("'tool_choice' is 'required' but there are no 'tools'.", param="tool_choice")
 
 
 def parse_cancel(body: bytes) -> CancelRequest:

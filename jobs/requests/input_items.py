@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-# The type of the error for what is known, or may be, and not supported: the code that clients see.
-UNSUPPORTED = "unsupported_parameter"
+from jobs.requests.tools import UNSUPPORTED
 
 
 class TextPart(BaseModel):
@@ -48,6 +47,9 @@ def _parts(value: Any) -> Any:
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
+CallId = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+
+
 class InputMessage(BaseModel):
     """One message of an input list. `phase` is the client's to set, and only kept."""
 
@@ -57,6 +59,23 @@ class InputMessage(BaseModel):
         list[Part], BeforeValidator(_parts, json_schema_input_type=str | list[TextPart | RefusalPart] | None)
     ]
     phase: Annotated[str, StringConstraints(max_length=64)] | None = None
+
+
+class FunctionCall(BaseModel):
+    """A call that a model asked for, given back with its output; its arguments stay as the model wrote them."""
+
+    type: Literal["function_call"]
+    call_id: CallId
+    name: Annotated[str, StringConstraints(min_length=1)]
+    arguments: str
+
+
+class FunctionCallOutput(BaseModel):
+    """What the client's function gave for a call."""
+
+    type: Literal["function_call_output"]
+    call_id: CallId
+    output: Annotated[list[Part], BeforeValidator(_parts, json_schema_input_type=str | list[TextPart] | None)]
 
 
 class ItemReference(BaseModel):
@@ -72,14 +91,14 @@ class ReasoningItem(BaseModel):
     type: Literal["reasoning"]
 
 
-ITEM_TYPES = ("message", "item_reference")
+ITEM_TYPES = ("message", "function_call", "function_call_output", "item_reference")
 
 
 def _known_item(value: Any) -> Any:
     """The item with its type, if that is one of ITEM_TYPES. Raises PydanticCustomError."""
     if isinstance(value, dict) and value.get("type") is None:
         value = {**value, "type": "item_reference" if "id" in value and "role" not in value else "message"}
-    return _known(value, "item", ITEM_TYPES, "messages")
+    return _known(value, "item", ITEM_TYPES, "messages and calls of functions")
 
 
 def _known(value: Any, what: str, types: tuple[str, ...], remedy: str) -> Any:
@@ -91,9 +110,12 @@ def _known(value: Any, what: str, types: tuple[str, ...], remedy: str) -> Any:
 
 
 InputItem = Annotated[
-    InputMessage | ItemReference,
+    InputMessage | FunctionCall | FunctionCallOutput | ItemReference,
     Field(discriminator="type"),
-    BeforeValidator(_known_item, json_schema_input_type=InputMessage | ItemReference | ReasoningItem),
+    BeforeValidator(
+        _known_item,
+        json_schema_input_type=InputMessage | FunctionCall | FunctionCallOutput | ItemReference | ReasoningItem,
+    ),
 ]
 
 

@@ -10,7 +10,7 @@ import orjson
 
 from jobs.errors import InvalidRequest
 from jobs.requests.generation import CreateRequest
-from jobs.requests.input_items import InputMessage
+from jobs.requests.messages import message_of
 from jobs.requests.parameters import TextOptions
 from jobs.requests.prompts import Message, Prompt, Prompts, RenderedPrompt
 
@@ -20,6 +20,7 @@ FLEX = "flex"
 UNCHANGED_FIELDS = (
     *("instructions", "user", "safety_identifier", "prompt_cache_key", "truncation", "previous_response_id"),
     *("temperature", "top_p", "presence_penalty", "frequency_penalty", "max_output_tokens", "text", "reasoning"),
+    *("tool_choice", "parallel_tool_calls"),
 )
 
 
@@ -50,6 +51,9 @@ class JobRequest:
     max_output_tokens: int | None = None
     text: Mapping[str, Any] | None = None
     reasoning: Mapping[str, Any] | None = None
+    tools: Sequence[Mapping[str, Any]] = ()
+    tool_choice: str | Mapping[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
     prompt: RenderedPrompt | None = None
     history: Sequence[Sequence[Message]] = ()
     input: Sequence[Message] = ()
@@ -78,14 +82,15 @@ class JobRequest:
             prompt = prompts.get(create.prompt.id, create.prompt.version)
             rendered = prompt.render(create.prompt.variables or {})
             create = _with_defaults(create, prompt)
+            _check_tools(create, prompt)
         if allowed and model not in allowed:
             raise InvalidRequest(
                 f"The model '{model}' does not exist here; there are {', '.join(allowed)}.",
                 param="model",
                 code="model_not_found",
             )
-        messages = [message_of(item) for item in create.input or [] if isinstance(item, InputMessage)]
-        if not rendered and not any(message["content"] for message in messages):
+        messages = [message_of(item) for item in create.input or []]
+        if not rendered and not any(message["content"] or "call_id" in message for message in messages):
             raise InvalidRequest("'input' is empty: send a text, messages, or a 'prompt'.", param="input")
         body = create.model_dump(by_alias=True, exclude_none=True)
         return cls(
@@ -96,6 +101,7 @@ class JobRequest:
             metadata=create.metadata or {},
             service_tier=FLEX if create.service_tier == FLEX else "default",
             **{name: body.get(name) for name in UNCHANGED_FIELDS},
+            tools=[tool.model_dump() for tool in create.tools or ()],
             prompt=rendered,
             history=list(history),
             input=messages,
@@ -132,8 +138,8 @@ class JobRequest:
         if self.instructions:
             messages.insert(0, {"role": "system", "content": self.instructions})
         return [
-            {"role": message["role"].replace("developer", "system"), "content": message["content"]}
-            for message in messages
+            {**message, "role": message["role"].replace("developer", "system")}
+            for message in ({name: each[name] for name in each if name != "phase"} for each in messages)
         ]
 
     @property
@@ -158,12 +164,6 @@ class JobRequest:
         return "\n".join([*map(str, self.variables.values()), *(message["content"] for message in self.input)])
 
 
-def message_of(message: InputMessage) -> Message:
-    """A message of the input as a job keeps it."""
-    phase = {"phase": message.phase} if message.phase else {}
-    return {"role": message.role, "content": "".join(part.text for part in message.content), **phase}
-
-
 _FIELD_NAMES = tuple(field.name for field in fields(JobRequest))
 
 
@@ -182,3 +182,9 @@ def _with_defaults(create: CreateRequest, prompt: Prompt) -> CreateRequest:
     if prompt.section and text.format.type != "text":
         raise InvalidRequest(f"Prompt '{prompt.id}' writes sections of text, no JSON.", param="text.format")
     return create.model_copy(update={**missing, "text": text})
+
+
+def _check_tools(create: CreateRequest, prompt: Prompt) -> None:
+    if create.tools and (prompt.section or prompt.runnable):
+        words = f"Prompt '{prompt.id}' calls no tools: leave them out, or use a prompt that is one question to a model."
+        raise InvalidRequest(words, param="tools")

@@ -36,9 +36,8 @@ def _incomplete_values(response: Mapping[str, Any]) -> Iterator[tuple[str, Any]]
 
 
 def _completed_code(response: Mapping[str, Any]) -> str:
-    parts = [
-        part["type"] for item in response.get("output", ()) for part in item["content"] if item["type"] == "message"
-    ]
+    messages = [item for item in response.get("output", ()) if item["type"] == "message"]
+    parts = [part["type"] for item in messages for part in item["content"]]
     if "refusal" in parts:
         return "refused"
     if notice := response.get("penstock", {}).get("notice"):

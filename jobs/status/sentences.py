@@ -123,7 +123,7 @@ _FAILED: Mapping[str, Sequence[str]] = {
     "format_not_met": ("The answer has not the format that was asked for: retry it, or name another model.",),
     "no_outline": ("The model gave no outline that can be used: retry it, or name another model.",),
     "chain_failed": ("The chain of the prompt failed: mend it, then retry.",),
-    "tool_wanted": ("The model asked for a tool instead of answering: Penstock offers it none.",),
+    "tool_wanted": ("The model asked for a tool that it was not offered, or named none.",),
     "workers_lost": ("The workers that wrote it died: look at their logs, then retry.",),
     "internal_error": ("Penstock itself failed: the workers' logs say where.",),
     # Of jobs that ended before there were these codes.

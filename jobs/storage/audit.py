@@ -18,13 +18,16 @@ from jobs.storage.database import Database
 from jobs.storage.schema import jobs, transcripts
 
 _PAGE = 20
-_DELTAS = frozenset({events.TEXT_DELTA, events.REFUSAL_DELTA, events.REASONING_DELTA, events.SUMMARY_DELTA})
+_DELTAS = frozenset(
+    {events.TEXT_DELTA, events.REFUSAL_DELTA, events.REASONING_DELTA, events.SUMMARY_DELTA, events.CALL_DELTA}
+)
 # The events that carry a part's whole text, and their field for it.
 _WHOLE_TEXTS = {
     events.TEXT_DONE: "text",
     events.REFUSAL_DONE: "refusal",
     events.REASONING_DONE: "text",
     events.SUMMARY_TEXT_DONE: "text",
+    events.CALL_DONE: "arguments",
 }
 
 _Row = Row[*tuple[Any, ...]]
@@ -99,7 +102,7 @@ class _Reader:
 
 def _part_of(event: Event) -> tuple[int, str, int]:
     name = "content_index" if "content_index" in event else "summary_index"
-    return event["output_index"], name, event[name]
+    return event["output_index"], name, event.get(name, 0)
 
 
 def _misplaced(folded: Fold, output: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -112,5 +115,5 @@ def _misplaced(folded: Fold, output: Sequence[Mapping[str, Any]]) -> Iterator[st
     written = {item.id: item.to_wire() for item in folded.items.values()}
     for item in output:
         log = written.get(item["id"])
-        if log is None or any(log.get(parts) != item.get(parts) for parts in ("content", "summary")):
+        if log is None or any(log.get(parts) != item.get(parts) for parts in ("content", "summary", "arguments")):
             yield f"item {item['id']} is not as it was written"

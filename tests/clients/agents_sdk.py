@@ -19,6 +19,7 @@ from agents import (  # type: ignore[import-not-found]  # its pins are not the p
     OpenAIResponsesModel,
     Runner,
     SQLiteSession,
+    WebSearchTool,
     function_tool,
     set_tracing_disabled,
 )
@@ -44,7 +45,7 @@ def streams() -> dict[str, Any]:
 
 async def streamed() -> dict[str, Any]:
     """The pieces, and what the SDK makes of them."""
-    result = Runner.run_streamed(writer(), "hello [[demo tokens=10 rate=100 think=5]]")
+    result = Runner.run_streamed(writer(), "hello [[demo tokens=60 rate=60 think=5]]")
     raw = [event.data async for event in result.stream_events() if event.type == "raw_response_event"]
     pieces = [event.delta for event in raw if event.type == "response.output_text.delta"]
     return {"pieces": pieces, "text": result.final_output, "items": [one.type for one in result.new_items]}
@@ -92,19 +93,35 @@ def parses() -> dict[str, Any]:
     return dict(Runner.run_sync(writer(output_type=City), "a city").final_output)
 
 
+def calls_tools() -> dict[str, Any]:
+    """An agent whose two calls of a function are made here."""
+    asked = []
+
+    def weather(place: str) -> str:
+        """Tell the weather at a place."""
+        asked.append(place)
+        return f"fine in {place}"
+
+    result = Runner.run_sync(writer(tools=[function_tool(weather)]), "what weather? [[demo calls=2]]")
+    return {"asked": asked, "text": result.final_output, "turns": len(result.raw_responses)}
+
+
+def hands_over() -> dict[str, Any]:
+    """An agent that hands its conversation over to another."""
+    other = writer()
+    other.name = "Other"
+    result = Runner.run_sync(writer(handoffs=[other]), "hand over [[demo calls=1]]")
+    return {"last": result.last_agent.name, "text": result.final_output}
+
+
 def fails() -> dict[str, Any]:
     """A job that fails in the middle, and what the server refuses."""
-    hot, armed = writer(model_settings=ModelSettings(temperature=9)), writer(tools=[function_tool(weather)])
+    hot, armed = writer(model_settings=ModelSettings(temperature=9)), writer(tools=[WebSearchTool()])
     return {
         "failed": refusal(lambda: Runner.run_sync(writer(), "fail [[demo error=5]]")),
         "temperature": refusal(lambda: Runner.run_sync(hot, "x")),
         "tools": refusal(lambda: Runner.run_sync(armed, "x")),
     }
-
-
-def weather(place: str) -> str:
-    """Tell the weather at a place."""
-    return f"fine in {place}"
 
 
 def refusal(call: Callable[[], object]) -> list[Any]:
@@ -116,7 +133,7 @@ def refusal(call: Callable[[], object]) -> list[Any]:
     return ["nothing was raised"]
 
 
-PARTS = (runs, streams, sends_everything, keeps_a_session, names_the_previous, parses, fails)
+PARTS = (runs, streams, sends_everything, keeps_a_session, names_the_previous, parses, calls_tools, hands_over, fails)
 
 
 def main() -> None:

@@ -56,9 +56,14 @@ def test_a_failed_job_raises_with_the_words_of_the_model(seen: Parts) -> None:
     assert "the model ran out of memory" in words
 
 
-@pytest.mark.parametrize("param", ["temperature", "tools"])
-def test_what_is_not_supported_is_refused_by_name(seen: Parts, param: str) -> None:
-    """An agent with tools or handoffs sends `tools`: Penstock says so, rather than answer without them."""
-    kind, words, named = seen["fails"][param]
+def test_tools_are_called_and_conversations_handed_over(seen: Parts) -> None:
+    calls, handover = seen["calls_tools"], seen["hands_over"]
+    assert (len(calls["asked"]), calls["turns"], bool(calls["text"])) == (2, 2, True)
+    assert (handover["last"], bool(handover["text"])) == ("Other", True)
+
+
+@pytest.mark.parametrize(("name", "param"), [("temperature", "temperature"), ("tools", "tools.0")])
+def test_what_is_not_supported_is_refused_by_name(seen: Parts, name: str, param: str) -> None:
+    kind, words, named = seen["fails"][name]
     assert (kind, named) == ("BadRequestError", param)
-    assert param in words
+    assert name in words

@@ -108,7 +108,7 @@ def test_a_failed_job_raises_whether_awaited_or_streamed(seen: Parts) -> None:
     assert "The model `nonsense` does not exist" in fails["model"]["words"]
 
 
-@pytest.mark.parametrize(("name", "param"), [("tools", "tools"), ("parameter", "max_output_tokens")])
+@pytest.mark.parametrize(("name", "param"), [("tools", "tools.0"), ("parameter", "max_output_tokens")])
 def test_what_is_refused_raises_the_clients_own_error(seen: Parts, name: str, param: str) -> None:
     refused = seen["fails"][name]
     assert "BadRequestError" in refused["classes"]

@@ -90,7 +90,7 @@ def test_the_helper_hands_out_a_failure_and_throws_nothing(seen: Parts) -> None:
 
 def test_errors_have_their_class_code_and_parameter(seen: Parts) -> None:
     assert seen["is_refused"] == {
-        "tools": ["BadRequestError", 400, "unsupported_parameter", "tools"],
+        "tools": ["BadRequestError", 400, "unsupported_parameter", "tools.0"],
         "temperature": ["BadRequestError", 400, None, "temperature"],
         "unknown": ["NotFoundError", 404, None, None],
     }

@@ -121,7 +121,7 @@ def test_the_helper_has_no_words_for_a_failure(seen: Parts) -> None:
 
 def test_errors_have_their_class_code_and_parameter(seen: Parts) -> None:
     assert seen["is_refused"] == {
-        "tools": ["BadRequestError", 400, "unsupported_parameter", "tools"],
+        "tools": ["BadRequestError", 400, "unsupported_parameter", "tools.0"],
         "temperature": ["BadRequestError", 400, None, "temperature"],
         "prompt": ["BadRequestError", 400, None, "prompt.id"],
         "unknown": ["NotFoundError", 404, None, None],

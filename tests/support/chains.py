@@ -20,7 +20,7 @@ from worker.context import WorkerContext
 from worker.model import runnables
 from worker.model.cancellation import Cancellation, Timeouts, current_call
 from worker.model.chat_model import ChatModel
-from worker.model.chunks import ChunkReader, Kind, Piece
+from worker.model.chunks import ChunkReader, Kind, Piece, Slot
 from worker.model.request import ModelRequest
 
 Chain = Runnable[Any, Any]
@@ -46,9 +46,10 @@ def pieces(
             chunks.close()
 
 
-def run(context: WorkerContext, name: str, topic: str = "tides", **body: Any) -> tuple[ChunkReader, dict[Kind, str]]:
+def run(context: WorkerContext, name: str, topic: str = "tides", **body: Any) -> tuple[ChunkReader, dict[Slot, str]]:
     """The end of a chain's answer, and its texts."""
-    answer, texts = ChunkReader(), dict.fromkeys(Kind, "")
+    answer = ChunkReader()
+    texts: dict[Slot, str] = dict.fromkeys(Kind, "")
     for kind, text in pieces(context, name, topic, Cancellation(), answer, **body):
         texts[kind] += text
     return answer, texts

@@ -8,6 +8,7 @@ import orjson
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.protocol.fold import readable_text
+from jobs.requests.messages import messages_of
 from jobs.requests.prompts import Message
 from jobs.storage.store import Store
 
@@ -29,8 +30,9 @@ def history(store: Store, owner: str, previous_id: str) -> list[Sequence[Message
     turns = job.request.history
     if len(turns) >= MAX_TURNS:
         raise _refused(f"A conversation goes back {MAX_TURNS} responses at most: begin a new one with what matters.")
-    answer = {"role": "assistant", "content": readable_text(orjson.loads(job.response))}
-    return [*turns, [*job.request.messages, answer]]
+    response = orjson.loads(job.response)
+    answer = messages_of(response["output"], readable_text(response))
+    return [*turns, [*job.request.messages, *answer]]
 
 
 def _refused(message: str, code: str | None = None) -> InvalidRequest:

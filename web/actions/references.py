@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import orjson
+from pydantic import TypeAdapter
 
 from jobs.errors import InvalidRequest, JobNotFound
-from jobs.protocol.ids import input_item_id, job_of_item
+from jobs.protocol.fold import ANSWERS
+from jobs.protocol.ids import job_of_item
+from jobs.protocol.input_items import input_items
 from jobs.requests.generation import CreateRequest
-from jobs.requests.input_items import InputItem, InputMessage, ItemReference
+from jobs.requests.input_items import InputItem, ItemReference
 from jobs.storage.store import Store
 
+_ITEM: TypeAdapter[InputItem] = TypeAdapter(InputItem)
 MOST_RESPONSES = 100
 MOST_CHARACTERS = 8_000_000
 
@@ -33,7 +38,7 @@ class _Lookup:
     def __init__(self, store: Store, owner: str) -> None:
         self._store = store
         self._owner = owner
-        self._known: dict[str, dict[str, InputMessage]] = {}
+        self._known: dict[str, dict[str, Mapping[str, Any]]] = {}
         self._characters = 0
 
     def items(self, given: list[InputItem]) -> Iterator[InputItem]:
@@ -44,9 +49,9 @@ class _Lookup:
                 yield item
             elif item.id not in named:
                 named.add(item.id)
-                yield self._find(item.id)
+                yield _ITEM.validate_python(self._find(item.id))
 
-    def _find(self, item_id: str) -> InputMessage:
+    def _find(self, item_id: str) -> Mapping[str, Any]:
         job_id = job_of_item(item_id)
         if job_id is not None and job_id not in self._known:
             if len(self._known) >= MOST_RESPONSES:
@@ -57,12 +62,12 @@ class _Lookup:
         item = self._known.get(job_id or "", {}).get(item_id)
         if item is None:
             raise _refused(f"Item with id '{item_id}' not found.")
-        self._characters += sum(len(part.text) for part in item.content)
+        self._characters += len(str(item.get("content") or item))
         if self._characters > MOST_CHARACTERS:
             raise _refused(f"The items that are named have more than {MOST_CHARACTERS} characters.")
         return item
 
-    def _items_of(self, job_id: str) -> dict[str, InputMessage]:
+    def _items_of(self, job_id: str) -> dict[str, Mapping[str, Any]]:
         """What the owner's response was asked and what it answered, by id; nothing if there is no such response."""
         try:
             job = self._store.get(self._owner, job_id)
@@ -70,10 +75,9 @@ class _Lookup:
             return {}
         if job.response is None:
             raise _refused(f"Response '{job_id}' has not ended yet: wait for it before you name its items.")
-        asked = {input_item_id("msg", job_id, number): message for number, message in enumerate(job.request.messages)}
-        answered = {item["id"]: item for item in orjson.loads(job.response)["output"] if item["type"] == "message"}
-        items = {item_id: InputMessage.model_validate(message) for item_id, message in asked.items()}
-        return items | {item_id: InputMessage.model_validate(item) for item_id, item in answered.items()}
+        asked = {item["id"]: item for item in input_items(job)}
+        output = orjson.loads(job.response)["output"]
+        return asked | {item["id"]: item for item in output if item["type"] in ANSWERS}
 
 
 def _refused(message: str) -> InvalidRequest:

@@ -10,6 +10,7 @@ import orjson
 
 from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
+from jobs.protocol.fold import ANSWERS
 from web.context import WebContext
 
 
@@ -45,11 +46,10 @@ def _checkpoints(response: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if outline := response["penstock"].get("outline"):
         plan = next(item for item in output if item["penstock"]["section"] == 0)
         yield {"section": 0, "items": orjson.dumps([{**_carried_over(plan), "outline": outline}]).decode()}
-    for answer in output:
-        if answer["type"] == "message" and answer["status"] == "completed":
-            section = answer["penstock"]["section"]
-            items = [_carried_over(item) for item in output if item["penstock"]["section"] == section]
-            yield {"section": section, "items": orjson.dumps(items).decode()}
+    finished = (item for item in output if item["type"] in ANSWERS and item["status"] == "completed")
+    for section in dict.fromkeys(item["penstock"]["section"] for item in finished):
+        items = [_carried_over(item) for item in output if item["penstock"]["section"] == section]
+        yield {"section": section, "items": orjson.dumps(items).decode()}
 
 
 def _carried_over(item: Mapping[str, Any]) -> dict[str, Any]:

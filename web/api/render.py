@@ -11,7 +11,7 @@ from flask import Response
 
 from jobs.errors import InvalidRequest
 from jobs.job import Job, ListedJob, Status
-from jobs.protocol.ids import input_item_id
+from jobs.protocol import input_items
 from jobs.protocol.outcome import without_output
 from jobs.requests.job_request import JobRequest
 from web.api.numbers import parse_number
@@ -56,10 +56,10 @@ def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Respo
     return _listing([_listed(context, job, asked) for job, asked in jobs], limit)
 
 
-def input_items(job: Job, arguments: Mapping[str, str]) -> Response:
+def asked_items(job: Job, arguments: Mapping[str, str]) -> Response:
     """A page of the messages that a job was asked: `limit`, `after`, `order`."""
     limit, newest_first = _paging(arguments)
-    items = [_input_item(job.id, number, message) for number, message in enumerate(job.request.messages)]
+    items = input_items.input_items(job)
     if newest_first:
         items.reverse()
     if (after := arguments.get("after")) is not None:
@@ -68,19 +68,6 @@ def input_items(job: Job, arguments: Mapping[str, str]) -> Response:
             raise InvalidRequest(f"This response has no input item '{after}'.", param="after")
         items = items[ids.index(after) + 1 :]
     return _listing(items, limit)
-
-
-def _input_item(job_id: str, number: int, message: Mapping[str, str]) -> dict[str, Any]:
-    answered = message["role"] == "assistant"
-    part = {"type": "output_text", "annotations": []} if answered else {"type": "input_text"}
-    return {
-        "id": input_item_id("msg", job_id, number),
-        "type": "message",
-        "status": "completed",
-        "role": message["role"],
-        "content": [{**part, "text": message["content"]}],
-        **({"phase": message["phase"]} if "phase" in message else {}),
-    }
 
 
 def _listing(found: Sequence[Mapping[str, Any]], limit: int) -> Response:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from jobs.job import Job, ListedJob, Status
+from jobs.protocol.fold import ANSWERS, CALL
 from jobs.protocol.progress import pace, waiting
 from jobs.status.details import StatusDetails
 from jobs.status.ended import details_of
@@ -71,7 +72,8 @@ class JobState:
     ) -> dict[str, Any]:
         """What the job's page shows, with a summary of each output item; times are seconds since accept."""
         job = self.job
-        answers = {summary["section"]: summary for summary in summaries if summary["type"] == "message"}
+        ordered = sorted(summaries, key=lambda summary: summary["type"] == "message")  # a text comes before calls
+        answers = {summary["section"]: summary for summary in ordered if summary["type"] in ANSWERS}
         words = sum(answer["words"] for answer in answers.values())
         state = {
             "status": job.status,
@@ -119,7 +121,8 @@ def item_summary(index: int, item: Mapping[str, Any], words: int) -> ItemSummary
         "index": index,
         "id": item["id"],
         "type": item["type"],
-        "status": "queued" if status == "in_progress" and not words else status,
+        "name": item.get("name"),
+        "status": "queued" if status == "in_progress" and not words and item["type"] != CALL else status,
         "section": place["section"],
         "words": words,
         **{name: place.get(name) for name in ("title", "replaces", "reason", "started", "ended")},

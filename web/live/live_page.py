@@ -91,7 +91,7 @@ class LivePage:
         finished: list[str] = []
         if kind == events.ITEM_ADDED:
             section = event["item"]["penstock"]["section"]
-            is_plain = event["item"]["type"] == "reasoning"
+            is_plain = event["item"]["type"] != "message"
             self._blocks[index] = GrowingText(PlainText() if is_plain else self._document.part(section))
         elif "delta" in event and not self._fold.repeats(event):
             finished = self._blocks[index].feed(event["delta"])

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from jobs.protocol.fold import words_of_part
+from jobs.protocol.fold import CALL, words_of_part
 from jobs.protocol.word_count import words_in
 from web.live.job_state import ItemSummary, item_summary
 from web.markdown.blocks import render_parts
@@ -45,6 +45,9 @@ def weight(rendered_items: Sequence[RenderedItem]) -> int:
 
 
 def _text(item: Mapping[str, Any]) -> str:
+    if item["type"] == CALL:
+        arguments: str = item["arguments"]
+        return arguments
     return "".join(map(words_of_part, item["content"] or item.get("summary", [])))
 
 

@@ -13,6 +13,7 @@ from flask import Flask, Response, current_app, g, request
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job
+from jobs.protocol.fold import CALL
 from jobs.protocol.ids import is_job_id
 from jobs.status.details import StatusDetails
 from web.context import WebContext
@@ -116,6 +117,8 @@ def said(details: StatusDetails) -> str:
 def labels(item: Mapping[str, Any], *, planned: bool) -> dict[str, str]:
     """The words above an item that can be folded: what it is, and why it was begun again."""
     name = _("Plan") if planned and item["section"] == 0 else _("Reasoning")
+    if item["type"] == CALL:
+        name = _("Call of {name}", name=item["name"])
     again = _("Begun again")
     return {
         "label": f"{name} · {item['title']}" if item["title"] else name,

@@ -47,6 +47,8 @@ function tail({ index, html: text }) {
 
 const copy = (name) => part(`${name}-template`).content.firstElementChild.cloneNode(true);
 
+const places = { message: "output", reasoning: "thoughts", function_call: "calls" };
+
 // The element of an output item, a new one if need be, behind that of the item before it.
 function place(item, before) {
   let element = home(item.index);
@@ -58,7 +60,7 @@ function place(item, before) {
     if (message) element.id = `section-${item.section}`;
     else element.querySelector("summary").textContent = item.label;
     if (before) before.after(element);
-    else part(message ? "output" : "thoughts").prepend(element);
+    else part(places[item.type]).prepend(element);
   }
   element.classList.toggle("writing", item.status === "in_progress");
   return element;

@@ -11,15 +11,26 @@ from dataclasses import replace
 from typing import Any
 
 from langchain_core.callbacks import CallbackManager
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
 
 from jobs.requests.prompts import Message
 from worker.model.answer.model_chunk import ModelChunk
 from worker.model.chat_model import Models
 from worker.model.errors import ENDED_EARLY, ModelError
-from worker.model.features import JSON, JSON_SCHEMA, MAX_TOKENS, SAME_ROLES, STREAM, SYSTEM_ROLE, USAGE, refused_feature
+from worker.model.features import (
+    JSON,
+    JSON_SCHEMA,
+    MAX_TOKENS,
+    PARALLEL_CALLS,
+    SAME_ROLES,
+    STREAM,
+    SYSTEM_ROLE,
+    USAGE,
+    refused_feature,
+)
 from worker.model.messages import arranged, fewer
 from worker.model.request import ModelRequest
+from worker.model.tool_messages import for_langchain
 
 _AS_JSON = "Answer with one JSON object and nothing else."
 _AS_SCHEMA = _AS_JSON + " It follows this JSON schema:\n{schema}"
@@ -36,7 +47,7 @@ def stream(models: Models, model_request: ModelRequest) -> Generator[ModelChunk 
         options, used = options_for(model_request, models.refused(model_request.model))
         try:
             for chunk in _chunks(models, model_request, options, used):
-                begun = begun or bool(chunk.content or chunk.additional_kwargs)
+                begun = begun or _says_something(chunk)
                 yield chunk
         except Exception as error:
             fault = models.fault(model_request.model, error)
@@ -54,7 +65,7 @@ def _chunks(
     if STREAM not in used:
         options = {**options, "extra_body": {**options["extra_body"], "stream": False}}
     model = models.get(model_request.model)
-    messages = messages_for(model_request, models.refused(model_request.model))
+    messages = [*for_langchain(messages_for(model_request, models.refused(model_request.model)))]
     if not CallbackManager.configure().handlers:
         yield from model.chunks(messages, **options, stream_usage=USAGE in used)
         return
@@ -64,6 +75,11 @@ def _chunks(
         if "No generation chunks" not in str(error):
             raise
         raise ModelError(ENDED_EARLY) from error
+
+
+def _says_something(chunk: ModelChunk | AIMessage) -> bool:
+    calls = chunk.tool_call_chunks if isinstance(chunk, ModelChunk | AIMessageChunk) else ()
+    return bool(chunk.content or chunk.additional_kwargs or calls)
 
 
 def _simpler(models: Models, model_request: ModelRequest, used: list[str], fault: ModelError) -> ModelRequest | None:
@@ -85,6 +101,11 @@ def options_for(model_request: ModelRequest, refused: frozenset[str]) -> tuple[d
     options = dict(model_request.options)
     used = [feature for feature in (USAGE, SAME_ROLES, SYSTEM_ROLE, STREAM) if feature not in refused]
     body: dict[str, Any] = {}
+    if PARALLEL_CALLS in options:
+        if PARALLEL_CALLS in refused:
+            del options[PARALLEL_CALLS]
+        else:
+            used.append(PARALLEL_CALLS)
     if MAX_TOKENS in options and MAX_TOKENS not in refused:
         used.append(MAX_TOKENS)
         body[MAX_TOKENS] = options.pop(MAX_TOKENS)  # left to ChatOpenAI, it becomes max_completion_tokens

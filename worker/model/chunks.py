@@ -6,27 +6,32 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
 
 from worker.model.answer.finish_reason import End, end_of, settled
 from worker.model.answer.message_content import contents_of
 from worker.model.answer.model_chunk import ModelChunk
-from worker.model.answer.think_tags import Kind, Piece, ThinkTagParser
+from worker.model.answer.think_tags import Kind, ThinkTagParser
+from worker.model.answer.tool_calls import ToolCall, ToolCallReader
 from worker.model.cancellation import Stopped
 from worker.model.errors import ENDED_EARLY, ModelError
 
-__all__ = ["ChunkReader", "Kind", "Piece"]
+__all__ = ["ChunkReader", "Kind", "Piece", "Slot", "ToolCall"]
+
+# What a piece of an answer belongs to, and the piece.
+Slot = Kind | ToolCall
+Piece = tuple[Slot, str]
 
 
 class ChunkReader:
     """Reads one answer. `end` and `finish_reason` stay None when the model never said that it was done.
 
     `has_text` is whether there was an answer, `has_reasoning` whether there was any reasoning; `refusal` are
-    the words of a refusal. An answer that goes on behind `most_characters`, 0 for any number, ends there as one that
-    the model cut.
+    the words of a refusal. Calls of tools are read where the model was offered any. An answer that goes on behind
+    `most_characters`, 0 for any number, ends there as one that the model cut.
     """
 
-    def __init__(self, most_characters: int = 0) -> None:
+    def __init__(self, most_characters: int = 0, *, offers_tools: bool = False) -> None:
         self._most = most_characters or sys.maxsize
         self._characters = 0
         self.finish_reason: str | None = None
@@ -35,6 +40,7 @@ class ChunkReader:
         self.has_text = False
         self.has_reasoning = False
         self.refusal = ""
+        self._calls = ToolCallReader() if offers_tools else None
         self._answer = ThinkTagParser()
         self._reasoning = ThinkTagParser(Kind.REASONING)
         self._surrogate = ""
@@ -63,6 +69,11 @@ class ChunkReader:
             self._note_text(piece)
             yield piece
 
+    @property
+    def has_calls(self) -> bool:
+        """Whether the model asked for calls of tools that it was offered."""
+        return self._calls is not None and not self._calls.is_empty
+
     def check_end(self) -> None:
         """Raises ModelError when the answer has no end that can be believed."""
         if self.end is None:  # invariant 6
@@ -88,6 +99,8 @@ class ChunkReader:
             self.has_reasoning = True
         elif kind is Kind.REFUSAL:
             self.refusal += text
+        elif kind is not Kind.TEXT:
+            return
         elif not self.has_text and text.strip():
             self.has_text = True
 
@@ -106,6 +119,8 @@ class ChunkReader:
         yield from self._answer.split(self._clean(text))
         if refusal:
             yield Kind.REFUSAL, self._clean(refusal)
+        if self._calls is not None and isinstance(chunk, ModelChunk | AIMessageChunk):
+            yield from self._calls.read(chunk.tool_call_chunks)
 
     def _rest(self) -> Iterator[Piece]:
         yield from self._reasoning.rest()

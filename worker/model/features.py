@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 # The names that a person may list in a server's `refuses`.
 STREAM, USAGE, JSON_SCHEMA, JSON, MAX_TOKENS = "stream", "stream_options", "json_schema", "json_object", "max_tokens"
-SYSTEM_ROLE, SAME_ROLES = "system_role", "same_roles"
+SYSTEM_ROLE, SAME_ROLES, PARALLEL_CALLS = "system_role", "same_roles", "parallel_tool_calls"
 
 _FORMAT = r"response_format|structured[ _]outputs?|guided|grammar|'text' or 'json_object'"
 # A template raises in its own words when it does not like the messages.
@@ -15,6 +15,7 @@ _TEMPLATE = r"jinja|chat[ _]template|template ?error"
 # What an error says when it refuses a feature. A limit that is too high is not refused by its name.
 _REFUSALS = {
     USAGE: re.compile(r"stream_options|include_usage", re.IGNORECASE),
+    PARALLEL_CALLS: re.compile(r"parallel_tool_calls|parallel (tool|function)", re.IGNORECASE),
     MAX_TOKENS: re.compile(r"'max_tokens' is not supported|use '?max_completion_tokens", re.IGNORECASE),
     JSON_SCHEMA: re.compile(rf"json_schema|json schema|{_FORMAT}", re.IGNORECASE),
     JSON: re.compile(rf"json_object|json mode|\bjson\b|{_FORMAT}", re.IGNORECASE),

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from jobs.requests.prompts import Message
+from worker.model.tool_messages import is_of_tools, joined_calls
 
 _SYSTEM = "system"
 
@@ -19,8 +20,9 @@ def arranged(messages: Sequence[Message], *, system_role: bool, merged: bool) ->
     """
     rules = [message for message in messages if message["role"] == _SYSTEM]
     turns = [message for message in messages if message["role"] != _SYSTEM]
+    turns = joined_calls(turns)
     if merged:
-        turns = [_joined(list(run)) for _, run in groupby(turns, key=lambda message: message["role"])]
+        turns = [each for role, run in groupby(turns, _role) for each in ([_joined(list(run))] if role else run)]
         if turns and turns[0]["role"] == "assistant":
             turns.insert(0, {"role": "user", "content": "..."})
     if not rules:
@@ -34,10 +36,18 @@ def arranged(messages: Sequence[Message], *, system_role: bool, merged: bool) ->
     return [_joined([user, turns[0]]), *turns[1:]]
 
 
+def _role(message: Message) -> str:
+    """By which neighbours are joined; empty for one that has to stay by itself."""
+    return "" if is_of_tools(message) else message["role"]
+
+
 def fewer(messages: Sequence[Message]) -> list[Message]:
     """The messages without the older half of the conversation; what systems say stays, and the last message does."""
     turns = [message for message in messages[:-1] if message["role"] != _SYSTEM]
-    dropped = turns[: (len(turns) + 1) // 2]
+    count = (len(turns) + 1) // 2
+    while count < len(turns) and turns[count]["role"] == "tool":  # the output of a call that is dropped
+        count += 1
+    dropped = turns[:count]
     return [message for message in messages if not any(message is other for other in dropped)]
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from jobs.requests.job_request import JobRequest
 from jobs.requests.prompts import Message
+from worker.model.tool_messages import chat_tools
 
 _OPTIONS = {"max_output_tokens": "max_tokens"} | {
     name: name for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty")
@@ -36,6 +37,7 @@ class ModelRequest:
         effort = (request.reasoning or {}).get("effort")
         options = {ours: getattr(request, theirs) for theirs, ours in _OPTIONS.items()}
         options |= {"reasoning_effort": effort, "verbosity": text.get("verbosity")}
+        options |= chat_tools(request.tools, request.tool_choice, request.parallel_tool_calls)
         options = {name: value for name, value in options.items() if value is not None}
         response_format = text.get("format") or {"type": "text"}
         return cls(
@@ -45,6 +47,11 @@ class ModelRequest:
             None if response_format["type"] == "text" else response_format,
             request.truncation == "auto",
         )
+
+    @property
+    def offers_tools(self) -> bool:
+        """Whether the model may ask for calls of tools."""
+        return "tools" in self.options
 
     def with_messages(self, messages: Sequence[Message]) -> Self:
         """The same with other messages."""

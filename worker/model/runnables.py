@@ -31,6 +31,7 @@ from worker.model.chat_model import Models
 from worker.model.errors import ModelError
 from worker.model.features import STREAM, USAGE, refused_feature
 from worker.model.request import ModelRequest
+from worker.model.tool_messages import for_langchain, joined_calls
 
 # What the servers of this world call the reason for an answer's end.
 _REASONS = ("finish_reason", "stop_reason", "done_reason")
@@ -45,8 +46,8 @@ def stream(
     """
     watch = _Watch(call)
     chunks: Any = None
-    inputs = {**values, "messages": model_request.messages} if model_request.messages else values
     try:
+        inputs = _inputs(model_request, values)
         chunks = _chain(models, model_request, name).stream(inputs, {"callbacks": [watch]})
         yield from _messages(chunks, watch)
         yield watch.ending()
@@ -65,6 +66,11 @@ def stream(
             while watch.running:  # when it is closed, a chain with a parser reads its model to the end
                 next(chunks)
             chunks.close()
+
+
+def _inputs(model_request: ModelRequest, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    messages = [*for_langchain(joined_calls(model_request.messages))]
+    return {**values, "messages": messages} if messages else values
 
 
 def _chain(models: Models, model_request: ModelRequest, name: str) -> Runnable[Any, Any]:

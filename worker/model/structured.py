@@ -13,7 +13,7 @@ import orjson
 from langchain_core.utils.json import parse_json_markdown
 
 from jobs.json_schema.validation import first_problem
-from jobs.protocol.fold import is_refusal, text_of
+from jobs.protocol.fold import has_calls, is_refusal, text_of
 from jobs.requests.job_request import JobRequest
 from worker.model.errors import ModelError
 
@@ -46,8 +46,12 @@ def noted(request: JobRequest, text: str) -> dict[str, Any]:
 
 
 def noted_of(request: JobRequest, response: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for the output of a response; a refusal is no answer that could have a format. Raises FormatError."""
-    return {} if is_refusal(response) else noted(request, text_of(response))
+    """The same for the output of a response; neither a refusal nor a call is an answer that could have a format.
+
+    Raises FormatError.
+    """
+    text = text_of(response)
+    return {} if is_refusal(response) or (has_calls(response) and not text) else noted(request, text)
 
 
 def parsed(text: str, schema: Mapping[str, Any]) -> Any:

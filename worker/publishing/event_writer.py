@@ -82,9 +82,10 @@ class EventWriter:
         return sorted(items, key=lambda item: item.index)
 
     def open_item(self, kind: str, item_id: str, section: int, **place: Any) -> Item:
-        """Add an output item of type `message` or `reasoning` at the next index.
+        """Add an output item of type `message`, `reasoning` or `function_call` at the next index.
 
-        `place` may have what an Item says of itself: `title`, `replaces` and its `reason`, `started`.
+        `place` may have what an Item says of itself: `title`, `replaces` and its `reason`, `started`; a call has its
+        `call_id` and `name`.
         """
         self.buffer.keep_room()
         with self._opening:  # clients add items in the order of their indexes

@@ -98,7 +98,7 @@ class FrameBuffer:
         """Make one delta of the text that each part has got since the last time."""
         with self.lock:
             for (index, part_index), pieces in list(self._pending.items()):
-                if self._next + 1 >= self._marks.seq_mark:  # a summary's delta may follow
+                if self._next >= self._marks.seq_mark:
                     return  # no number may be used before the row has reserved it
                 item = self.fold.items[index]
                 text = "".join(pieces)
@@ -106,8 +106,9 @@ class FrameBuffer:
                     self._number(*part_events.delta(item, part_index, text))
                 except TypeError:  # half a surrogate pair, which no JSON can carry
                     self._number(*part_events.delta(item, part_index, text.encode(errors="replace").decode()))
-                for event in part_events.summary_delta(item, part_index):
-                    self._number(*event)
+                if self._next < self._marks.seq_mark:
+                    for event in part_events.summary_delta(item, part_index):
+                        self._number(*event)
                 del self._pending[index, part_index]
 
     def snapshot(self) -> dict[str, Any]:

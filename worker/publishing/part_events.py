@@ -22,7 +22,7 @@ class _Names(NamedTuple):
     delta: str
     text_done: str
     done: str
-    index_name: str
+    index_name: str | None
     text: str = "text"
 
 
@@ -34,6 +34,8 @@ _NAMES = {
     "reasoning_text": _Names(
         events.PART_ADDED, events.REASONING_DELTA, events.REASONING_DONE, events.PART_DONE, "content_index"
     ),
+    # A call's arguments are no part on the wire: only their text is begun and ended.
+    "arguments": _Names(events.ITEM_ADDED, events.CALL_DELTA, events.CALL_DONE, events.CALL_DONE, None, "arguments"),
     "summary_text": _Names(
         events.SUMMARY_ADDED, events.SUMMARY_DELTA, events.SUMMARY_TEXT_DONE, events.SUMMARY_DONE, "summary_index"
     ),
@@ -67,6 +69,8 @@ def done(item: Item) -> list[tuple[str, Fields]]:
 def _done(item: Item, index: int, part: Part) -> list[tuple[str, Fields]]:
     names = _NAMES[part.type]
     place = _place(item, part.type, index)
+    if part.type == "arguments":
+        return [(names.text_done, {**place, "name": item.name, "arguments": part.text})]
     return [
         (names.text_done, {**place, names.text: part.text, **_logprobs(part.type)}),
         (names.done, {**place, "part": part.to_wire()}),
@@ -89,7 +93,10 @@ def summary_delta(item: Item, index: int, *, least: int = _LEAST_SUMMARY) -> lis
 
 
 def _place(item: Item, part_type: str, index: int) -> dict[str, Any]:
-    return {"item_id": item.id, "output_index": item.index, _NAMES[part_type].index_name: index}
+    place: dict[str, Any] = {"item_id": item.id, "output_index": item.index}
+    if name := _NAMES[part_type].index_name:
+        place[name] = index
+    return place
 
 
 def _logprobs(part_type: str) -> dict[str, Any]:

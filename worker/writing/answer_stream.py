@@ -15,7 +15,7 @@ from worker.model.answer.finish_reason import End
 from worker.model.answer.model_chunk import ModelChunk
 from worker.model.call import stream
 from worker.model.cancellation import Call, Timeouts
-from worker.model.chunks import ChunkReader, Kind
+from worker.model.chunks import ChunkReader, Slot, ToolCall
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
 from worker.writing.attempt_context import AttemptContext
@@ -25,7 +25,7 @@ _SENTENCE_ENDS = tuple(".!?。！？…")
 
 
 def stream_answer(
-    attempt: AttemptContext, model_request: ModelRequest, write: Callable[[Kind, str], None]
+    attempt: AttemptContext, model_request: ModelRequest, write: Callable[[Slot, str], None]
 ) -> ChunkReader:
     """Ask the model once and hand over each piece of its answer. Raises ModelError, Stopped."""
     settings = attempt.context.settings
@@ -33,7 +33,7 @@ def stream_answer(
     attempt.models.setdefault(model_request.model, None)
     server = settings.server_of(model_request.model)
     limits = attempt.context.owner_limits.of(attempt.claim.job.owner)
-    answer = ChunkReader(limits.answer_characters)
+    answer = ChunkReader(limits.answer_characters, offers_tools=model_request.offers_tools)
     with (
         attempt.cancellation.call(_timeouts(settings, server)) as call,
         attempt.context.telemetry.model_call(attempt.model, call),
@@ -48,7 +48,7 @@ def stream_answer(
                     attempt.writer.note_rate(len(piece[1]))
                     write(*piece)
                 call.check(_phase(answer))
-                if attempt.cancellation.is_winding_down and piece is not None and _ends_sentence(piece[1]):
+                if attempt.cancellation.is_winding_down and piece is not None and _ends_sentence(*piece):
                     answer.finish_reason = STOPPED
                     return answer
         except ModelError:
@@ -77,6 +77,8 @@ def _chunks(attempt: AttemptContext, model_request: ModelRequest, call: Call) ->
     return stream(attempt.context.models, model_request)
 
 
-def _ends_sentence(text: str) -> bool:
+def _ends_sentence(kind: Slot, text: str) -> bool:
+    if isinstance(kind, ToolCall):
+        return False
     words = text.rstrip()
     return words.endswith(_SENTENCE_ENDS) or "\n" in text[len(words) :]

@@ -8,7 +8,7 @@ from typing import Any
 from jobs.job import Status
 from jobs.requests.job_request import JobRequest
 from worker.attempt_state import Reason
-from worker.model.chunks import Kind
+from worker.model.chunks import Kind, Slot
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
 from worker.writing.answer_stream import stream_answer
@@ -94,7 +94,7 @@ def _stream_outline(
     answer = ""
     shown = 0
 
-    def write(kind: Kind, text: str) -> None:
+    def write(kind: Slot, text: str) -> None:
         nonlocal answer, shown
         if kind is Kind.RETRACTION:
             answer = ""

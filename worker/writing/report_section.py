@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from worker.model.answer.finish_reason import End
-from worker.model.chunks import ChunkReader, Kind
+from worker.model.chunks import ChunkReader, Kind, Slot
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
 from worker.publishing.event_writer import EventWriter
@@ -73,7 +73,7 @@ class _SectionWriting:
     def has_heading(self) -> bool:
         return bool(self._written)
 
-    def write(self, kind: Kind, piece: str) -> None:
+    def write(self, kind: Slot, piece: str) -> None:
         """Write what the model said."""
         if kind is Kind.TEXT:
             self._write_text(self._text.feed(piece))

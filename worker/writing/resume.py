@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,8 @@ import redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.protocol import events
-from jobs.protocol.fold import Item, runs, words_of_part
+from jobs.protocol.fold import CALL, Item, runs, words_of_part
+from jobs.protocol.ids import call_number
 from jobs.storage.attempts import Checkpoint, Claim, Replaced
 from jobs.storage.database import is_away
 from jobs.transport.event_log import AppendStatus, EventLog
@@ -120,18 +121,18 @@ def restore(writer: EventWriter, checkpoint: Checkpoint) -> None:
 
     Items of the section that were begun with other words are closed, and replaced by the checkpoint's.
     """
-    wires = {wire["type"]: wire for wire in checkpoint.items}
+    wires = {_slot(wire["type"], wire["id"]): wire for wire in checkpoint.items}
     items = writer.items(checkpoint.section)
     half_written = [item for item in items if item.status == "in_progress"]
     if writer.log_is_short or not all(
-        item.type in wires and _begins(item, _parts(wires[item.type])) for item in half_written
+        _slot(item.type, item.id) in wires and _begins(item, wires[_slot(item.type, item.id)]) for item in half_written
     ):
         for item in half_written:
             writer.close_item(item, "incomplete", writer.elapsed())
-    known = {item.type: item for item in items if item.status != "incomplete"}
-    replaced = {item.type: item.id for item in runs(items)[-1]} if not known else {}
-    for item_type, wire in wires.items():
-        item = known.get(item_type) or _open(writer, checkpoint.section, wire, replaced)
+    known = {_slot(item.type, item.id): item for item in items if item.status != "incomplete"}
+    replaced = {_slot(item.type, item.id): item.id for item in runs(items)[-1]} if not known else {}
+    for name, wire in wires.items():
+        item = known.get(name) or _open(writer, checkpoint.section, wire, replaced)
         if item.status == "completed":
             continue
         for index, part in enumerate(_parts(wire)):
@@ -141,14 +142,23 @@ def restore(writer: EventWriter, checkpoint: Checkpoint) -> None:
         writer.close_item(item, "completed", wire["penstock"].get("ended"))
 
 
+def _slot(item_type: str, item_id: str) -> str:
+    """What an item is for in its section, in which there is one of each: its type, that of a call with its number."""
+    return f"{item_type} {call_number(item_id)}" if item_type == CALL else item_type
+
+
 def _parts(wire: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """An item's parts. A summary beside a thought says the same, and comes with it."""
+    if wire["type"] == CALL:
+        return [{"type": "arguments", "text": wire["arguments"]}]
     return [*(wire["content"] or wire.get("summary", []))]
 
 
-def _begins(item: Item, parts: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether an item holds nothing but what these parts begin with."""
-    return len(item.parts) <= len(parts) and all(
+def _begins(item: Item, wire: Mapping[str, Any]) -> bool:
+    """Whether an item holds nothing but what that of a checkpoint begins with."""
+    parts = _parts(wire)
+    is_same = (item.call_id, item.name) == (wire.get("call_id"), wire.get("name"))
+    return (is_same and len(item.parts) <= len(parts)) and all(
         part.type == whole["type"]
         and (words_of_part(whole) == part.text if part.done else words_of_part(whole).startswith(part.text))
         for part, whole in zip(item.parts, parts, strict=False)
@@ -160,8 +170,9 @@ def _open(writer: EventWriter, section: int, wire: Mapping[str, Any], replaced: 
     prefix, _, place_in_job = wire["id"].split("_", 2)
     item_id = f"{prefix}_{writer.claim.job.id.removeprefix('resp_')}_{place_in_job}{writer.claim.attempt}"
     place = {name: wire["penstock"].get(name) for name in ("title", "started")}
+    place |= {name: wire.get(name) for name in ("call_id", "name")}
     if replaced:
-        place["replaces"] = replaced.get(wire["type"], next(iter(replaced.values())))
+        place["replaces"] = replaced.get(_slot(wire["type"], wire["id"]), next(iter(replaced.values())))
     return writer.open_item(wire["type"], item_id, section, **place)
 
 

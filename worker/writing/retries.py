@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from jobs.protocol.fold import CALL
 from worker.model.errors import ModelError
 from worker.model.retry_policy import RetryPolicy
 from worker.publishing.event_writer import Waiting
@@ -35,7 +36,7 @@ def with_retries(attempt: AttemptContext, section: Section, step: Callable[[], T
                 section.restart(error.message)
                 attempt.context.telemetry.metrics.restarts.labels("model").inc()
                 continue
-            if any(attempt.writer.text_of(item) for item in attempt.writer.items(section.number)):
+            if any(item.type == CALL or attempt.writer.text_of(item) for item in attempt.writer.items(section.number)):
                 raise
             attempt.models[model] = error.message
             if attempt.models.get(attempt.model) is not None:  # there is no other

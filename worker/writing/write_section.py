@@ -8,7 +8,7 @@ from functools import partial
 
 from jobs.job import Status
 from worker.model.answer.finish_reason import End
-from worker.model.chunks import ChunkReader, Kind
+from worker.model.chunks import ChunkReader, Kind, Slot
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
 from worker.model.structured import FormatError
@@ -65,15 +65,15 @@ def _write_once(
         return Outcome(Status.INCOMPLETE, reason=STOPPED, usage=answer.usage)
     if answer.end in (End.LENGTH, End.FILTER):
         return Outcome(Status.INCOMPLETE, reason=answer.end, usage=answer.usage)
-    if answer.end is End.TOOL:
-        message = "The model asked for a tool instead of answering; Penstock offers it none."
+    if answer.end is End.TOOL and not answer.has_calls:
+        message = "The model asked for a tool that it was not offered, or named none."
         return Outcome.failed(message, "tool_wanted")
     try:
         section.finish(partial(attempt.checkpoint, section.number, answer.usage))
     except FormatError as error:
         error.usage = answer.usage
         raise
-    if not answer.has_text and not answer.refusal:
+    if not answer.has_text and not answer.refusal and not answer.has_calls:
         attempt.writer.notes["notice"] = ONLY_REASONING if answer.has_reasoning else NO_ANSWER
     return Outcome(Status.COMPLETED, usage=answer.usage)
 
@@ -87,7 +87,7 @@ def _step(
     return partial(stream_answer, attempt, model_request, partial(_write, section))
 
 
-def _write(section: Section, kind: Kind, text: str) -> None:
+def _write(section: Section, kind: Slot, text: str) -> None:
     if kind is Kind.RETRACTION:
         section.retract()
     else:

@@ -18,7 +18,7 @@ from worker.attempt_state import Action, Phase, Reason, Step, first_step
 from worker.attempt_state import Row as KnownRow
 from worker.generate import _action
 from worker.model.cancellation import Stopped
-from worker.model.chunks import Kind
+from worker.model.chunks import Kind, Slot, ToolCall
 from worker.publishing.publisher import Publisher
 from worker.running_jobs import RunningJob
 from worker.writing.attempt_context import AttemptContext
@@ -119,10 +119,15 @@ class Run:
         for _ in range(count):
             position = self._words.get(number, 0)
             if position < WORDS:
-                kind = Kind.REASONING if position == 0 and number == 0 else Kind.TEXT
-                section.write(kind, self._word(self.number, number, position))
+                section.write(self._kind(number, position), self._word(self.number, number, position))
                 attempt.writer.buffer.snapshot()
                 self._words[number] = position + 1
+
+    def _kind(self, section: int, position: int) -> Slot:
+        """The first section begins with a thought, the second ends with a call, with another id in each attempt."""
+        if (section, position) == (0, 0):
+            return Kind.REASONING
+        return ToolCall(0, f"call_{self.number}", "tool") if (section, position) == (1, WORDS - 1) else Kind.TEXT
 
     def ask_again(self) -> None:
         """The model's connection broke, and it begins the section again."""

@@ -183,8 +183,8 @@ class World:
         ):
             newest = {item.id: index for index, item in self._viewer.items.items()}  # a restart may use an id again
             self._viewer.items = {index: self._viewer.items[index] for index in newest.values()}
-            seen = text_of(self._viewer.response())
-            assert seen == text_of(orjson.loads(row["response"])), "invariant 2: a viewer has other text"
+            seen = _text(self._viewer.output())
+            assert seen == _text(orjson.loads(row["response"])["output"]), "invariant 2: a viewer has other text"
 
     def _check_checkpoints(self, row: Row | None) -> None:
         if row is None or row["response"] is not None:
@@ -206,6 +206,8 @@ class World:
                 deltas[place] = deltas.get(place, "") + event["delta"]
             elif event["type"].endswith("text.done"):
                 assert deltas.get(place, "") == event["text"], "oracle: deltas and text.done differ"
+            elif event["type"] == events.CALL_DONE:
+                assert deltas.get(place, "") == event["arguments"], "oracle: deltas and arguments.done differ"
         numbers = [event["sequence_number"] for event in written]
         assert numbers == sorted(set(numbers)), "invariant 2: numbers repeat or go back"
         assert sum(event["type"] in events.TERMINAL for event in written) == 1, "invariant 3: not one end"
@@ -219,12 +221,8 @@ class World:
     def _check_sections(self, response: Mapping[str, Any]) -> None:
         """Each finished section has exactly one run in the output, which says what its checkpoint says."""
         for section, text in self._committed.items():
-            messages = [
-                item
-                for item in response["output"]
-                if item["penstock"]["section"] == section and item["type"] == "message"
-            ]
-            assert [_text([item]) for item in messages] == [text], f"oracle: section {section} is not its checkpoint"
+            items = [item for item in response["output"] if item["penstock"]["section"] == section]
+            assert _text(items) == text, f"oracle: section {section} is not its checkpoint"
 
     def _show(self, frames: Iterable[tuple[int, bytes]]) -> None:
         """The viewer sees what is new to it."""
@@ -262,5 +260,8 @@ class World:
 
 
 def _text(items: Sequence[Mapping[str, Any]]) -> str:
-    parts = (part for item in items if item["type"] == "message" for part in item["content"])
-    return "".join(part["text"] for part in parts)
+    """The answers in these items, and the arguments of calls."""
+    answers = (item for item in items if item["type"] != "reasoning")
+    return "".join(
+        item.get("arguments") or "".join(part["text"] for part in item.get("content", ())) for item in answers
+    )

@@ -18,6 +18,7 @@ from worker.model.answer.finish_reason import End, end_of, settled
 from worker.model.answer.message_content import contents_of
 from worker.model.answer.provider_words import error_in
 from worker.model.answer.server_sent_events import LONGEST_LINE, events_of
+from worker.model.answer.tool_calls import normal_calls
 from worker.model.cancellation import current_call
 from worker.model.errors import ModelError, error_of_body
 
@@ -124,6 +125,7 @@ class ChunkNormalizer:
     def __init__(self) -> None:
         self._texts: list[str] = []
         self._end: End | None = None
+        self._has_calls = False
 
     def __call__(self, value: Any) -> Chunk | None:
         """The chunk in OpenAI's form; None for a value that is none. Raises ModelError for an error object."""
@@ -160,6 +162,9 @@ class ChunkNormalizer:
         normal_delta = self._delta(delta if isinstance(delta, dict) and delta else message, choice)
         if not delta and message and normal_delta["content"] == "".join(self._texts):
             normal_delta["content"] = ""  # the whole message once more, at the end of its stream
+        if not delta and message and self._has_calls:
+            normal_delta.pop("tool_calls", None)
+        self._has_calls = self._has_calls or "tool_calls" in normal_delta
         if normal_delta["content"]:
             self._texts.append(normal_delta["content"])
         return {
@@ -182,10 +187,8 @@ class ChunkNormalizer:
             normal["reasoning_content"] = reasoning
         if refusal:
             normal["refusal"] = refusal
-        if calls := _tool_calls(delta.get("tool_calls")):
+        if calls := normal_calls(delta.get("tool_calls") or [{"function": delta.get("function_call")}]):
             normal["tool_calls"] = calls
-        if isinstance(delta.get("function_call"), dict):
-            normal["function_call"] = delta["function_call"]
         return normal
 
     def _reason(self, choice: Mapping[str, Any]) -> str | None:
@@ -198,16 +201,6 @@ class ChunkNormalizer:
             return None
         self._end = end
         return str(reason)
-
-
-def _tool_calls(calls: Any) -> list[Chunk]:
-    if not isinstance(calls, list):
-        return []
-    return [
-        {"index": number, **call}
-        for number, call in enumerate(calls)
-        if isinstance(call, dict) and isinstance(call.get("function"), dict)
-    ]
 
 
 def _usage(usage: Any) -> Chunk | None:

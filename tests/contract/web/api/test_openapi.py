@@ -58,6 +58,7 @@ CAN_BE_MET: dict[str, dict[str, Any]] = {
         "input": {"type": "string", "pattern": "^[a-z]{1,9} .{0,9}$"},
         "prompt": {"enum": [None, {"id": "story", "version": None, "variables": {"topic": "rain", "words": 90}}]},
         "previous_response_id": {"type": "null"},
+        "tool_choice": {"enum": [None, "none", "auto"]},
         "store": {"enum": [None, True]},
     },
     "TextFormat": {"type": {"enum": ["text", "json_object"]}},

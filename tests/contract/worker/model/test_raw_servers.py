@@ -70,6 +70,7 @@ ENDS: dict[str, tuple[Sequence[Reply], str, str, int]] = {
     "no such word": ([events(chunk("Yes."), chunk(finish="banana"), DONE)], "failed", "banana", 3),
     "null": ([events(chunk("Yes.", "null"), DONE)], "failed", "ended before its answer did", 3),
     "aborted once": ([events(chunk("Yes."), chunk(finish="abort")), answer()], "completed", "", 2),
+    "a tool that nobody offered": ([events(chunk("Yes."), chunk(finish="tool_calls"))], "failed", "not offered", 1),
     "cut": ([events(chunk("Yes."), chunk(finish="MAX_TOKENS"), DONE)], "incomplete", "max_output_tokens", 1),
     "filtered": ([events(chunk("Yes."), chunk(finish="SAFETY"), DONE)], "incomplete", "content_filter", 1),
     "lasting, inside a 200": ([events(data({"error": {"code": 400, "message": "bad"}}))], "failed", "bad", 1),

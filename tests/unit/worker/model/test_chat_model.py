@@ -22,7 +22,7 @@ from tests.support.stack import DemoModel
 from worker.model import call
 from worker.model.answer.model_chunk import ModelChunk, model_chunk
 from worker.model.chat_model import ChatModel, Models, chat_model, http_client
-from worker.model.chunks import ChunkReader, Kind
+from worker.model.chunks import ChunkReader, Kind, Slot
 from worker.model.errors import ModelError
 from worker.model.request import ModelRequest
 
@@ -103,7 +103,8 @@ def test_who_listens_to_models_hears_ours(settings: Settings) -> None:
 def ask(settings: Settings, script: str, **options: Any) -> tuple[ChunkReader, str, str]:
     """An answer as a generation reads it, its reasoning and its text."""
     model_request = ModelRequest.for_job(accepted(model=f"demo+rate=0{script}", input="Explain tides", **options))
-    answer, texts = ChunkReader(), dict.fromkeys(Kind, "")
+    answer = ChunkReader()
+    texts: dict[Slot, str] = dict.fromkeys(Kind, "")
     for kind, text in filter(None, answer.pieces(call.stream(Models(settings), model_request))):
         texts[kind] += text
     return answer, texts[Kind.REASONING], texts[Kind.TEXT]

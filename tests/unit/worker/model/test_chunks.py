@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 
 from worker.model.answer.think_tags import ThinkTagParser
-from worker.model.chunks import ChunkReader, Kind
+from worker.model.chunks import ChunkReader, Kind, Slot
 
 TEXTS = {
     "<think>why</think>because": ("why", "because"),
@@ -50,7 +50,7 @@ PIECES = [
 
 def read(chunks: Iterable[str]) -> tuple[str, str]:
     """The reasoning and the answer in these chunks."""
-    texts = dict.fromkeys(Kind, "")
+    texts: dict[Slot, str] = dict.fromkeys(Kind, "")
     for kind, text in filter(None, ChunkReader().pieces(AIMessageChunk(content=chunk) for chunk in chunks)):
         if kind is Kind.RETRACTION:
             texts[Kind.REASONING] += texts.pop(Kind.TEXT)

@@ -1,0 +1,47 @@
+"""The messages of a conversation as a job keeps them.
+
+Each has a role and content. A call that a model asked for is an assistant's message without content, its output one of
+the role `tool`; both have a `call_id`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jobs.requests.input_items import FunctionCall, FunctionCallOutput, InputItem, InputMessage, ItemReference
+from jobs.requests.prompts import Message
+
+CALL, CALL_OUTPUT = "function_call", "function_call_output"
+
+
+def message_of(item: InputItem) -> Message:
+    """An item of the input as a job keeps it; references have to be resolved before."""
+    match item:
+        case InputMessage():
+            phase = {"phase": item.phase} if item.phase else {}
+            return {"role": item.role, "content": _text(item.content), **phase}
+        case FunctionCall():
+            return _call(item.call_id, item.name, item.arguments)
+        case FunctionCallOutput():
+            return {"role": "tool", "content": _text(item.output), "type": CALL_OUTPUT, "call_id": item.call_id}
+        case ItemReference():
+            raise TypeError(item.id)
+
+
+def messages_of(output: list[Mapping[str, Any]], text: str) -> Iterator[Message]:
+    """What a response with this output has said: its `text`, then its calls but for those that were cut short."""
+    calls = [item for item in output if item["type"] == CALL and item["status"] == "completed"]
+    if text or not calls:
+        yield {"role": "assistant", "content": text}
+    for call in calls:
+        yield _call(call["call_id"], call["name"], call["arguments"])
+
+
+def _call(call_id: str, name: str, arguments: str) -> Message:
+    call = {"type": CALL, "call_id": call_id, "name": name, "arguments": arguments}
+    return {"role": "assistant", "content": "", **call}
+
+
+def _text(parts: list[Any]) -> str:
+    return "".join(part.text for part in parts)
