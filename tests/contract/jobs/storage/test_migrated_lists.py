@@ -130,9 +130,12 @@ def test_a_migration_that_is_killed_goes_on(postgresql_database: Database, today
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(_WAIT.format(id=id_in_second_batch(settings))))
         connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))
-        with start("db", "upgrade", PENSTOCK_DATABASE_URL=settings.database) as upgrading:
-            wait_for(lambda: revisions(settings)[0] == "0011" and migrated(settings) == 20)
+        upgrading = start("db", "upgrade", PENSTOCK_DATABASE_URL=settings.database)
+        try:
+            wait_for(lambda: revisions(settings)[0] == "0011" and migrated(settings) == 20, 60)
+        finally:
             upgrading.kill()
+            upgrading.wait()
         connection.execute(text(f"SELECT pg_advisory_unlock({_LOCK})"))
     engine.dispose()
     upgrade(settings)
