@@ -86,9 +86,9 @@ class ListedJob:
     def share(self) -> float | None:
         """How much of the job is done, from 0 to 1; None when nothing says how much there will be."""
         progress = self.noted_progress
-        if progress["total"] > 1:
-            return float(progress["done"] / progress["total"])
-        return min(1.0, progress["words"] / self.target_words) if self.target_words else None
+        if self.target_words:
+            return min(1.0, float(progress["words"] / self.target_words))
+        return float(progress["done"] / progress["total"]) if progress["total"] > 1 else None
 
 
 @dataclass(frozen=True, slots=True)

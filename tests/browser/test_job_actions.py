@@ -41,8 +41,12 @@ def test_run_again_edit_and_delete(site: Stack, page: Page) -> None:
     old = create(site.url, prompt={"id": "story", "variables": {"topic": "again [[demo tokens=20]]"}})["id"]
     open_job(page, site, old)
     expect(status(page)).to_have_text("completed")
-    page.get_by_role("button", name="Retry").click()
+    again = page.get_by_role("button", name="Write again")
+    expect(again).to_be_hidden()  # what is completed is not bought again by one click
+    page.get_by_text("Retry", exact=True).click()
+    again.click()
     page.wait_for_url(lambda url: old not in url)
+    expect(page.get_by_role("link", name="retry of another job")).to_have_attribute("href", f"/jobs/{old}")
     new = page.url.rpartition("/")[2]
     expect(status(page)).to_have_text("completed")
     assert fetch(site.url, f"/v1/responses/{new}")[1]["penstock"]["retry_of"] == old

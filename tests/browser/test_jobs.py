@@ -123,3 +123,33 @@ def test_a_server_that_is_away_is_said_and_comes_back(site: Stack, page: Page) -
     site.restart_web()
     expect(page.locator("#state")).to_have_text("")
     expect(row(page, job_id)).to_be_visible()
+
+
+def test_keys_lead_through_the_list(site: Stack, page: Page) -> None:
+    ids = [queue(site, f"by keys {number}") for number in range(3)][::-1]
+    page.goto(f"{site.url}/jobs?q=keys")
+    expect(page.locator("#rows tr")).to_have_count(3)
+    for key in ("j", "j", "j", "k"):  # there are three rows, of which the third is the last
+        page.keyboard.press(key)
+    expect(row(page, ids[1]).get_by_role("link")).to_be_focused()
+    page.keyboard.press("x")
+    expect(row(page, ids[1]).get_by_role("checkbox")).to_be_checked()
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys).to_contain_text("next job of the list")
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("jnx")  # somebody types
+    expect(page.get_by_role("searchbox")).to_have_value("jnx")
+    row(page, ids[0]).get_by_role("link").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/jobs/{ids[0]}")
+    page.keyboard.press("n")
+    page.wait_for_url(f"{site.url}/")
+    page.goto(f"{site.url}/?prompt=story")
+    form = page.locator("form").filter(has=page.get_by_role("heading", name="Story"))
+    form.locator("[name=topic]").fill("by Ctrl and Enter [[demo tokens=5]]")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url("**/jobs/resp_*")
