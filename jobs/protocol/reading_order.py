@@ -45,8 +45,9 @@ class ReadingOrder:
     def _note(self, index: int, item: Mapping[str, Any]) -> None:
         section = item["penstock"]["section"]
         if item["type"] != "message":
-            # A plan, which is a summary of what is to come, is all there is in its section.
-            if item.get("summary") and item["status"] == "completed":
+            # A plan, which has a summary and no thought, is all there is in its section.
+            is_plan = bool(item.get("summary")) and not item.get("content")
+            if is_plan and item["status"] == "completed":
                 self._whole.add(section)
         elif self._awaited.get(section, item["id"]) == item["id"]:
             self._awaited.pop(section, None)

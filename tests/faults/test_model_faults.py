@@ -197,7 +197,9 @@ def test_a_model_that_repeats_itself_goes_on_unseen(faulty: Stack, client: opena
     found, final = stream(client, "steady [[demo tokens=60 think=7 drop=20 fails=1]]")
     assert faulty.model.stats("steady")["requests"] == 2
     once = ["created", "queued", "in_progress", "output_item.added", "content_part.added"]
-    thought = ["reasoning_text.delta", "reasoning_text.done", "content_part.done"]
+    summary = [f"reasoning_summary_{kind}" for kind in ("text.delta", "text.done", "part.done")]
+    thought = ["reasoning_text.delta", "reasoning_text.done", "content_part.done", *summary]
+    once.append("reasoning_summary_part.added")
     answer = ["output_item.added", "content_part.added", "output_text.delta"]
     ends = ["output_item.done", "output_text.done", "content_part.done", "output_item.done", "completed"]
     assert types_in(found) == [f"response.{kind}" for kind in (*once, *thought, *answer, *ends)]

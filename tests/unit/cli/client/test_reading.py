@@ -49,7 +49,8 @@ class Script:
         kind = self._kinds[index]
         item: dict[str, Any] = {"id": f"item_{index}", "type": _wire_type(kind), "status": status, "penstock": place}
         if kind != "message":
-            item["summary"] = [{"type": "summary_text", "text": "1. tides"}] if kind == "plan" else []
+            item["summary"] = [{"type": "summary_text", "text": "1. tides"}]
+            item["content"] = [] if kind == "plan" else [{"type": "reasoning_text", "text": "1. tides"}]
         self._add("response.output_item.done", output_index=index, item=item)
 
     def end(self, status: str = "completed") -> str:
