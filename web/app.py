@@ -15,6 +15,7 @@ from jobs.settings import Settings
 from jobs.telemetry.logs import set_up_logging
 from web import auth, errors
 from web.api import openapi
+from web.api.chat.completions import ChatCompletions
 from web.api.health import Health
 from web.api.metrics import MetricsPage
 from web.api.responses import Responses
@@ -133,6 +134,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
     app.add_template_filter(choice_label)
     handlers: dict[str, Any] = {
         "responses": Responses(context),
+        "chat": ChatCompletions(context),
         "health": Health(context),
         "metrics": MetricsPage(context),
         "openapi": openapi,

@@ -37,6 +37,7 @@ ROUTES = (
     Route("GET", "/v1/responses/<job_id>/input_items", "responses.input_items"),
     Route("POST", "/v1/responses/<job_id>/cancel", "responses.cancel"),
     Route("POST", "/v1/responses/<job_id>/retry", "responses.retry"),
+    Route("POST", "/v1/chat/completions", "chat.create"),
     Route("GET", "/v1/models", "health.models"),
     Route("GET", "/v1/models/<path:name>", "health.model"),
     Route("GET", "/healthz", "health.healthz", Access.ANYONE),

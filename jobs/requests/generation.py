@@ -71,7 +71,11 @@ class CancelRequest(BaseModel):
 
 def parse(body: bytes) -> CreateRequest:
     """The request in a JSON body. Raises InvalidRequest that names the field at fault and the remedy."""
-    request = _validated(CreateRequest, body)
+    return checked(validated(CreateRequest, body))
+
+
+def checked(request: CreateRequest) -> CreateRequest:
+    """The request, if its fields go together and are supported. Raises InvalidRequest."""
     extra = request.model_extra or {}
     for name in _UNSUPPORTED:
         if extra.get(name):
@@ -93,12 +97,13 @@ def _check_tool_choice(request: CreateRequest) -> None:
 
 def parse_cancel(body: bytes) -> CancelRequest:
     """The wish in the body of a cancel, or in none. Raises InvalidRequest."""
-    return _validated(CancelRequest, body) if body.strip() else CancelRequest()
+    return validated(CancelRequest, body) if body.strip() else CancelRequest()
 
 
-def _validated(model: type[M], body: bytes) -> M:
+def validated(model: type[M], body: bytes | dict[str, Any]) -> M:
+    """The model that a body of JSON, or an object, describes. Raises InvalidRequest that names the field at fault."""
     try:
-        return model.model_validate_json(body)
+        return model.model_validate(body) if isinstance(body, dict) else model.model_validate_json(body)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         param = _path(problem["loc"])

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
 
 from flask import Response, g, request
 
-from jobs.errors import InvalidRequest, LimitReached
+from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
 from jobs.requests import generation
-from jobs.storage.acceptance import hash_of
 from web.actions.cancel import cancel
 from web.actions.delete import delete
 from web.actions.retry import retry
-from web.actions.submit import submit
 from web.api import render
+from web.api.creation import create, repetition
 from web.api.numbers import parse_number
 from web.context import WebContext
 from web.relay import sse
-from web.relay.disconnect import on_disconnect
 from web.relay.viewer_socket import ViewerSocket
 
 _CANCEL_SECONDS = 2.0
-_MAX_KEY = 255
 
 
 class Responses:
@@ -36,20 +30,7 @@ class Responses:
 
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
-        context = self._context
-        waiter = context.waiters.open()
-        leave = partial(context.waiters.leave, waiter)
-        try:
-            job = _submitted(context, waiter)
-            if job.request.background:
-                leave = partial(context.waiters.abandon, waiter)
-            answer = _answer(context, job, leave)
-        except BaseException:
-            leave()
-            raise
-        # Not at the end of a generator: one that is never begun has none.
-        answer.call_on_close(leave)
-        return answer
+        return create(self._context, generation.parse, _answer, sse.without_ids)
 
     def page(self) -> Response:
         """The owner's jobs."""
@@ -88,53 +69,15 @@ class Responses:
 
     def retry(self, job_id: str) -> Response:
         """Queue an ended job anew."""
-        return render.response(self._context, retry(self._context, g.owner, job_id, **_repetition()))
+        return render.response(self._context, retry(self._context, g.owner, job_id, **repetition()))
 
 
-def _submitted(context: WebContext, waiter: str) -> Job:
-    """The job of this create: the one that was made when it was sent before, or else a new one. Raises InvalidRequest.
-
-    The former before the body is validated: it is the answer even if the body could not be accepted any more.
-    """
-    body = request.get_data()
-    body_hash = hash_of(body)
-    repetition = _repetition()
-    if repetition["client_retry"] and context.admission.is_retry_of_refusal(g.owner, body_hash):
-        repetition["client_retry"] = 0
-    job = context.store.earlier(g.owner, body_hash, waiter=waiter, **repetition)
-    if job is not None:
-        return job
-    wanted = context.parsing.run(generation.parse, body)
-    try:
-        return submit(context, g.owner, wanted, body_hash=body_hash, waiter=waiter, **repetition)
-    except LimitReached:
-        context.admission.note_refusal(g.owner, body_hash)
-        raise
-
-
-def _answer(context: WebContext, job: Job, leave: Callable[[], None]) -> Response:
-    viewer = ViewerSocket.of(request.environ, sse.without_ids) if job.request.stream else None
-    frames = context.relay.follow(job, viewer=viewer)
-    first = next(frames, b"")  # subscribes, so that the worker's first frame finds a listener
+def _answer(context: WebContext, job: Job, stream: Iterator[bytes]) -> Response:
     if job.request.background and not job.request.stream:
         return render.response(context, job)
-    stream = _attached(job, first, frames, request.environ, leave)
     if job.request.stream:
         return sse.openai(stream)
     return Response(_awaited(context, job, stream), mimetype="application/json")
-
-
-def _attached(
-    job: Job, first: bytes, frames: Iterator[bytes], environ: Mapping[str, Any], leave: Callable[[], None]
-) -> Iterator[bytes]:
-    """A created job's stream. Without `background`, leaving it early cancels the job."""
-    if job.request.background:
-        yield first
-        yield from frames
-        return
-    with on_disconnect(environ, leave):
-        yield first
-        yield from frames
 
 
 def _awaited(context: WebContext, job: Job, stream: Iterator[bytes]) -> Iterator[bytes]:
@@ -160,16 +103,6 @@ def _event_source(context: WebContext, job: Job) -> Response:
 def _resumed(first: bytes, frames: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from frames
-
-
-def _repetition() -> dict[str, Any]:
-    """What tells a repeated request from a new one: the client's key, and the count of its silent retries."""
-    key = request.headers.get("Idempotency-Key", "").strip()
-    count = request.headers.get("x-stainless-retry-count", "")
-    if len(key) > _MAX_KEY:
-        raise InvalidRequest(f"An Idempotency-Key has at most {_MAX_KEY} characters.", param="Idempotency-Key")
-    client_retry = int(count) if re.fullmatch("[0-9]{1,3}", count) else 0
-    return {"idempotency_key": key or None, "client_retry": client_retry}
 
 
 def _flag(name: str) -> bool:

@@ -61,6 +61,7 @@ CAN_BE_MET: dict[str, dict[str, Any]] = {
         "tool_choice": {"enum": [None, "none", "auto"]},
         "store": {"enum": [None, True]},
     },
+    "ChatRequest": {"messages": {"const": [{"role": "user", "content": "rain [[demo tokens=3]]"}]}},
     "TextFormat": {"type": {"enum": ["text", "json_object"]}},
     "Form": {
         "prompt": {"enum": ["story", "explainer"]},
