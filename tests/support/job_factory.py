@@ -70,7 +70,7 @@ class JobFactory:
         return self.claim(claim.job)
 
     def writer(
-        self, claim: Claim, history: Sequence[bytes] = (), wake: Callable[[], None] = lambda: None
+        self, claim: Claim, history: Sequence[bytes] = (), wake: Callable[[str], None] = lambda _: None
     ) -> EventWriter:
         """The writer of an attempt, which reserves its numbers in the row."""
 

@@ -32,12 +32,12 @@ class FrameBuffer:
         history: list[bytes] | None,
         *,
         reserve: Reserve,
-        wake: Callable[[], None],
+        wake: Callable[[str], None],
         log_is_short: bool = False,
     ) -> None:
         """`history` is the log as this attempt found it, None when it is lost; `log_is_short` when viewers saw more.
 
-        `reserve` raises the row's marks, `wake()` tells the publisher that there is work.
+        `reserve` raises the row's marks, `wake(id)` tells the publisher that this job has work.
         """
         self.claim = claim
         self.fold = Fold()
@@ -82,7 +82,7 @@ class FrameBuffer:
         with self.lock:
             self._number(kind, fields)
             self.urgent = True
-        self._wake()
+        self._wake(self.claim.job.id)
 
     def add_text(self, item: Item, text: str) -> None:
         """Text for the item's newest part. It is numbered when the publisher fetches it."""
@@ -92,7 +92,7 @@ class FrameBuffer:
             # Flush a part's first text at once; batch the rest.
             self.urgent = self.urgent or not (item.parts[-1].pieces or key in self._pending)
             self._pending.setdefault(key, []).append(text)
-        self._wake()
+        self._wake(self.claim.job.id)
 
     def number_text(self) -> None:
         """Make one delta of the text that each part has got since the last time."""
@@ -137,7 +137,7 @@ class FrameBuffer:
             self._written += 1
             self._next += 1
             self._ended = self.urgent = True
-        self._wake()
+        self._wake(self.claim.job.id)
 
     def _number(self, kind: str, fields: Mapping[str, Any]) -> None:
         frame = events.frame(kind, self._next, fields)

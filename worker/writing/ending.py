@@ -49,7 +49,7 @@ def end(attempt: AttemptContext, outcome: Outcome) -> None:
 
 def end_without_text(claim: Claim, context: WorkerContext) -> None:
     """End a job as failed with nothing but what was accepted: for one whose text or log no attempt can handle."""
-    buffer = FrameBuffer(claim, [], reserve=lambda *_, **__: True, wake=lambda: None)
+    buffer = FrameBuffer(claim, [], reserve=lambda *_, **__: True, wake=lambda _: None)
     writer = EventWriter(buffer)
     message = "Penstock could not run this job to its end; the workers' logs say why."
     outcome = Outcome.failed(message, "internal_error")

@@ -62,8 +62,8 @@ class Attempt:
 
     def __init__(self, job_factory: JobFactory, client: redis.Redis, claim: Claim, history: list[bytes]) -> None:
         self.number, self.network, self.replaced = claim.attempt, Network(client), False
-        self.writer = job_factory.writer(claim, history)
         self.publisher = Publisher(self.network)
+        self.writer = job_factory.writer(claim, history, self.publisher.wake)
         self.now = 0.0
         self.publisher.add(
             self.writer.buffer, on_replaced=self._stop, is_current=lambda: job_factory.attempts.is_current(claim)

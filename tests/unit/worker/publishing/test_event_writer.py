@@ -140,7 +140,7 @@ def test_without_a_reservation_text_waits(job_factory: JobFactory) -> None:
         needs.add(needed)
         return False
 
-    writer = begun(EventWriter(FrameBuffer(claim, [], reserve=refuse, wake=lambda: None)))
+    writer = begun(EventWriter(FrameBuffer(claim, [], reserve=refuse, wake=lambda _: None)))
     for _ in range(BLOCK + 500):
         write(writer, "x")
         if writer.buffer.batch():

@@ -153,7 +153,7 @@ def test_a_log_that_viewers_have_seen_more_of_is_not_gone_on_with(
     claim = job_factory.rescue(first.claim)
     found_log = resume.read_log(claim, log, Cancellation())
     assert found_log == FoundLog(Log.SHORT, frames_of(first)[:cut])
-    buffer = FrameBuffer(claim, found_log.frames, reserve=lambda *_, **__: True, wake=lambda: None)
+    buffer = FrameBuffer(claim, found_log.frames, reserve=lambda *_, **__: True, wake=lambda _: None)
     second = EventWriter(buffer, log_is_short=True)
     second.begin()
     if checkpointed:
