@@ -272,7 +272,8 @@ def passes(check: tuple[str, ...]) -> bool:
 
 def run_bench(arguments: list[str]) -> int:
     """Become the named benchmark; without a name, list them."""
-    benches = {path.stem: path for path in sorted((ROOT / "bench").glob("[!_]*.py"))}
+    places = (ROOT / "bench", *(ROOT / "bench").glob("[!_]*/"))
+    benches = {path.stem: path for place in places for path in sorted(place.glob("[!_]*.py"))}
     if not arguments:
         for name, path in benches.items():
             print(f"{name:20} {(ast.get_docstring(ast.parse(path.read_text())) or '').partition(chr(10))[0]}")

@@ -1,6 +1,6 @@
 """What a search costs among many jobs: milliseconds for a page and for the counts, and what the index weighs.
 
-On SQLite, and on PostgreSQL where its programs are on the machine. `python -m bench.search [number of jobs]`.
+On SQLite, and on PostgreSQL where its programs are on the machine. `python -m bench.database.search [number of jobs]`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a long queue costs: POSTs a second and milliseconds a claim with 10, 1,000 and 100,000 jobs queued.
 
 A web process without workers takes the POSTs, one after the other; the claims are made in this process. On SQLite, and
-on PostgreSQL where its programs are on the machine. `python -m bench.queues [length ...]`.
+on PostgreSQL where its programs are on the machine. `python -m bench.database.queues [length ...]`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""What jobs cost the database: many that wait, many that have ended, their words."""

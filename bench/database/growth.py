@@ -1,0 +1,177 @@
+"""What a long history costs: milliseconds for what people and clients ask, after 1,000, 100,000 and 1,000,000 jobs.
+
+Copies of jobs that have ended, all of one owner, each found by words of its own; one web process is asked over HTTP,
+and for `/healthz` meanwhile. `python -m bench.database.growth [sqlite | postgresql] [number of jobs ...]`.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from sqlalchemy import insert, select, text
+
+from jobs.job import Status
+from jobs.protocol.ids import new_job_id
+from jobs.storage.database import Database
+from jobs.storage.schema import jobs, transcripts
+from jobs.storage.search.entries import set_entry
+from jobs.storage.search.words import owner_word
+from jobs.storage.store import Store
+from tests.support.postgres import find_programs, postgres
+from tests.support.stack import Stack, running_stack, wait_for
+from tests.support.wire import create
+from web.auth import LOCAL_OWNER
+
+_COUNTS = (1_000, 100_000, 1_000_000)
+_ROWS_AT_ONCE = 1_000
+_WARM, _LOOKS = 5, 100
+_HEALTH_PAUSE_SECONDS = 0.02
+_RARE = "needle"
+_DAYS = 365
+_TEXT = "a question [[demo tokens=300 rate=0]]"
+
+
+class _History:
+    """Makes copies of two ended jobs, one of a prompt and one without, as old as a year."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._database: Database = stack.database
+        story = {"id": "story", "variables": {"topic": _TEXT}}
+        self._templates = [self._ended(stack, fields) for fields in ({"input": _TEXT}, {"prompt": story})]
+        self._random = random.Random(1)
+        self._words = ["".join(self._random.choices("etaoinshrdlc", k=6)) for _ in range(50_000)]
+        self._weights = list(accumulate(1 / (rank + 3) for rank in range(len(self._words))))
+        self.common_word = self._words[0]
+        self.count = 0
+        self.ids = list[str]()
+
+    def grow(self, count: int) -> None:
+        """Have so many jobs."""
+        while self.count < count:
+            self._add(min(_ROWS_AT_ONCE, count - self.count))
+        if self._database.engine.name == "postgresql":
+            with self._database.engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
+
+    def _ended(self, stack: Stack, fields: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+        job_id = create(stack.url, **fields)["id"]
+        frames = wait_for(lambda: Store(stack.database).transcript(job_id))
+        with self._database.read() as connection:
+            return dict(connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one()), frames
+
+    def _add(self, count: int) -> None:
+        rows, texts = [], []
+        for _ in range(count):
+            row, frames = self._random.choice(self._templates)
+            status = Status.FAILED if self._random.random() < 0.01 else Status.COMPLETED
+            ended_at = time.time() - self._random.random() * _DAYS * 86_400
+            rows.append({**row, "id": new_job_id(), "status": status, "created_at": ended_at - 9, "ended_at": ended_at})
+            texts.append({"job_id": rows[-1]["id"], "frames": frames})
+        with self._database.write() as connection:
+            connection.execute(insert(jobs), rows)
+            connection.execute(insert(transcripts), texts)
+            for number, row in enumerate(rows):
+                rare = [_RARE] * (self.count + number == 500)
+                written = self._random.choices(self._words, cum_weights=self._weights, k=100)
+                set_entry(connection, row["id"], list(dict.fromkeys([owner_word(LOCAL_OWNER), *written, *rare])))
+        self.count += count
+        self.ids = [row["id"] for row in rows]
+
+
+def _questions(history: _History) -> dict[str, Callable[[httpx2.Client], httpx2.Response]]:
+    middle, last = history.ids[0], history.ids[-1]
+    pages = {
+        "home": "/",
+        "system": "/system",
+        "list": "/jobs",
+        "list, from the middle": f"/jobs?after={middle}",
+        "filter: failed, of a prompt": "/jobs?status=failed&prompt=story",
+        "filter without a match": "/jobs?status=incomplete&prompt=story",
+        "search: a rare word": f"/jobs?q={_RARE}",
+        "search: a common word": f"/jobs?q={history.common_word}",
+        "search without a match": "/jobs?q=nowhere",
+        "open: page": f"/jobs/{last}",
+        "open: GET": f"/v1/responses/{last}",
+        "list: GET": "/v1/responses?limit=20",
+    }
+    body = {"input": "hello [[demo tokens=1 rate=0]]", "background": True}
+    asked = {name: (lambda client, path=path: client.get(path)) for name, path in pages.items()}
+    return {**asked, "create: POST": lambda client: client.post("/v1/responses", json=body)}
+
+
+def _milliseconds(ask: Callable[[], httpx2.Response]) -> float:
+    began = time.perf_counter()
+    ask().raise_for_status()
+    return 1000 * (time.perf_counter() - began)
+
+
+def _percentiles(durations: Sequence[float]) -> str:
+    ordered = sorted(durations)
+    return f"p50 {ordered[len(ordered) // 2]:6.1f}   p95 {ordered[len(ordered) * 95 // 100]:6.1f} ms"
+
+
+@contextmanager
+def _asking_health(url: str, durations: list[float]) -> Iterator[None]:
+    over = threading.Event()
+
+    def ask() -> None:
+        with httpx2.Client(base_url=url, trust_env=False) as client:
+            while not over.wait(_HEALTH_PAUSE_SECONDS):
+                durations.append(_milliseconds(partial(client.get, "/healthz")))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        asking.join()
+
+
+def _measure(stack: Stack, history: _History) -> None:
+    health = list[float]()
+    with httpx2.Client(base_url=stack.url, trust_env=False, timeout=60) as client, _asking_health(stack.url, health):
+        for name, ask in _questions(history).items():
+            durations = [_milliseconds(partial(ask, client)) for _ in range(_WARM + _LOOKS)]
+            print(f"{history.count:>9,}  {name:<28} {_percentiles(durations[_WARM:])}", flush=True)
+    print(f"{history.count:>9,}  {'meanwhile: /healthz':<28} {_percentiles(health)}", flush=True)
+
+
+@contextmanager
+def _stack(engine: str) -> Iterator[Stack]:
+    with tempfile.TemporaryDirectory() as place:
+        if engine == "sqlite":
+            with running_stack(Path(place) / "data") as stack:
+                yield stack
+            return
+        programs = find_programs()
+        assert programs, "PostgreSQL is not on this machine"
+        with postgres(programs) as url, running_stack(Path(place) / "data", PENSTOCK_DATABASE_URL=url) as stack:
+            yield stack
+
+
+def main(engine: str, counts: Sequence[int]) -> None:
+    """Print a line for each number of jobs and each question."""
+    with _stack(engine) as stack:
+        history = _History(stack)
+        stack.workers[0].end()  # or it would write the jobs that are created, on the same cores
+        for count in counts:
+            began = time.perf_counter()
+            history.grow(count)
+            print(f"{count:>9,}  made in {time.perf_counter() - began:.0f} s", flush=True)
+            _measure(stack, history)
+
+
+if __name__ == "__main__":
+    main((sys.argv[1:] or ["sqlite"])[0], [int(count) for count in sys.argv[2:]] or _COUNTS)
