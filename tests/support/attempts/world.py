@@ -48,6 +48,8 @@ class World:
         self._began_without_items = False
         # Redis forgot that an attempt was replaced, which may live: what it writes now, no viewer can make sense of.
         self._forgot_takeover = False
+        # The highest fence that Redis had before it lost or forgot something.
+        self._fence = 0
 
     def word(self, attempt: int, section: int, position: int) -> str:
         """What the model says."""
@@ -127,9 +129,9 @@ class World:
     def roll_back(self, index: int) -> None:
         """Redis comes back as it was at some time. Not for a deleted job: its text does come back, until it expires."""
         is_noted = self._noted_tail() == self._cursor
-        fence = self.storage.fence()
+        self._fence = max(self._fence, self.storage.fence())
         self.storage.roll_back(self.saved[index])
-        self._forgot_takeover = self._forgot_takeover or self.storage.fence() < fence
+        self._forgot_takeover = self._forgot_takeover or self.storage.fence() < self._fence
         self._is_log_short = True
         self._may_reuse_indexes = self._may_reuse_indexes or not is_noted
         self._is_log_lost = self._is_log_lost or not is_noted or not self._has_all_items()
@@ -137,6 +139,7 @@ class World:
     def lose(self, *names: str) -> None:
         """Redis comes back without these keys."""
         self._is_log_lost = self._may_reuse_indexes = True
+        self._fence = max(self._fence, self.storage.fence())
         self.storage.lose(*names)
 
     # -- what holds
