@@ -107,6 +107,7 @@ class Stack:
         self.workers: list[Process] = []
         self.webs: list[Process] = []
         self._listeners: list[Listener] = []
+        self._clients: list[openai.OpenAI] = []
 
     def start_worker(self, *arguments: str, **variables: str) -> Process:
         """One worker more; returns when it is known to the others."""
@@ -181,15 +182,19 @@ class Stack:
         return [listener.url for listener in self._listeners]
 
     def client(self, **options: Any) -> openai.OpenAI:
-        """The official client, as a user makes it."""
+        """The official client, as a user makes it; closed with the rest, if it is not before."""
         given: dict[str, Any] = {"base_url": f"{self.url}/v1", "api_key": "any", "max_retries": 0, **options}
-        return openai.OpenAI(**given)
+        client = openai.OpenAI(**given)
+        self._clients.append(client)
+        return client
 
     def _environment(self, **variables: str) -> dict[str, str]:
         return clean_environment(**{**self._variables, **variables})
 
     def close(self) -> None:
         """End everything."""
+        for client in self._clients:
+            client.close()
         for process in [*self.webs, *self.workers]:
             if process.is_running:
                 process.send(signal.SIGCONT)

@@ -107,10 +107,10 @@ def test_pages_have_addresses_that_stay(person: Person) -> None:
 def test_a_row_tells_how_far_a_job_is(person: Person) -> None:
     job_id = person.queue("Far")
     progress = '{"done": 3, "total": 8, "words": 1234, "curve": {"slot_seconds": 1, "characters": []}}'
-    person.put(job_id, status=Status.IN_PROGRESS, attempt=1, started_at=1.0, progress=progress)
+    person.put(job_id, status=Status.IN_PROGRESS, attempt=1, started_at=1.0, progress=progress, target_words=2468)
     page = person.look()
     assert "3 of 8 sections" in page.all("tr", id=job_id)[0].text
-    assert page.all("progress")[0].attributes["value"] == "0.375"
+    assert page.all("progress")[0].attributes["value"] == "0.5"
     assert "1,234" in [one.text for one in page.all("td")]
     person.store.request_cancel(person.owner, job_id)
     assert "stopping" in person.look().all("tr", id=job_id)[0].text
@@ -160,7 +160,7 @@ def test_the_ticked_are_counted_before_anything_is_done(person: Person) -> None:
     person.store.request_cancel(person.owner, ids[0])
     asked = Markup(person.act(act="cancel", job=ids).text)
     assert asked.all("h1")[0].text == "Cancel 6 jobs?"
-    assert "For one other there is nothing to do." in asked.all("form")[-1].text
+    assert "For one other there is nothing to do." in asked.all("main")[0].text
     assert person.statuses() == ["queued"] * 6 + ["cancelled"]
     confirmed = asked.all("input", name="confirmed")[0].attributes["value"]
     person.act(act="cancel", confirmed=confirmed)
