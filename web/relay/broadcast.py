@@ -6,6 +6,7 @@ import time
 
 from gevent import get_hub
 
+from jobs.background import log_error
 from jobs.protocol import events
 from web.relay.topic import Topic
 from web.relay.viewer_socket import Framing, chunk
@@ -29,7 +30,11 @@ class Broadcast:
     def _write_all(self) -> None:
         due, self._due = self._due, set()
         for topic in due:
-            _write(topic, time.monotonic())
+            try:
+                _write(topic, time.monotonic())
+            except Exception as error:  # noqa: BLE001  (one job's trouble; its viewers meet it in their own greenlets)
+                log_error("broadcast", error)
+                topic.request_rescan()
 
 
 def _write(topic: Topic, now: float) -> None:

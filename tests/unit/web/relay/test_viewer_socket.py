@@ -85,6 +85,20 @@ def test_each_viewer_has_its_own_framing_and_cursor(topic: Topic, viewer: Viewer
     other.close()
 
 
+def test_what_is_wrong_with_one_job_is_no_other_jobs_trouble(topic: Topic, viewer: Viewer) -> None:
+    other = Topic("resp_2")
+    numbered = Viewer(other, ids=True)
+    broadcast = Broadcast()
+    other.add(2, b"no frame\n\n")
+    topic.add(2, FIRST)
+    broadcast.schedule(other)
+    broadcast.schedule(topic)
+    gevent.sleep(0)
+    assert viewer.read(len(chunk(FIRST))) == chunk(FIRST)
+    numbered.greenlet.get(timeout=20)  # it sees for itself
+    numbered.close()
+
+
 @pytest.mark.parametrize("happens", ["end of the stream", "gap", "rescan", "end of the job"])
 def test_whoever_needs_more_than_news_wakes(topic: Topic, viewer: Viewer, happens: str) -> None:
     add(topic, 2, FIRST)
