@@ -16,12 +16,11 @@ from jobs.storage.acceptance import hash_of
 from web.actions.submit import submit
 from web.context import WebContext
 from web.relay.disconnect import on_disconnect
-from web.relay.viewer_socket import ViewerSocket
+from web.relay.viewer_socket import Framing, ViewerSocket
 
 _MAX_KEY = 255
 
 Parse = Callable[[bytes], CreateRequest]
-Framing = Callable[[bytes], bytes]
 Answer = Callable[[WebContext, Job, Iterator[bytes]], Response]
 
 

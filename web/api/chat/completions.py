@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import orjson
 from flask import Response, request
@@ -24,6 +25,7 @@ _RESTARTED = {
     "type": "server_error",
     "code": "restarted",
 }
+_CANCELLED = {"message": "The response was cancelled.", "type": "server_error", "code": "cancelled"}
 _DONE = b"data: [DONE]\n\n"
 
 
@@ -56,13 +58,20 @@ def _answer(context: WebContext, job: Job, stream: Iterator[bytes], *, include_u
 def _whole(job: Job) -> Response:
     """The completion, or the error that the job ended with; no retry of the client's would mend it."""
     response = orjson.loads(job.response or b"{}")
-    if job.status in (Status.FAILED, Status.CANCELLED):
-        error = response["error"] or {"message": "The response was cancelled.", "code": "cancelled"}
-        kind = error.get("type", "server_error")
-        answer = envelope(500 if job.status is Status.FAILED else 400, error["message"], kind=kind, code=error["code"])
+    if error := _error_of(response):
+        status = 500 if job.status is Status.FAILED else 400
+        answer = envelope(status, error["message"], kind=error["type"], code=error["code"])
         answer.headers["x-should-retry"] = "false"
         return answer
     return render.json(completion(response))
+
+
+def _error_of(response: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Why an ended response is no answer; None when it is one, if not a whole one."""
+    if response["status"] == Status.CANCELLED:
+        return _CANCELLED
+    error: Mapping[str, str] | None = response["error"]
+    return error and {"type": "server_error", **error}
 
 
 def _chunks(stream: Iterator[bytes], chunks: Chunks) -> Iterator[bytes]:
@@ -72,8 +81,8 @@ def _chunks(stream: Iterator[bytes], chunks: Chunks) -> Iterator[bytes]:
             yield piece
         for frame in events.split(piece):
             event = events.event_of(frame)
-            if event["type"] == events.FAILED:
-                yield _frame({"error": {**event["response"]["error"], "param": None}})
+            if event["type"] in events.TERMINAL and (error := _error_of(event["response"])):
+                yield _frame({"error": {**error, "param": None}})
                 return
             try:
                 yield from map(_frame, chunks.feed(event))

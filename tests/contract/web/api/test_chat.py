@@ -57,6 +57,13 @@ def test_a_stream_says_the_same_in_chunks(client: openai.OpenAI, include_usage: 
     assert (chunks[-1].choices == []) is include_usage
 
 
+def test_a_stream_that_somebody_cancels_ends_with_an_error(client: openai.OpenAI) -> None:
+    chunks = ask(client, "cut short [[demo tokens=900 rate=50]]", stream=True, store=True)
+    client.responses.cancel(next(chunks).id)
+    with pytest.raises(openai.APIError, match="was cancelled"):
+        list(chunks)
+
+
 @pytest.mark.parametrize("keeping", [{"store": True}, {"metadata": {"a": "b"}}])
 def test_a_job_that_is_kept_is_found_by_the_completions_id(client: openai.OpenAI, keeping: Any) -> None:
     completion = ask(client, "kept [[demo tokens=3]]", **keeping)
