@@ -72,7 +72,7 @@ class Metrics:
     def _begin(self) -> None:
         """Show this process, and what has not happened yet: Prometheus sees no increase where a series begins."""
         self._processes.labels(self._process).set(1)
-        for labels in (("completed", ""), ("cancelled", ""), ("failed", "server_error")):
+        for labels in (("completed", ""), ("cancelled", "cancelled"), ("failed", "server_error")):
             self.jobs_ended.labels(*labels)
         known = {
             self.tokens: ("input", "output"),

@@ -13,6 +13,7 @@ from flask import Response, g
 from sqlalchemy import Engine
 
 from jobs.job import Job, Status
+from jobs.protocol.response import CANCELLED
 from jobs.requests.job_request import JobRequest
 from jobs.settings import Settings
 from jobs.telemetry.failures import count_database_failures, count_redis_failures
@@ -77,4 +78,4 @@ class Telemetry:
     def cancelled(self, job: Job, began: float) -> None:
         """A cancel that began then (Unix s) has left the job so; one that never ran has been ended by it."""
         if job.status is Status.CANCELLED and job.attempt == 0 and (job.ended_at or 0.0) >= began:
-            self.metrics.jobs_ended.labels(job.status, "").inc()
+            self.metrics.jobs_ended.labels(job.status, CANCELLED).inc()

@@ -104,7 +104,7 @@ def test_a_cancel_before_the_start_is_counted_once(guarded: Stack, key: dict[str
     wait_for(lambda: value(samples(guarded.url, SHOWN), "queue_oldest_seconds", queue="default") > 0)
     for _ in range(2):
         request(guarded.url, f"/v1/responses/{job}/cancel", method="POST", headers=key).close()
-    assert value(samples(guarded.url, SHOWN), "jobs_ended_total", status="cancelled", reason="") == 1
+    assert value(samples(guarded.url, SHOWN), "jobs_ended_total", status="cancelled", reason="cancelled") == 1
 
 
 def test_only_the_token_and_operators_may_read(guarded: Stack, key: dict[str, str]) -> None:
