@@ -18,10 +18,10 @@ Response = dict[str, Any]
 
 _DELTAS = frozenset({events.TEXT_DELTA, events.REFUSAL_DELTA, events.REASONING_DELTA, events.CALL_DELTA})
 _SUMMARIES = frozenset({events.SUMMARY_ADDED, events.SUMMARY_DELTA, events.SUMMARY_TEXT_DONE, events.SUMMARY_DONE})
-# What an item's `penstock` object tells of it, where there is anything to tell.
 CALL = "function_call"
 # The types of items that answer.
 ANSWERS = ("message", CALL)
+# What an item's `penstock` object tells of it, where there is anything to tell.
 _PLACE = ("title", "replaces", "reason", "started", "ended")
 
 
