@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import redis
@@ -16,6 +17,14 @@ from tests.support.redis_server import RedisServer
 def job_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JobFactory]:
     """A database that all tests share: each works on rows of its own."""
     job_factory = JobFactory(sqlite(tmp_path_factory.mktemp("database")))
+    yield job_factory
+    job_factory.database.engine.dispose()
+
+
+@pytest.fixture
+def own_rows(tmp_path: Path) -> Iterator[JobFactory]:
+    """A database of a test's own: all that stands in it is the test's."""
+    job_factory = JobFactory(sqlite(tmp_path))
     yield job_factory
     job_factory.database.engine.dispose()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,17 +12,9 @@ from sqlalchemy.exc import OperationalError
 from jobs.job import Status
 from jobs.settings import Settings
 from jobs.storage.workers import DeadWorker, LeaseMonitor, WorkerRegistry, declare_dead
-from tests.support.job_factory import JobFactory, sqlite
+from tests.support.job_factory import JobFactory
 
 LEASE = 15
-
-
-@pytest.fixture
-def own_rows(tmp_path: Path) -> Iterator[JobFactory]:
-    """A database without the workers of other tests."""
-    job_factory = JobFactory(sqlite(tmp_path))
-    yield job_factory
-    job_factory.database.engine.dispose()
 
 
 @pytest.fixture

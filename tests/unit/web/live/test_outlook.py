@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from jobs.storage.access.owner_limits import LimitRegistry
 from jobs.storage.schema import jobs
 from jobs.storage.statistics import Statistics
 from jobs.storage.workers import WorkerRegistry
-from tests.support.job_factory import OWNER, JobFactory, sqlite
+from tests.support.job_factory import OWNER, JobFactory
 from web.live.job_state import JobState
 from web.live.outlook import Outlook
 from web.worker_health import WorkerHealth
@@ -26,11 +24,8 @@ NO_LIMITS = OwnerLimits()
 
 
 @pytest.fixture
-def job_factory(tmp_path: Path) -> Iterator[JobFactory]:
-    """A database of its own: what waits in it is counted."""
-    job_factory = JobFactory(sqlite(tmp_path))
-    yield job_factory
-    job_factory.database.engine.dispose()
+def job_factory(own_rows: JobFactory) -> JobFactory:
+    return own_rows
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.request import urlopen
 
 import pytest
 
@@ -17,6 +18,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoModel]:
     model = DemoModel(tmp_path_factory.mktemp("demo"))
     yield model
     model.close()
+
+
+@pytest.fixture(scope="module")
+def settings(demo: DemoModel) -> Settings:
+    """With the demo model's address, where it answers already."""
+    with urlopen(f"{demo.url}/models", timeout=30):
+        return Settings.load(openai_base_url=demo.url, openai_api_key="demo")
 
 
 @pytest.fixture(scope="module")

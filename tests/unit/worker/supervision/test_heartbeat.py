@@ -10,16 +10,9 @@ import pytest
 from jobs.job import Status
 from jobs.settings import Settings
 from jobs.transport.queue import Queue
-from tests.support.job_factory import JobFactory, sqlite
+from tests.support.job_factory import JobFactory
 from worker.context import WorkerContext
 from worker.supervision.heartbeat import STRAY_SECONDS, Heartbeat
-
-
-@pytest.fixture
-def own_rows(tmp_path: Path) -> Iterator[JobFactory]:
-    job_factory = JobFactory(sqlite(tmp_path))
-    yield job_factory
-    job_factory.database.engine.dispose()
 
 
 @pytest.fixture

@@ -10,17 +10,15 @@ import pytest
 from jobs.settings import Settings
 from jobs.storage.attempts import Claim
 from jobs.transport.queue import Queue
-from tests.support.job_factory import JobFactory, sqlite
+from tests.support.job_factory import JobFactory
 from worker.context import WorkerContext
 from worker.model.cancellation import Cancellation
 from worker.writing.attempt_context import AttemptContext
 
 
 @pytest.fixture
-def job_factory(tmp_path: Path) -> Iterator[JobFactory]:
-    job_factory = JobFactory(sqlite(tmp_path))
-    yield job_factory
-    job_factory.database.engine.dispose()
+def job_factory(own_rows: JobFactory) -> JobFactory:
+    return own_rows
 
 
 @pytest.fixture
