@@ -59,6 +59,7 @@ ROUTES = (
     Route("POST", "/jobs/<job_id>/retry", "job.retry"),
     Route("POST", "/jobs/<job_id>/delete", "job.delete"),
     Route("GET", "/system", "system.show"),
+    Route("GET", "/system.json", "system.document"),
     Route("POST", "/system/queues", "system.switch"),
     Route("POST", "/language", "layout.choose", Access.VISITOR),
     Route("GET", "/signin", "signin.form", Access.VISITOR),

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import click
 import openai
@@ -20,6 +20,8 @@ from jobs.settings import is_local
 Job = dict[str, Any]  # a response object, as it is on the wire
 
 _CODES = {401: AUTH, 403: AUTH, 404: NOT_FOUND, 429: UNREACHABLE}
+# Above what it waits for its database, Redis and model servers.
+_SYSTEM_SECONDS = 10.0
 _OLDEST_PREFIX = 1000  # jobs looked through for the start of an id
 
 
@@ -73,6 +75,11 @@ class Server:
     def get(self, name: str) -> Job:
         """The job that a person means by an id, the start of one, or `last`. Raises CommandError if there is none."""
         return wire(self.openai.responses.retrieve(self.full_id(name)))
+
+    def system(self) -> dict[str, Any]:
+        """What works and what waits, as `/system.json` tells it; a silent server is not waited for for long."""
+        patience: Any = {"timeout": _SYSTEM_SECONDS, "max_retries": 0}
+        return cast(dict[str, Any], self.openai.get(f"{self.url}/system.json", cast_to=object, options=patience))
 
     def full_id(self, name: str) -> str:
         """The id that a person means. Raises CommandError unless it is exactly one."""

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import re
-import select
 import subprocess
-import time
 
 from jobs.storage.statistics import Statistics
 from tests.support.stack import Stack
+from tests.support.terminal import Terminal
 from tests.support.up import COMMAND, ROOT, ask, clean_environment
 from tests.support.wire import create
 
@@ -42,36 +38,9 @@ def test_a_report_is_followed_from_its_first_words(penstock: Stack) -> None:
     assert (first.returncode, second.returncode) == (3, 3)
 
 
-class Terminal:
-    """A client command whose stderr is a terminal and whose stdout is a pipe; what it has shown so far."""
-
-    def __init__(self, penstock: Stack, *arguments: str) -> None:
-        self._ours, theirs = pty.openpty()
-        environment = clean_environment(PENSTOCK_URL=penstock.url, LANG="C.UTF-8", TERM="xterm", COLUMNS="120")
-        self.process = subprocess.Popen(
-            [*COMMAND, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=theirs
-        )
-        os.close(theirs)
-        self.shown = ""
-
-    def read(self, pattern: str) -> re.Match[str]:
-        """Wait until this is shown."""
-        deadline = time.monotonic() + 40
-        while not (found := re.search(pattern, self.shown)):
-            assert time.monotonic() < deadline, self.shown
-            if select.select([self._ours], [], [], 0.2)[0]:
-                self.shown += os.read(self._ours, 65536).decode(errors="replace")
-        return found
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-        os.close(self._ours)
-
-
 def test_a_terminal_shows_sections_words_and_time_while_the_text_goes_elsewhere(penstock: Stack) -> None:
     variables = ("topic=elsewhere [[demo rate=200]]", "words=20000", "sections=3")
-    terminal = Terminal(penstock, "submit", "report", *variables, "--follow", "--notify")
+    terminal = Terminal(penstock.url, "submit", "report", *variables, "--follow", "--notify")
     try:
         job = terminal.read(r"/jobs/(resp_[0-9a-f]{40})")[1]
         terminal.read(r"0 of 4 sections · [\d,]{3,} words · \d+ s")
@@ -87,7 +56,7 @@ def test_a_terminal_says_why_a_job_waits(penstock: Stack) -> None:
     statistics.pause("flex")
     try:
         job = create(penstock.url, input="held [[demo tokens=3]]", service_tier="flex")["id"]
-        terminal = Terminal(penstock, "watch", job)
+        terminal = Terminal(penstock.url, "watch", job)
         try:
             terminal.read(r"The queue flex is paused")
         finally:

@@ -20,7 +20,7 @@ from jobs.requests.generation import CreateRequest
 from web.api import render
 
 _REFERENCE = "#/components/schemas/{model}"
-_ANY_GUARDED = ("408", "429", "401", "403", "500", "503")
+_ANY_GUARDED = ("408", "414", "429", "401", "403", "500", "503")
 
 
 def document() -> Response:

@@ -93,7 +93,14 @@ def test_others_jobs_are_counted_and_not_named(stack: Stack, chief: httpx2.Clien
     assert "mine alone" in page
     for secret in (theirs, "of the chief", name):
         assert secret not in page
+        assert secret not in guest.get("/system.json").text
     assert name in chief.get("/system").text
+    assert name in chief.get("/system.json").text
+    document = guest.get("/system.json").json()
+    assert [(job["id"], job["title"], job["words"]) for job in document["jobs"]] == [(own, "mine alone", 300)]
+    assert [worker["own_jobs"] for worker in document["workers"]] == [[own]]
+    assert sum(queue["running"] for queue in document["queues"]) == 2
+    assert document["tokens_per_second"] == 80
     assert text(guest, "running-value") == "2"
     # Two jobs, 200 characters a second each, 300 words in 2,000 characters, four tokens for three words.
     assert text(guest, "speed-value") == "80 about"
@@ -109,6 +116,9 @@ def test_the_last_hour_and_the_last_day(stack: Stack, guest: httpx2.Client) -> N
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(failed))
     assert f"{before + 1} in the last hour" in text(guest, "accepted")
     assert "1 failed" in text(guest, "ended")
+    document = guest.get("/system.json").json()
+    assert document["last_hour"]["tokens"] == 1234
+    assert [(failure["code"], failure["jobs"]) for failure in document["failures"]] == [("model_away", 1)]
     assert "1,234 in the last hour" in text(guest, "tokens")
     assert text(guest, "failures") == "The model server does not answer: it is asked again soon. model_away 1"
     (minute,) = [line for line in text(guest, "minutes").split("UTC") if "1,234" in line]
