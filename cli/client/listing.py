@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
 from cli.client.output import one_line
 from cli.client.server import Job
+from jobs.status.ended import details_of
+from jobs.status.translation import rough_duration
 
 # None of them is two columns wide in a Chinese or Japanese terminal.
 _GLYPHS = {"queued": ".", "in_progress": "▸", "completed": "✓", "failed": "✗", "cancelled": "-", "incomplete": "~"}
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _SHORTEST_ID = len("resp_") + 8
 _AGE_WIDTH = 6
+_LEAST_TITLE = 24
 _WIDE = 110  # columns from which the whole id and the status in words have room
 
 
@@ -28,13 +32,32 @@ def lines(jobs: Sequence[Job], columns: int, now: float) -> Iterator[str]:
     """The jobs as lines for a person: none is wider than `columns`. `now` is in seconds since the epoch.
 
     A status is a sign, and an id as long as it must be to name one of these jobs; a wide terminal has room for both.
+    What there is to say of a status stands behind the title where that leaves room, of a place in the queue always.
     """
     shown = 99 if columns >= _WIDE else _distinct_length([job["id"] for job in jobs])
     for job in jobs:
         status = f"{_GLYPHS[job['status']]} {job['status']:<11} " if columns >= _WIDE else f"{_GLYPHS[job['status']]} "
         end = f"  {_age(now - job['created_at']):>{_AGE_WIDTH}}  {job['id'][:shown]}"
         room = max(columns - len(status) - len(end), 1)
-        yield f"{status}{_cut(_title(job), room)}{end}"[:columns]
+        said = _said(job, room)
+        yield f"{status}{_cut(_title(job), room - cell_len(said))}{said}{end}"[:columns]
+
+
+def _said(job: Job, room: int) -> str:
+    """What is said of a job's status in so many columns, of which the title needs some."""
+    details = details_of(job)
+    if details.is_plain_in_lists:
+        return ""
+    place = _place(details.values) if details.code == "in_queue" else ""
+    for said in (one_line(details.sentence()), place):
+        if said and cell_len(said) + 2 + _LEAST_TITLE <= room:
+            return f"  {said}"
+    return ""
+
+
+def _place(values: Mapping[str, Any]) -> str:
+    place = f"{values['place']:,}" + (f" of {values['total']:,}" if "total" in values else "")
+    return place + (f", about {rough_duration(values['eta_seconds'])}" if "eta_seconds" in values else "")
 
 
 def _request(job: Job) -> str:

@@ -12,8 +12,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.status import Status as Spinner
 
-from jobs.job import Status
-from jobs.status.details import StatusDetails
 from jobs.status.ended import details_of
 
 # A model must not be able to drive the terminal: of the control characters, only line feed and tab pass.
@@ -32,11 +30,9 @@ def print_text(text: str, *, err: bool = False) -> None:
 
 def print_details(job: Mapping[str, Any]) -> None:
     """Say on stderr why a job waits, or how it ended, and beneath it what the provider said; nothing of a whole one."""
-    status = Status(job["status"])
-    told = job.get("penstock", {}).get("status_details")
-    details = StatusDetails.from_wire(told) if told and not status.is_terminal else details_of(job)
+    details = details_of(job)
     if details.code != "completed":
-        click.echo(f"{status.replace('_', ' ')}: {one_line(details.sentence())}", err=True)
+        click.echo(f"{job['status'].replace('_', ' ')}: {one_line(details.sentence())}", err=True)
     if error := job.get("error"):
         click.echo(f"  {one_line(error['message'])}", err=True)
 

@@ -46,6 +46,24 @@ def test_a_wide_terminal_shows_the_status_in_words_and_the_whole_id() -> None:
     assert line.endswith(f"resp_{7:040x}")
 
 
+def test_a_job_that_waits_has_its_place_and_when_it_begins_beside_its_title() -> None:
+    waiting = job(7, topic="long " * 60, status="queued")
+    waiting["penstock"] = {"status_details": {"code": "in_queue", "place": 3, "total": 12, "eta_seconds": 240}}
+    for columns, said in ((80, "3 of 12, about 4 min"), (190, "Number 3 of 12 in the queue, begins in about 4 min.")):
+        (line,) = lines([waiting], columns, NOW)
+        assert f"…  {said}  " in line
+        assert cell_len(line) == columns
+    del waiting["penstock"]["status_details"]["eta_seconds"]
+    (line,) = lines([waiting], 80, NOW)
+    assert "Number 3 of 12 in the queue.  " in line
+
+
+def test_a_wide_terminal_says_how_a_job_ended() -> None:
+    failed = job(7, status="failed") | {"error": {"code": "key_refused", "message": "no"}}
+    assert "refuses the key" not in next(lines([failed], 80, NOW))
+    assert "The model server refuses the key: give it another" in next(lines([failed], 190, NOW))
+
+
 def test_another_program_gets_the_whole_of_it() -> None:
     line = record(job(7, topic="two\nlines"))
     assert line.startswith(f"resp_{7:040x}  completed    20")
