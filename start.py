@@ -283,7 +283,9 @@ def run_bench(arguments: list[str]) -> int:
         say(f"There is no benchmark {name!r}; there are: {', '.join(benches)}.")
         return 2
     set_up(DEVELOPMENT)
-    return become(BIN / "python", str(benches[name]), *rest)
+    # As a module: as a script its folder would come before ours, and `bench/worker.py` hide `worker/`.
+    module = ".".join(benches[name].relative_to(ROOT).with_suffix("").parts)
+    return become(BIN / "python", "-m", module, *rest)
 
 
 def become(program: Path, *arguments: str) -> NoReturn:

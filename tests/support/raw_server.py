@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -61,8 +62,11 @@ def http(status: int, value: Any, *headers: str, kind: str = "application/json")
 class RawServer:
     """Gives each request the next of its replies, the last one again and again; a function makes one of the body."""
 
-    def __init__(self, *replies: Reply | Callable[[dict[str, Any]], Reply], port: int = 0) -> None:
+    def __init__(
+        self, *replies: Reply | Callable[[dict[str, Any]], Reply], port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.replies = list(replies)
+        self._tls = tls
         self.bodies: list[dict[str, Any]] = []
         self._socket = socket.create_server(("127.0.0.1", port))
         self._closed = threading.Event()
@@ -72,7 +76,7 @@ class RawServer:
     @property
     def url(self) -> str:
         """The base URL of its API."""
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}/v1"
 
     @property
     def requests(self) -> int:
@@ -92,8 +96,12 @@ class RawServer:
                 connection, _ = self._socket.accept()
                 threading.Thread(target=self._serve, args=[connection], daemon=True).start()
 
-    def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
+    def _serve(self, accepted: socket.socket) -> None:
+        with (
+            suppress(OSError),
+            accepted,
+            self._tls.wrap_socket(accepted, server_side=True) if self._tls else accepted as connection,
+        ):
             stream = connection.makefile("rb")
             line = stream.readline()
             length = 0
@@ -123,9 +131,11 @@ class RawServer:
 
 
 @contextmanager
-def raw_server(*replies: Reply | Callable[[dict[str, Any]], Reply], port: int = 0) -> Iterator[RawServer]:
+def raw_server(
+    *replies: Reply | Callable[[dict[str, Any]], Reply], port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[RawServer]:
     """Such a server."""
-    server = RawServer(*replies, port=port)
+    server = RawServer(*replies, port=port, tls=tls)
     try:
         yield server
     finally:

@@ -1,4 +1,4 @@
-"""The one factory of chat models: ChatOpenAI with reasoning kept and sockets that can be shut.
+"""The one factory of chat models: ChatOpenAI with reasoning kept.
 
 It never retries by itself: a wait of the SDK cannot be cancelled, and a restart has to be seen in the stream.
 """
@@ -17,14 +17,13 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from jobs.secrets import Secrets
-from jobs.settings import LOOPBACK, Settings
+from jobs.settings import Settings
 from worker.model.answer.chunk_stream import ChunkStream
 from worker.model.answer.model_chunk import ModelChunk, extras_of, model_chunk
-from worker.model.cancellation import current_call
 from worker.model.errors import ModelError, model_error
 from worker.model.features import STREAM
+from worker.model.http.http_client import http_client
 
-_CONNECT_SECONDS = 5.0
 # What a call may carry that only the SDK's own method knows how to send.
 _SDK_ONLY = frozenset({"extra_headers", "extra_query", "timeout"})
 
@@ -129,24 +128,3 @@ def chat_model(settings: Settings, client: httpx2.Client, name: str) -> ChatMode
     )
     model.client = DictCompletions(model.root_client)
     return model
-
-
-def http_client(settings: Settings) -> httpx2.Client:
-    """The HTTP client of all models, whose every connection is known to the call that opened it.
-
-    No connection is kept for a later call: it could be shut by a cancel that is late, or be closed by the
-    server unseen; against a long generation its price is nothing.
-    """
-    return httpx2.Client(
-        timeout=httpx2.Timeout(settings.total_seconds, connect=_CONNECT_SECONDS, write=30.0),
-        limits=httpx2.Limits(max_keepalive_connections=0),
-        event_hooks={"request": [_trace_call]},
-        # Whatever proxy the environment names: not for a server on this machine.
-        mounts={f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK},
-    )
-
-
-def _trace_call(request: httpx2.Request) -> None:
-    call = current_call.get()
-    if call is not None:
-        request.extensions = {**request.extensions, "trace": call.trace}

@@ -122,5 +122,5 @@ def test_benchmarks_are_listed_and_run(checkout: Checkout) -> None:
     unknown = checkout.start("bench", "nothing")
     assert (unknown.returncode, "latency" in unknown.stderr) == (2, True)
 
-    assert checkout.start("bench", "latency", "--jobs", "3").stdout == f"python {bench / 'latency.py'} --jobs 3\n"
+    assert checkout.start("bench", "latency", "--jobs", "3").stdout == "python -m bench.latency --jobs 3\n"
     assert checkout.calls() == [VENV, DEVELOPMENT, PROJECT]

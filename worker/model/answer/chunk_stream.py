@@ -19,8 +19,8 @@ from worker.model.answer.message_content import contents_of
 from worker.model.answer.provider_words import error_in
 from worker.model.answer.server_sent_events import LONGEST_LINE, events_of
 from worker.model.answer.tool_calls import normal_calls
-from worker.model.cancellation import current_call
 from worker.model.errors import ModelError, error_of_body
+from worker.model.http.chunked_body import body_of
 
 Chunk = dict[str, Any]
 
@@ -34,11 +34,9 @@ class ChunkStream(openai.Stream[object]):
     """The SDK's stream over a body that may be an event stream, lines of JSON, or one whole answer."""
 
     def __stream__(self) -> Iterator[object]:
-        call = current_call.get()
         normal = ChunkNormalizer()
         try:
-            body = iter(self.response.iter_bytes() if call is None else map(call.heard, self.response.iter_bytes()))
-            for name, data in self._events(body):
+            for name, data in self._events(body_of(self.response)):
                 if data.startswith(b"[DONE]"):
                     return
                 try:

@@ -15,8 +15,8 @@ from cli.launch.listening import Listener, listen
 from jobs.settings import Settings
 from worker.attempt_state import Reason
 from worker.model.cancellation import Call, Cancellation, Stopped, Timeouts
-from worker.model.chat_model import http_client
 from worker.model.errors import ModelError
+from worker.model.http.http_client import http_client
 
 PATIENCE = Timeouts(first=10, gap=5, total=100)
 

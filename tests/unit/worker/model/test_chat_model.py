@@ -17,9 +17,10 @@ from langchain_core.messages import AIMessageChunk
 from jobs.settings import Settings
 from tests.support.job_factory import accepted
 from worker.model import call
-from worker.model.chat_model import Models, chat_model, http_client
+from worker.model.chat_model import Models, chat_model
 from worker.model.chunks import ChunkReader, Kind, Slot
 from worker.model.errors import ModelError
+from worker.model.http.http_client import http_client
 from worker.model.request import ModelRequest
 
 

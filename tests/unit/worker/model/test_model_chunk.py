@@ -12,7 +12,8 @@ from jobs.settings import Settings
 from tests.support.job_factory import accepted
 from worker.model import call
 from worker.model.answer.model_chunk import ModelChunk, model_chunk
-from worker.model.chat_model import ChatModel, Models, chat_model, http_client
+from worker.model.chat_model import ChatModel, Models, chat_model
+from worker.model.http.http_client import http_client
 from worker.model.request import ModelRequest
 
 REASONING = {"field": "+think=5", "other-field": "+think=5+field=reasoning", "tags": "+think=5+field=tag"}
