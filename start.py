@@ -271,21 +271,19 @@ def passes(check: tuple[str, ...]) -> bool:
 
 
 def run_bench(arguments: list[str]) -> int:
-    """Become the named benchmark; without a name, list them."""
+    """Become the named benchmark, as a module: a script would hide a room of its name. Without a name, list them."""
     places = (ROOT / "bench", *(ROOT / "bench").glob("[!_]*/"))
-    benches = {path.stem: path for place in places for path in sorted(place.glob("[!_]*.py"))}
+    paths = {path.stem: path for place in places for path in sorted(place.glob("[!_]*.py"))}
     if not arguments:
-        for name, path in benches.items():
+        for name, path in paths.items():
             print(f"{name:20} {(ast.get_docstring(ast.parse(path.read_text())) or '').partition(chr(10))[0]}")
         return 0
     name, *rest = arguments
-    if name not in benches:
-        say(f"There is no benchmark {name!r}; there are: {', '.join(benches)}.")
+    if name not in paths:
+        say(f"There is no benchmark {name!r}; there are: {', '.join(paths)}.")
         return 2
     set_up(DEVELOPMENT)
-    # As a module: as a script its folder would come before ours, and `bench/worker.py` hide `worker/`.
-    module = ".".join(benches[name].relative_to(ROOT).with_suffix("").parts)
-    return become(BIN / "python", "-m", module, *rest)
+    return become(BIN / "python", "-m", ".".join(paths[name].relative_to(ROOT).with_suffix("").parts), *rest)
 
 
 def become(program: Path, *arguments: str) -> NoReturn:
