@@ -39,7 +39,11 @@ class LimitReached(PenstockError):
         self.retry_after = retry_after
 
 
-class JobNotFound(PenstockError):
+class NotFound(PenstockError):
+    """There is no such thing, or it belongs to another owner."""
+
+
+class JobNotFound(NotFound):
     """No such job, or it belongs to another owner."""
 
     def __init__(self, job_id: str) -> None:

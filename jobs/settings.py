@@ -181,6 +181,8 @@ class Settings(BaseSettings):
     otlp_url: Url | Literal[""] = ""
     # Of each process that `penstock up` starts: beyond it the log is moved to NAME.log.1.
     log_bytes: int = Field(20_000_000, ge=10_000)
+    # Whether webhooks may go to private addresses, and there without TLS.
+    webhook_allow_private: bool = False
     flask_debug: bool = Field(default=False, validation_alias=AliasChoices("FLASK_DEBUG", "flask_debug"))
 
     @model_validator(mode="after")

@@ -19,6 +19,8 @@ from web.api.chat.completions import ChatCompletions
 from web.api.health import Health
 from web.api.metrics import MetricsPage
 from web.api.responses import Responses
+from web.api.webhooks.deliveries import WebhookDeliveryRoutes
+from web.api.webhooks.endpoints import WebhookEndpointRoutes
 from web.context import WebContext
 from web.http.connection import Connection
 from web.http.gevent_worker import SETTINGS, TELEMETRY
@@ -31,6 +33,7 @@ from web.pages.jobs import JobsPage
 from web.pages.layout import Layout
 from web.pages.signin import SignIn
 from web.pages.system import SystemPage
+from web.pages.webhooks.page import WebhooksPage
 from web.routes import ROUTES, Access
 from web.telemetry.requests import begin_request, end_request
 
@@ -135,6 +138,8 @@ def _add_routes(app: Flask, context: WebContext) -> None:
     handlers: dict[str, Any] = {
         "responses": Responses(context),
         "chat": ChatCompletions(context),
+        "webhook_endpoints": WebhookEndpointRoutes(context),
+        "webhook_deliveries": WebhookDeliveryRoutes(context),
         "health": Health(context),
         "metrics": MetricsPage(context),
         "openapi": openapi,
@@ -143,6 +148,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "job": JobPages(context),
         "bulk": BulkActions(context),
         "system": SystemPage(context),
+        "webhooks": WebhooksPage(context),
         "layout": layout,
         "signin": SignIn(context),
     }

@@ -9,10 +9,11 @@ from typing import Any
 from flask import Flask, Response, jsonify, redirect, request, url_for
 from gunicorn.http.errors import ParseException
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException, NotFound, TooManyRequests
+from werkzeug.exceptions import HTTPException, TooManyRequests
+from werkzeug.exceptions import NotFound as NoSuchPath
 
 from jobs.background import log_error
-from jobs.errors import InvalidRequest, JobNotFound, LimitReached, PenstockError
+from jobs.errors import InvalidRequest, LimitReached, NotFound, PenstockError
 from jobs.storage.database import reason
 from jobs.storage.disk.reserve import is_disk_full
 from web.limits.words import may_soon, sentence
@@ -67,8 +68,8 @@ def register(app: Flask) -> None:
     def limited(error: LimitReached) -> Response:
         return limit_envelope(error)
 
-    @app.errorhandler(JobNotFound)
-    def not_found(error: JobNotFound) -> Response:
+    @app.errorhandler(NotFound)
+    def not_found(error: NotFound) -> Response:
         return envelope(404, str(error))
 
     @app.errorhandler(NoAccess)
@@ -95,7 +96,7 @@ def register(app: Flask) -> None:
 def _not_found(error: HTTPException) -> str | None:
     """Where a path that there is not may have been meant to lead."""
     asked = request.path[:200]
-    if not isinstance(error, NotFound) or (path := nearest(asked)) is None:
+    if not isinstance(error, NoSuchPath) or (path := nearest(asked)) is None:
         return None
     return f"There is no {asked}; the nearest path is {path}."
 

@@ -14,6 +14,7 @@ from jobs.storage.attempts import AttemptStore
 from jobs.storage.database import Database, DatabaseOptions
 from jobs.storage.store import Store
 from jobs.storage.waiters import WaiterRegistry
+from jobs.storage.webhooks.deliveries import WebhookDeliveries
 from jobs.storage.workers import WorkerRegistry
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
@@ -22,6 +23,7 @@ from worker.model.chat_model import Models
 from worker.publishing.publisher import Publisher
 from worker.running_jobs import RunningJobs
 from worker.telemetry import Telemetry
+from worker.webhooks.sender import WebhookSender
 
 _REDIS_SECONDS = 5.0
 # What is given up after it is begun again, on another connection.
@@ -59,3 +61,5 @@ class WorkerContext:
         self.models = Models(settings)
         self.publisher = Publisher(self.log, self.telemetry.metrics.publish_lag.observe)
         self.running = RunningJobs()
+        deliveries = WebhookDeliveries(database)
+        self.webhooks = WebhookSender(deliveries, allow_private=settings.webhook_allow_private)

@@ -33,6 +33,12 @@ class PromptReference(BaseModel):
     ] = None
 
 
+class Extensions(BaseModel):
+    """What only Penstock knows."""
+
+    webhook: Text | None = None
+
+
 class CreateRequest(Parameters):
     """The body of `POST /v1/responses`, as far as Penstock reads it."""
 
@@ -61,6 +67,7 @@ class CreateRequest(Parameters):
     user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
+    penstock: Extensions | None = None
 
 
 class CancelRequest(BaseModel):
@@ -82,6 +89,9 @@ def checked(request: CreateRequest) -> CreateRequest:
             raise _unsupported(name, f"'{name}' is not supported: Penstock generates text. Leave it out.")
     if request.store is False and request.background:
         raise _unsupported("background", "A background response is always stored: leave out 'store' or 'background'.")
+    if request.penstock and request.penstock.webhook and not request.background:
+        words = "'penstock.webhook' is for a response with 'background': any other is told by its own answer."
+        raise InvalidRequest(words, param="penstock.webhook")
     _check_tool_choice(request)
     return request
 

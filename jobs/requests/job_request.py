@@ -58,6 +58,8 @@ class JobRequest:
     history: Sequence[Sequence[Message]] = ()
     input: Sequence[Message] = ()
     retry_of: str | None = None
+    # Where its end is told, beside the owner's endpoints.
+    webhook: str | None = None
     # The trace that its create belongs to.
     traceparent: str | None = None
 
@@ -105,6 +107,7 @@ class JobRequest:
             prompt=rendered,
             history=list(history),
             input=messages,
+            webhook=create.penstock.webhook if create.penstock else None,
         )
 
     @classmethod

@@ -25,6 +25,7 @@ from jobs.storage.access.budget import spend
 from jobs.storage.rows import storable
 from jobs.storage.schema import checkpoints, jobs, transcripts
 from jobs.storage.search.entries import entry_words, set_entry
+from jobs.storage.webhooks.deliveries import enqueue
 
 # The columns are four bytes wide on PostgreSQL, and some servers report nonsense.
 _HIGHEST_COUNT = 2**31 - 1
@@ -57,6 +58,8 @@ def end_job(connection: Connection, job: Job, guard: ColumnElement[bool], ending
     connection.execute(insert(transcripts).values(job_id=job.id, frames=ending.transcript))
     connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job.id))
     set_entry(connection, job.id, entry_words(job.owner, job.request, text))
+    if job.request.background:  # whoever waits is told by the answer itself
+        enqueue(connection, job.owner, f"response.{values['status']}", job.id, job.request.webhook)
     spend(connection, job.owner, ending.response["usage"], text)  # last: it locks a row for all jobs of the owner
     return True
 

@@ -14,6 +14,7 @@ IS_QUEUED = sa.text("status = 'queued'")
 IS_RUNNING = sa.text("status = 'in_progress'")
 IS_TO_END = sa.text("status = 'queued' AND (cancel_requested_at IS NOT NULL OR stop_requested_at IS NOT NULL)")
 IS_UNINDEXED = sa.text("search <> ''")
+IS_DUE = sa.text("due_at IS NOT NULL")
 
 
 def _index(name: str, *columns: str, only: sa.TextClause) -> sa.Index:
@@ -199,4 +200,51 @@ token_days = sa.Table(
     sa.Column("owner", sa.String(64), primary_key=True),
     sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("tokens", sa.BigInteger, nullable=False),
+)
+
+# Where an owner wants to be told of ends. One row of an owner may have no URL: its secret signs what goes to addresses
+# that jobs name themselves.
+webhook_endpoints = sa.Table(
+    "webhook_endpoints",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    # Separated by spaces.
+    sa.Column("event_types", sa.Text, nullable=False),
+    sa.Column("secret", sa.String(64), nullable=False),
+    # The secret before, and until when it signs, too.
+    sa.Column("old_secret", sa.String(64)),
+    sa.Column("old_secret_until", sa.Float),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("updated_at", sa.Float, nullable=False),
+    sa.Index("webhook_endpoints_by_owner", "owner", "created_at", "id"),
+)
+
+# What endpoints are to be told, written by the transaction of the end itself, and what became of it.
+webhook_deliveries = sa.Table(
+    "webhook_deliveries",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.Column("endpoint_id", sa.String(64), sa.ForeignKey("webhook_endpoints.id", ondelete="CASCADE"), nullable=False),
+    # The address that the job named; NULL for the endpoint's own.
+    sa.Column("url", sa.Text),
+    sa.Column("event_type", sa.String(64), nullable=False),
+    sa.Column("object_id", sa.String(64), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    # When the next attempt may begin; NULL when there will be none.
+    sa.Column("due_at", sa.Float),
+    # After that it is not tried again.
+    sa.Column("expires_at", sa.Float, nullable=False),
+    sa.Column("delivered_at", sa.Float),
+    # Of the last attempt: what was answered, or why nothing was.
+    sa.Column("status_code", sa.Integer),
+    sa.Column("problem", sa.String(64)),
+    _index("webhook_deliveries_due", "due_at", only=IS_DUE),
+    sa.Index("webhook_deliveries_by_owner", "owner", "created_at", "id"),
+    sa.Index("webhook_deliveries_by_endpoint", "endpoint_id"),
+    sa.Index("webhook_deliveries_by_age", "created_at"),
 )

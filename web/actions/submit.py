@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.job import Job
 from jobs.requests.generation import CreateRequest
 from jobs.requests.job_request import JobRequest, named_model
-from web.actions import conversation, references
+from web.actions import conversation, references, webhooks
 from web.context import WebContext
 
 
@@ -25,6 +25,7 @@ def submit(
     """
     context.admission.check_create(owner, opens_stream=create.stream or not create.background)
     model = named_model(create, context.prompts) or context.models.default()
+    webhooks.check_own_address(context, owner, create)
     create = references.resolved(context.store, owner, create)
     previous = create.previous_response_id
     request = JobRequest.from_create(

@@ -43,7 +43,7 @@ def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Respo
     status = arguments.get("status")
     if status is not None and status not in set(Status):
         raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
-    limit, newest_first = _paging(arguments)
+    limit, newest_first = paging(arguments)
     jobs = context.store.lists.page_with_requests(
         owner,
         limit=limit + 1,
@@ -53,12 +53,12 @@ def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Respo
         prompt=arguments.get("prompt"),
         words=arguments.get("q", ""),
     )
-    return _listing([_listed(context, job, asked) for job, asked in jobs], limit)
+    return listing([_listed(context, job, asked) for job, asked in jobs], limit)
 
 
 def asked_items(job: Job, arguments: Mapping[str, str]) -> Response:
     """A page of the messages that a job was asked: `limit`, `after`, `order`."""
-    limit, newest_first = _paging(arguments)
+    limit, newest_first = paging(arguments)
     items = input_items.input_items(job)
     if newest_first:
         items.reverse()
@@ -67,10 +67,10 @@ def asked_items(job: Job, arguments: Mapping[str, str]) -> Response:
         if after not in ids:
             raise InvalidRequest(f"This response has no input item '{after}'.", param="after")
         items = items[ids.index(after) + 1 :]
-    return _listing(items, limit)
+    return listing(items, limit)
 
 
-def _listing(found: Sequence[Mapping[str, Any]], limit: int) -> Response:
+def listing(found: Sequence[Mapping[str, Any]], limit: int) -> Response:
     """A page of at most `limit` of what was found; one more says that there are others."""
     data = found[:limit]
     ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
@@ -87,7 +87,7 @@ def _listed(context: WebContext, job: ListedJob, asked: JobRequest) -> dict[str,
     return response
 
 
-def _paging(arguments: Mapping[str, str]) -> tuple[int, bool]:
+def paging(arguments: Mapping[str, str]) -> tuple[int, bool]:
     """How many at most, and whether the newest come first."""
     order, limit = arguments.get("order", "desc"), arguments.get("limit", "20")
     if order not in ("asc", "desc"):

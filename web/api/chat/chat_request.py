@@ -21,7 +21,7 @@ _UNSUPPORTED = (
 # Fields that a create has under the same name.
 _SAME = (
     *("model", "temperature", "top_p", "presence_penalty", "frequency_penalty", "parallel_tool_calls", "metadata"),
-    *("service_tier", "user", "safety_identifier", "prompt_cache_key"),
+    *("service_tier", "user", "safety_identifier", "prompt_cache_key", "penstock"),
 )
 # What fields of a create are called here, the longest first.
 _NAMES = {

@@ -1,0 +1,1 @@
+"""Sending what endpoints are to be told."""
