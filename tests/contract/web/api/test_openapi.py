@@ -203,7 +203,9 @@ def neutral(case: Case[Any]) -> Case[Any]:
 
 @ANYTHING.parametrize()
 def test_every_answer_is_as_described(case: Case[Any], penstock: Stack) -> None:
-    neutral(case).call_and_validate(penstock.url, checks=CHECKS, allow_redirects=False)
+    answer = neutral(case).call(penstock.url, allow_redirects=False)
+    if answer.status_code != 414:  # gunicorn's own: no line of a request may be so long
+        case.validate_response(answer, checks=CHECKS)
     if case.path == "/system/queues":
         for queue in QUEUES:
             Statistics(penstock.database).resume(queue)  # else nothing that is asked after this would end
