@@ -34,6 +34,7 @@ follows = click.option("--follow", "follows", is_flag=True, help="Print its text
 @click.option("--each", "table", type=click.File("rb"), help="A job for each row of this CSV file; `-` is stdin.")
 @click.option("--model", help="The model, when it is not to be the server's own choice.")
 @click.option("--idempotency-key", "key", help="The same key again makes no second job; with --each, KEY-ROW.")
+@click.option("--webhook", metavar="URL", help="An address that is told when the job ends: see `penstock webhooks`.")
 @follows
 @as_json
 @timeout
@@ -49,6 +50,7 @@ def submit(
     table: BinaryIO | None,
     model: str | None,
     key: str | None,
+    webhook: str | None,
     **view: Any,
 ) -> None:
     """Queue a job and print its id, or with --follow its text.
@@ -60,7 +62,10 @@ def submit(
         raise CommandError(f"{prompt!r} is a variable, and comes after the id of a prompt")
     if key and not (key.isascii() and key.isprintable()):
         raise CommandError("--idempotency-key goes into a header: use ASCII characters only")
-    create: Callable[..., Response] = partial(server.openai.responses.create, background=True, model=model or omit)
+    own = {"penstock": {"webhook": webhook}} if webhook else None
+    create: Callable[..., Response] = partial(
+        server.openai.responses.create, background=True, model=model or omit, extra_body=own
+    )
     shared = _variables(variables)
     shown = View(**view)
     if table is None:

@@ -26,7 +26,7 @@ _OLDEST_PREFIX = 1000  # jobs looked through for the start of an id
 
 
 class _Response(openai.BaseModel):
-    """A job; all fields but its id are kept as they came."""
+    """Whatever the server answers; all fields but its id are kept as they came."""
 
     id: str
 
@@ -52,10 +52,19 @@ class Server:
 
     def jobs(self, most: int, status: str | None = None, text: str | None = None) -> Iterator[Job]:
         """The newest jobs, newest first, `most` at most; of this status, with this text in them."""
-        query = {"limit": min(most, 100), "status": status or openai.omit, "q": text or openai.omit}
-        page = SyncCursorPage[_Response]
-        matches = self.openai.get_api_list("/responses", page=page, model=_Response, options={"params": query})
-        return map(wire, islice(matches, most))
+        return self.rows("/responses", most, status=status or openai.omit, q=text or openai.omit)
+
+    def rows(self, path: str, most: int, **query: object) -> Iterator[dict[str, Any]]:
+        """The entries of a list, as the server orders them, `most` at most."""
+        params = {"limit": min(most, 100), **query}
+        found = self.openai.get_api_list(
+            path, page=SyncCursorPage[_Response], model=_Response, options={"params": params}
+        )
+        return map(wire, islice(found, most))
+
+    def post(self, path: str, **body: object) -> dict[str, Any]:
+        """What the server answers to a call of its own, beside those that the client knows."""
+        return wire(self.openai.post(path, cast_to=_Response, body=body))
 
     def retry(self, name: str) -> Job:
         """A new job for the ended one that a person means."""

@@ -99,7 +99,7 @@ def test_a_phone_scrolls_one_way_and_a_finger_hits(site: Stack, jobs: None, phon
         small = phone.evaluate(
             """() => [...document.querySelectorAll("button, select, input:not([type=hidden])")]
                 .filter((one) => one.checkVisibility() && one.getBoundingClientRect().width)
-                .map((one) => one.closest(".tick label, .tab") ?? one)
+                .map((one) => one.closest(".tick label, .tab, .check") ?? one)
                 .filter((one) => one.getBoundingClientRect().height < 43.5)
                 .map((one) => one.outerHTML.slice(0, 100))"""
         )

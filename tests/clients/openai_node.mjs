@@ -44,6 +44,22 @@ const parts = {
     };
   },
 
+  // Check the signature of a delivery; the one here is that of tests/unit/jobs/webhooks/test_signature.py.
+  async checks_a_webhook() {
+    const secret = "whsec_cGVuc3RvY2stdGVzdC12ZWN0b3Itc2VjcmV0LTMyYnk=";
+    const id = "01a217f46d6736057d227a377a9a4951";
+    const data = { id: `resp_${id}45e4f480` };
+    const event = { id: `evt_${id}`, object: "event", created_at: 1795698000, type: "response.completed", data };
+    const headers = {
+      "webhook-id": `wh_${id}`,
+      "webhook-timestamp": "1795698000",
+      "webhook-signature": "v1,CPHh/yZuEd2ZtGJoxOGEwpraa90naSrSMCWqARUPf9s=",
+    };
+    await client.webhooks.verifySignature(JSON.stringify(event), headers, secret, 1e9);
+    const wrong = client.webhooks.verifySignature(JSON.stringify({ ...event, data: {} }), headers, secret, 1e9);
+    return { right: true, wrong: (await refusal(wrong))[0] };
+  },
+
   // Create, and ask until it has ended.
   async polls() {
     const prompt = { id: "story", variables: { topic: "翠花", words: "50" } };

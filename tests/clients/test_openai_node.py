@@ -94,3 +94,7 @@ def test_errors_have_their_class_code_and_parameter(seen: Parts) -> None:
         "temperature": ["BadRequestError", 400, None, "temperature"],
         "unknown": ["NotFoundError", 404, None, None],
     }
+
+
+def test_a_webhooks_signature_is_checked(seen: Parts) -> None:
+    assert seen["checks_a_webhook"] == {"right": True, "wrong": "InvalidWebhookSignatureError"}

@@ -41,11 +41,11 @@ class WebhooksPage:
 
     def act(self) -> Any:
         """A button was pressed; a new secret is shown by the answer itself, this once."""
-        action = request.form.get("act", "")
+        action = self._actions.get(request.form.get("act", ""))
+        if action is None:
+            return self._page(problem=f"'act' must be one of {', '.join(self._actions)}."), 400
         try:
-            if action not in self._actions:
-                raise InvalidRequest(f"'act' must be one of {', '.join(self._actions)}.", param="act")
-            shown = self._actions[action](request.form.get("id", ""))
+            shown = action(request.form.get("id", ""))
         except InvalidRequest as error:
             return self._page(problem=str(error)), 400
         return redirect(url_for("webhooks.show"), 303) if shown is None else shown
