@@ -21,6 +21,7 @@ block that is taken out of its text; the block wins. N counts tokens of text (no
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sys
@@ -110,8 +111,16 @@ def plain(text: str) -> str:
     return _BLOCK.sub("", text)
 
 
-def _text(content: str | list[dict[str, str]]) -> str:
-    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+def _text(content: str | list[dict[str, Any]]) -> str:
+    """A message's text; an image is named in it, by its address or by its type and size."""
+    return content if isinstance(content, str) else "".join(_words_of(part) for part in content)
+
+
+def _words_of(part: dict[str, Any]) -> str:
+    if part.get("type") != "image_url":
+        return str(part["text"])
+    address, _, data = part["image_url"]["url"].partition(";base64,")
+    return f"[{address.removeprefix('data:')}, {len(base64.b64decode(data))} bytes]" if data else f"[{address}]"
 
 
 def _script(directives: list[str]) -> Script:

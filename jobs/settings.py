@@ -166,6 +166,8 @@ class Settings(BaseSettings):
     restart_seconds: float = Field(75, ge=0)
     total_seconds: Seconds = 3 * 3600
     max_request_bytes: int = Field(2_000_000, ge=1024)
+    # Of a conversation, and on top of the text of a request.
+    max_image_bytes: int = Field(5_000_000, ge=0)
     # Of each owner, 0 for any number; owners may have their own.
     limit_jobs_queued: Limit = 0
     limit_jobs_running: Limit = 0

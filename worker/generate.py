@@ -9,7 +9,6 @@ from worker.attempt_state import Action, Phase, Reason, Row, Step, action, first
 from worker.context import WorkerContext
 from worker.model import structured
 from worker.model.cancellation import Cancellation, Stopped
-from worker.model.request import ModelRequest
 from worker.writing.attempt_context import AttemptContext
 from worker.writing.ending import end
 from worker.writing.leaving import give_back, give_up, let_go
@@ -90,4 +89,4 @@ def _write(attempt: AttemptContext) -> Outcome:
         case Step.WRITE:
             if planned:
                 return write_report(attempt)
-            return write_section(attempt, Section(attempt.writer, 0), ModelRequest.for_job(job.request))
+            return write_section(attempt, Section(attempt.writer, 0), attempt.model_request())

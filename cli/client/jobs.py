@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, BinaryIO, TextIO
 
@@ -14,6 +14,7 @@ import click
 from openai import omit
 from openai.types.responses import Response
 
+from cli.client.image import image_address
 from cli.client.listing import lines, record
 from cli.client.output import as_json, print_details, print_json, print_text, progress_bar
 from cli.client.rows import read_rows
@@ -31,6 +32,7 @@ follows = click.option("--follow", "follows", is_flag=True, help="Print its text
 @click.argument("variables", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--input", "text", help="Text to send; `-` reads it from stdin.")
 @click.option("--file", "files", type=click.File(encoding="utf-8"), multiple=True, help="A file with text to send.")
+@click.option("--image", "images", multiple=True, help="A PNG, JPEG, GIF or WebP file, or the address of an image.")
 @click.option("--each", "table", type=click.File("rb"), help="A job for each row of this CSV file; `-` is stdin.")
 @click.option("--model", help="The model, when it is not to be the server's own choice.")
 @click.option("--idempotency-key", "key", help="The same key again makes no second job; with --each, KEY-ROW.")
@@ -47,6 +49,7 @@ def submit(
     variables: tuple[str, ...],
     text: str | None,
     files: tuple[TextIO, ...],
+    images: tuple[str, ...],
     table: BinaryIO | None,
     model: str | None,
     key: str | None,
@@ -70,11 +73,11 @@ def submit(
     shown = View(**view)
     if table is None:
         reference = {"id": prompt, "variables": shared} if prompt else omit
-        words = _input(prompt, text, files) or omit
-        _print_new(server, wire(create(prompt=reference, input=words, extra_headers=only_once(key))), shown)
+        asked = _input(prompt, text, files, images) or omit
+        _print_new(server, wire(create(prompt=reference, input=asked, extra_headers=only_once(key))), shown)
         return
-    if not prompt or text is not None or files or shown.follows:
-        raise CommandError("--each needs the id of a prompt, and goes without --input, --file and --follow")
+    if not prompt or text is not None or files or images or shown.follows:
+        raise CommandError("--each needs the id of a prompt, and goes without --input, --file, --image and --follow")
     rows = read_rows(table)
     with progress_bar() as bar:
         for number, (place, row) in enumerate(bar.track(rows, description="submitting"), 1):
@@ -98,7 +101,15 @@ def _variables(words: Iterable[str]) -> dict[str, str]:
     return {name: value for name, _, value in (word.partition("=") for word in words)}
 
 
-def _input(prompt: str | None, text: str | None, files: Iterable[TextIO]) -> str:
+def _input(prompt: str | None, text: str | None, files: Iterable[TextIO], images: Sequence[str]) -> Any:
+    words = _text(prompt, text, files)
+    if not images:
+        return words
+    parts = [{"type": "input_image", "image_url": image_address(image)} for image in images]
+    return [{"role": "user", "content": [{"type": "input_text", "text": words}, *parts]}]
+
+
+def _text(prompt: str | None, text: str | None, files: Iterable[TextIO]) -> str:
     texts = [file.read() for file in files]
     if text is not None:
         texts.insert(0, sys.stdin.read() if text == "-" else text)

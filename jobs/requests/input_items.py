@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from jobs.requests.images import ImagePart
 from jobs.requests.tools import UNSUPPORTED
 
 
@@ -29,15 +30,25 @@ class RefusalPart(BaseModel):
         return self.refusal
 
 
-PART_TYPES = ("input_text", "output_text", "text", "refusal")
+_TEXT_TYPES = ("input_text", "output_text", "text", "refusal")
+PART_TYPES = (*_TEXT_TYPES, "input_image")
 
 
 def _known_part(value: Any) -> Any:
     """The part, if its type is one of PART_TYPES. Raises PydanticCustomError."""
-    return _known(value, "part", PART_TYPES, "text")
+    if isinstance(value, dict) and value.get("type") == "input_image" and not value.get("image_url"):
+        words = "an image is sent as 'image_url', a data: URL or an address; files are not kept here"
+        raise PydanticCustomError(UNSUPPORTED, "{words}", {"words": words})
+    return _known(value, "part", PART_TYPES, "text or images")
 
 
-Part = Annotated[TextPart | RefusalPart, Field(discriminator="type"), BeforeValidator(_known_part)]
+def _known_text(value: Any) -> Any:
+    """The part, if it is text: no chat model takes anything else as the output of a call."""
+    return _known(value, "part", _TEXT_TYPES, "text")
+
+
+Words = Annotated[TextPart | RefusalPart, Field(discriminator="type"), BeforeValidator(_known_text)]
+Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type"), BeforeValidator(_known_part)]
 
 
 def _parts(value: Any) -> Any:
@@ -56,7 +67,8 @@ class InputMessage(BaseModel):
     type: Literal["message"] = "message"
     role: Literal["user", "assistant", "system", "developer"]
     content: Annotated[
-        list[Part], BeforeValidator(_parts, json_schema_input_type=str | list[TextPart | RefusalPart] | None)
+        list[Part],
+        BeforeValidator(_parts, json_schema_input_type=str | list[TextPart | RefusalPart | ImagePart] | None),
     ]
     phase: Annotated[str, StringConstraints(max_length=64)] | None = None
 
@@ -75,7 +87,7 @@ class FunctionCallOutput(BaseModel):
 
     type: Literal["function_call_output"]
     call_id: CallId
-    output: Annotated[list[Part], BeforeValidator(_parts, json_schema_input_type=str | list[TextPart] | None)]
+    output: Annotated[list[Words], BeforeValidator(_parts, json_schema_input_type=str | list[TextPart] | None)]
 
 
 class ItemReference(BaseModel):

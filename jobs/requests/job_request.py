@@ -10,6 +10,7 @@ import orjson
 
 from jobs.errors import InvalidRequest
 from jobs.requests.generation import CreateRequest
+from jobs.requests.images import kept_images
 from jobs.requests.messages import message_of
 from jobs.requests.parameters import TextOptions
 from jobs.requests.prompts import Message, Prompt, Prompts, RenderedPrompt
@@ -92,7 +93,7 @@ class JobRequest:
                 code="model_not_found",
             )
         messages = [message_of(item) for item in create.input or []]
-        if not rendered and not any(message["content"] or "call_id" in message for message in messages):
+        if not rendered and not any(_says_something(message) for message in messages):
             raise InvalidRequest("'input' is empty: send a text, messages, or a 'prompt'.", param="input")
         body = create.model_dump(by_alias=True, exclude_none=True)
         return cls(
@@ -146,6 +147,11 @@ class JobRequest:
         ]
 
     @property
+    def images(self) -> dict[str, Mapping[str, Any]]:
+        """The kept images that the model sees, by name."""
+        return kept_images(message for turn in (*self.history, self.input) for message in turn)
+
+    @property
     def variables(self) -> Mapping[str, Any]:
         """The variables of the prompt; none without a prompt."""
         return self.prompt.variables if self.prompt else {}
@@ -165,6 +171,10 @@ class JobRequest:
     def search_text(self) -> str:
         """The client's own words, by which people look for a job: variables, and the input's text."""
         return "\n".join([*map(str, self.variables.values()), *(message["content"] for message in self.input)])
+
+
+def _says_something(message: Message) -> bool:
+    return bool(message["content"]) or "call_id" in message or "images" in message
 
 
 _FIELD_NAMES = tuple(field.name for field in fields(JobRequest))

@@ -1,14 +1,15 @@
 """The messages of a conversation as a job keeps them.
 
 Each has a role and content. A call that a model asked for is an assistant's message without content, its output one of
-the role `tool`; both have a `call_id`.
+the role `tool`; both have a `call_id`. Images stand beside the text, each with its place in it and without its data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from jobs.requests.images import Image, ImagePart
 from jobs.requests.input_items import FunctionCall, FunctionCallOutput, InputItem, InputMessage, ItemReference
 from jobs.requests.prompts import Message
 
@@ -20,7 +21,9 @@ def message_of(item: InputItem) -> Message:
     match item:
         case InputMessage():
             phase = {"phase": item.phase} if item.phase else {}
-            return {"role": item.role, "content": _text(item.content), **phase}
+            images = list(_images(item.content))
+            kept = {"images": images} if images else {}
+            return {"role": item.role, "content": _text(item.content), **kept, **phase}
         case FunctionCall():
             return _call(item.call_id, item.name, item.arguments)
         case FunctionCallOutput():
@@ -38,10 +41,26 @@ def messages_of(output: list[Mapping[str, Any]], text: str) -> Iterator[Message]
         yield _call(call["call_id"], call["name"], call["arguments"])
 
 
+def sent_images(items: Iterable[InputItem]) -> dict[str, Image]:
+    """The images that came with an input as data, by name."""
+    parts = (part for item in items if isinstance(item, InputMessage) for part in item.content)
+    images = (part.image_url for part in parts if isinstance(part, ImagePart))
+    return {image.sha256: image for image in images if isinstance(image, Image)}
+
+
 def _call(call_id: str, name: str, arguments: str) -> Message:
     call = {"type": CALL, "call_id": call_id, "name": name, "arguments": arguments}
     return {"role": "assistant", "content": "", **call}
 
 
-def _text(parts: list[Any]) -> str:
-    return "".join(part.text for part in parts)
+def _text(parts: Sequence[Any]) -> str:
+    return "".join(part.text for part in parts if not isinstance(part, ImagePart))
+
+
+def _images(parts: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    place = 0
+    for part in parts:
+        if isinstance(part, ImagePart):
+            yield part.reference(place)
+        else:
+            place += len(part.text)

@@ -47,7 +47,7 @@ _FROM_TEXT: Mapping[str, Callable[[str], Any]] = {
 
 
 Language = Literal["en", "zh"]
-Message = dict[str, str]  # role and content, as the model reads them
+Message = dict[str, Any]  # role and content, and what jobs/requests/messages.py says
 T = TypeVar("T")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
@@ -14,8 +14,10 @@ from jobs.errors import InvalidRequest
 from jobs.job import Status
 from jobs.protocol import response
 from jobs.protocol.ids import new_job_id
+from jobs.requests.images import Image
 from jobs.requests.job_request import FLEX, JobRequest
 from jobs.requests.title import title_of
+from jobs.storage.images.kept_images import keep_images
 from jobs.storage.rows import storable
 from jobs.storage.schema import checkpoints, jobs
 from jobs.storage.search.entries import row_words, set_entry
@@ -30,7 +32,8 @@ class Sending:
     """How a client sends a create.
 
     `body_hash` is the SHA-256 of the body as it was sent, `client_retry` how many times the client says that it sent it
-    before, `waiter` the connection that waits for a job without `background`.
+    before, `waiter` the connection that waits for a job without `background`; `image_names` are the images that the job
+    has, of which `images` came with the request.
     """
 
     owner: str
@@ -38,6 +41,8 @@ class Sending:
     idempotency_key: str | None = None
     client_retry: int = 0
     waiter: str | None = None
+    image_names: Collection[str] = ()
+    images: Mapping[str, Image] = field(default_factory=dict)
 
 
 def hash_of(body: bytes) -> str:
@@ -71,9 +76,13 @@ def new_row(sending: Sending, request: JobRequest) -> dict[str, Any]:
 def insert_job(
     connection: Connection, sending: Sending, row: Mapping[str, Any], finished: Iterable[Mapping[str, Any]]
 ) -> None:
-    """Insert a new job with its checkpoints and its waiter. Raises IntegrityError when the key or the id is taken."""
+    """Insert a new job with its checkpoints, its images and its waiter.
+
+    Raises IntegrityError when the key or the id is taken, InvalidRequest when an image was deleted meanwhile.
+    """
     connection.execute(insert(jobs).values(row))  # invariant 1
     set_entry(connection, row["id"], row_words(row))
+    keep_images(connection, sending.owner, row["id"], sending.image_names, sending.images)
     for section in finished:
         connection.execute(insert(checkpoints).values(job_id=row["id"], **section))
     if sending.waiter:

@@ -19,6 +19,7 @@ from jobs.job import Job, Status
 from jobs.protocol.response import in_range
 from jobs.storage.database import Database
 from jobs.storage.ending import Ending, end_job
+from jobs.storage.images.kept_images import images_of
 from jobs.storage.queue import claims
 from jobs.storage.queue.claims import BLOCK, INDEX_BLOCK, Limits, RunningLimits
 from jobs.storage.rows import job_of, select_jobs
@@ -182,6 +183,10 @@ class AttemptStore:
         """Whether this attempt still owns its job."""
         with self._database.read() as connection:
             return connection.execute(select(jobs.c.id).where(_current(claim))).first() is not None
+
+    def images(self, claim: Claim) -> dict[str, bytes]:
+        """The data of the job's images by name, as far as they came as data."""
+        return images_of(self._database, claim.job)
 
     def held(self, worker: str) -> dict[str, Held]:
         """The jobs that this worker runs, by id."""

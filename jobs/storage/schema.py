@@ -137,6 +137,28 @@ checkpoints = sa.Table(
     sa.Column("usage", sa.Text),
 )
 
+# Images that came as data in an input: each once for its owner.
+images = sa.Table(
+    "images",
+    metadata,
+    sa.Column("owner", sa.String(64), primary_key=True),
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("media_type", sa.String(64), nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+# Which jobs have them, in their input or in the history before it. Not removed with the row of its job by the database:
+# `delete_jobs` does, and then removes the images that nobody has any more.
+job_images = sa.Table(
+    "job_images",
+    metadata,
+    sa.Column("job_id", sa.String(64), primary_key=True),
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.String(64), nullable=False),
+    sa.ForeignKeyConstraint(["owner", "sha256"], ["images.owner", "images.sha256"]),
+    sa.Index("job_images_by_image", "owner", "sha256"),
+)
+
 # Open connections that wait for a job without `background`. A sign of life is a change of the counter.
 waiters = sa.Table(
     "waiters",

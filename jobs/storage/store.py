@@ -16,6 +16,7 @@ from jobs.errors import JobNotFound
 from jobs.job import Job, Status
 from jobs.limits import OwnerLimits
 from jobs.protocol.ids import is_job_id
+from jobs.requests.images import Image
 from jobs.requests.job_request import JobRequest
 from jobs.storage.acceptance import Sending, earlier_job, hash_of, insert_job, new_row
 from jobs.storage.access.budget import check_queue
@@ -23,6 +24,7 @@ from jobs.storage.database import Database, until_written
 from jobs.storage.disk.reserve import DiskReserve
 from jobs.storage.disk.space import DiskSpace
 from jobs.storage.ending import end_unstarted
+from jobs.storage.images.kept_images import images_of
 from jobs.storage.lists.job_lists import JobLists
 from jobs.storage.queue.position import Position, position_of
 from jobs.storage.rows import job_of, select_jobs
@@ -35,6 +37,7 @@ T = TypeVar("T")
 # A client waits for its answer; what takes longer is an error that it may send again.
 _WRITE_SECONDS = 3.0
 _NO_LIMITS = OwnerLimits()
+_NO_IMAGES: Mapping[str, Image] = {}
 # Built once: that costs as much as asking SQLite.
 _OWNED = select_jobs().where(jobs.c.id == bindparam("job_id"), jobs.c.owner == bindparam("by"))  # invariant 8
 
@@ -59,16 +62,18 @@ class Store:
         waiter: str | None = None,
         finished: Iterable[Mapping[str, Any]] = (),
         limits: OwnerLimits = _NO_LIMITS,
+        images: Mapping[str, Image] = _NO_IMAGES,
     ) -> Job:
         """Store a new job; once this returns it is never lost.
 
         The same key again gives the job that it gave before; so does the same body, to a client that says that it
         sends it for the `client_retry`th time again. `body_hash` is that of the body as it was sent, by default of the
         request; `waiter` is the connection that waits for a job without `background`; `finished` are checkpoints to
-        begin with; `limits` are the owner's. Raises InvalidRequest when the key was used with another body, and
-        LimitReached.
+        begin with; `limits` are the owner's; `images` those that came with the request, by name. Raises InvalidRequest
+        when the key was used with another body or an image is gone, and LimitReached.
         """
-        sending = Sending(owner, body_hash or hash_of(request.to_json()), idempotency_key, client_retry, waiter)
+        told = body_hash or hash_of(request.to_json())
+        sending = Sending(owner, told, idempotency_key, client_retry, waiter, list(request.images), images)
         row = new_row(sending, request)
         sections = list(finished)
         return self._write(lambda: self._accept(sending, row, sections, limits))
@@ -139,6 +144,10 @@ class Store:
         query = select(transcripts.c.frames).where(transcripts.c.job_id == job_id)
         with self._database.read() as connection:
             return connection.execute(query).scalar_one_or_none()
+
+    def images(self, job: Job) -> dict[str, bytes]:
+        """The data of the job's images by name, as far as they came as data."""
+        return images_of(self._database, job)
 
     def queue_position(self, accepted_at: float) -> Position:
         """How many queued jobs were accepted before this time (Unix seconds), and when the first of all was."""

@@ -21,6 +21,7 @@ from rich.cells import cell_len
 
 from cli.launch.listening import listen
 from jobs.protocol.fold import fold, text_of
+from tests.support.pictures import png
 from tests.support.stack import Stack
 from tests.support.up import COMMAND, ROOT, ask, clean_environment, command, eventually
 
@@ -108,6 +109,17 @@ def test_plain_text_comes_from_an_option_a_file_or_stdin(penstock: Stack, tmp_pa
     assert run(penstock, "submit", "--follow", text=f"{echo} from stdin").stdout.strip() == "from stdin"
     both = run(penstock, "submit", "--input", "-", "--file", str(tmp_path / "text"), "--follow", text=echo)
     assert both.stdout.strip() == "from a file"
+
+
+def test_images_are_files_or_addresses(penstock: Stack, tmp_path: Path) -> None:
+    echo = "[[demo echo rate=0]]"
+    picture = tmp_path / "cat.png"
+    picture.write_bytes(png())
+    of_image = ("--image", str(picture), "--image", "https://a.example/b.gif")
+    named = f"[image/png, {len(picture.read_bytes())} bytes][https://a.example/b.gif]"
+    assert run(penstock, "submit", "--input", f"{echo}see ", *of_image, "--follow").stdout.strip() == f"see {named}"
+    refused = run(penstock, "submit", "--input", "x", "--image", "a.txt")
+    assert (refused.exit_code, "no image by its name" in refused.stderr) == (2, True)
 
 
 def test_json_is_the_events_and_the_events_are_the_job(penstock: Stack) -> None:

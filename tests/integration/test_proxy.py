@@ -123,8 +123,8 @@ def test_events_go_on_as_they_come(proxy: nginx.Nginx, client: httpx2.Client) ->
 def test_what_is_counted_and_what_is_too_large_goes_nowhere(proxy: nginx.Nginx, client: httpx2.Client) -> None:
     for url in (proxy.url, proxy.url_below_a_path, proxy.url_with_tls):
         assert client.get(f"{url}/metrics").status_code == 404
-        assert client.post(f"{url}/v1/responses", content=b"x" * 2_000_000).status_code == 200  # Penstock refuses it
-        assert client.post(f"{url}/v1/responses", content=b"x" * 2_200_000).status_code == 413
+        assert client.post(f"{url}/v1/responses", content=b"x" * 8_700_000).status_code == 200  # Penstock refuses it
+        assert client.post(f"{url}/v1/responses", content=b"x" * 9_000_000).status_code == 413
 
 
 def test_over_tls_a_browser_gets_http_2(proxy: nginx.Nginx) -> None:

@@ -75,7 +75,7 @@ class _Lookup:
             return {}
         if job.response is None:
             raise _refused(f"Response '{job_id}' has not ended yet: wait for it before you name its items.")
-        asked = {item["id"]: item for item in input_items(job)}
+        asked = {item["id"]: item for item in input_items(job, self._store.images(job))}
         output = orjson.loads(job.response)["output"]
         return asked | {item["id"]: item for item in output if item["type"] in ANSWERS}
 

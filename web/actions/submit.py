@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from jobs.job import Job
 from jobs.requests.generation import CreateRequest
+from jobs.requests.images import check_images
 from jobs.requests.job_request import JobRequest, named_model
+from jobs.requests.messages import sent_images
 from web.actions import conversation, references, webhooks
 from web.context import WebContext
 
@@ -35,6 +37,7 @@ def submit(
         allowed=context.settings.models,
         history=conversation.history(context.store, owner, previous) if previous else [],
     )
+    check_images(request.model_messages, context.settings.max_image_bytes)
     job = context.store.accept(
         owner,
         context.telemetry.traced(request),
@@ -43,6 +46,7 @@ def submit(
         client_retry=client_retry,
         waiter=None if request.background else waiter,
         limits=context.admission.limits.of(owner),
+        images=sent_images(create.input or ()),
     )
     context.telemetry.accepted(job)
     context.wakeups.job(job.id)

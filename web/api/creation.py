@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from flask import Response, g, request
 
@@ -15,6 +15,7 @@ from jobs.requests.generation import CreateRequest
 from jobs.storage.acceptance import hash_of
 from web.actions.submit import submit
 from web.context import WebContext
+from web.http.request import Request
 from web.relay.disconnect import on_disconnect
 from web.relay.viewer_socket import Framing, ViewerSocket
 
@@ -53,7 +54,7 @@ def _submitted(context: WebContext, waiter: str, parse: Parse) -> Job:
 
     The former before the body is validated: it is the answer even if the body could not be accepted any more.
     """
-    body = request.get_data()
+    body = cast(Request, request).get_data_with_images(context.settings.max_image_bytes)
     body_hash = hash_of(body)
     repeated = repetition()
     if repeated["client_retry"] and context.admission.is_retry_of_refusal(g.owner, body_hash):

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from flask import Response
+from werkzeug.datastructures import MultiDict
 
 from jobs.errors import InvalidRequest
 from jobs.job import Job, ListedJob, Status
@@ -20,6 +21,8 @@ from web.live.job_state import details_and_position
 from web.snapshot import snapshot
 
 _MAX_LIMIT = 100
+# OpenAI's name for what a list of input items may have besides.
+_IMAGE_URLS = "message.input_image.image_url"
 
 
 def json(value: Any) -> Response:
@@ -56,10 +59,11 @@ def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Respo
     return listing([_listed(context, job, asked) for job, asked in jobs], limit)
 
 
-def asked_items(job: Job, arguments: Mapping[str, str]) -> Response:
-    """A page of the messages that a job was asked: `limit`, `after`, `order`."""
+def asked_items(context: WebContext, job: Job, arguments: MultiDict[str, str]) -> Response:
+    """A page of the messages that a job was asked: `limit`, `after`, `order`; images are there if `include` says so."""
     limit, newest_first = paging(arguments)
-    items = input_items.input_items(job)
+    includes = [*arguments.getlist("include"), *arguments.getlist("include[]")]
+    items = input_items.input_items(job, context.store.images(job) if _IMAGE_URLS in includes else {})
     if newest_first:
         items.reverse()
     if (after := arguments.get("after")) is not None:

@@ -38,7 +38,7 @@ class Responses:
 
     def input_items(self, job_id: str) -> Response:
         """What a job was asked, message by message."""
-        return render.asked_items(self._context.store.get(g.owner, job_id), request.args)
+        return render.asked_items(self._context, self._context.store.get(g.owner, job_id), request.args)
 
     def retrieve(self, job_id: str) -> Response:
         """A job as it is, or its stream in the framing that is asked for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.errors import InvalidRequest, JobNotFound, LimitReached
 from jobs.job import Job, Status
+from jobs.protocol.input_items import input_items
 from jobs.requests import generation
 from jobs.requests.job_request import FLEX
 from jobs.storage.disk.reserve import is_disk_full
@@ -52,7 +53,8 @@ class HomePage:
         """A form was sent: to the new job's page, or back to the form with what is wrong."""
         context, form = self._context, request.form.to_dict()
         try:
-            job = submit(context, g.owner, context.parsing.run(generation.parse, _body(form)))
+            body = _body(form, self._images(form.pop("images_of", "")))
+            job = submit(context, g.owner, context.parsing.run(generation.parse, body))
         except InvalidRequest as error:
             return self._page(form, str(error), error.param or ""), 400
         except LimitReached as error:
@@ -63,6 +65,14 @@ class HomePage:
             words = _("The server's disk is full: nothing new is taken until there is room. Deleting jobs makes room.")
             return self._page(form, words), 503
         return redirect(url_for("job.show", job_id=job.id), 303)
+
+    def _images(self, job_id: str) -> list[dict[str, Any]]:
+        """The images of the input of the owner's job, as parts of a message; none without a job."""
+        if not job_id:
+            return []
+        job = self._context.store.get(g.owner, job_id)
+        items = input_items(job, self._context.store.images(job))
+        return [part for item in items for part in item.get("content", ()) if part["type"] == "input_image"]
 
     def _page(self, values: Mapping[str, str], problem: str = "", param: str = "") -> str:
         context = self._context
@@ -98,8 +108,8 @@ def choice_label(choice: Any) -> str:
     return labels.get(str(choice), str(choice))
 
 
-def _body(form: Mapping[str, str]) -> bytes:
-    """A form as the body of a request; what was left open is left out."""
+def _body(form: Mapping[str, str], images: Sequence[Mapping[str, Any]]) -> bytes:
+    """A form as the body of a request, with images behind its input; what was left open is left out."""
     variables = {name: value for name, value in form.items() if value}
     prompt = variables.pop("prompt", "")
     fields = {name: variables.pop(_PREFIX + name, None) for name in _FIELDS}
@@ -108,6 +118,9 @@ def _body(form: Mapping[str, str]) -> bytes:
         outer, *inner = name.split(".")
         if value:
             body[outer] = {inner[0]: value} if inner else value
+    if images:
+        text = {"type": "input_text", "text": body.get("input", "")}
+        body["input"] = [{"role": "user", "content": [text, *images]}]
     if prompt:
         body["prompt"] = {"id": prompt, "variables": variables}
     return orjson.dumps(body)
@@ -123,4 +136,6 @@ def _form_values(job: Job) -> dict[str, str]:
     }
     values = {_PREFIX + name: computed[name] if name in computed else getattr(request, name) for name in _FIELDS}
     values |= {"prompt": prompt.id, **prompt.variables} if prompt else {"prompt": ""}
+    if any("images" in message for message in request.input):
+        values["images_of"] = job.id
     return {name: str(value) for name, value in values.items() if value is not None}

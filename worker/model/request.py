@@ -8,11 +8,13 @@ from typing import Any, Self
 
 from jobs.requests.job_request import JobRequest
 from jobs.requests.prompts import Message
+from worker.model.images import with_images
 from worker.model.tool_messages import chat_tools
 
 _OPTIONS = {"max_output_tokens": "max_tokens"} | {
     name: name for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty")
 }
+_NO_IMAGES: Mapping[str, bytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,8 @@ class ModelRequest:
     schema_in_words: bool = False
 
     @classmethod
-    def for_job(cls, request: JobRequest) -> Self:
-        """What a job's request asks of its model."""
+    def for_job(cls, request: JobRequest, images: Mapping[str, bytes] = _NO_IMAGES) -> Self:
+        """What a job's request asks of its model; `images` are those that the job keeps, by name."""
         text = request.text or {}
         effort = (request.reasoning or {}).get("effort")
         options = {ours: getattr(request, theirs) for theirs, ours in _OPTIONS.items()}
@@ -42,7 +44,7 @@ class ModelRequest:
         response_format = text.get("format") or {"type": "text"}
         return cls(
             request.model,
-            request.model_messages,
+            with_images(request.model_messages, images),
             options,
             None if response_format["type"] == "text" else response_format,
             request.truncation == "auto",

@@ -16,22 +16,28 @@ from worker.model import structured
 from worker.model.cancellation import Cancellation
 from worker.model.errors import ModelError
 from worker.model.failure_details import failure_details
+from worker.model.request import ModelRequest
 from worker.publishing.event_writer import EventWriter
 from worker.writing.persist import persist
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptContext:
-    """The attempt's events, its cancellation, and the worker's parts."""
+    """The attempt's events, its cancellation, the worker's parts, and the images of the job by name."""
 
     writer: EventWriter
     cancellation: Cancellation
     context: WorkerContext
+    images: Mapping[str, bytes]
 
     @property
     def claim(self) -> Claim:
         """The attempt's right to its job."""
         return self.writer.claim
+
+    def model_request(self) -> ModelRequest:
+        """What the job asks of its model."""
+        return ModelRequest.for_job(self.claim.job.request, self.images)
 
     @property
     def models(self) -> dict[str, str | None]:

@@ -58,7 +58,7 @@ def _ask_for_outline(attempt: AttemptContext, section: Section, usages: list[Map
     request = attempt.claim.job.request
     limit = int(request.variables.get("sections") or 0)
     response_format = {"type": "json_schema", "name": "outline", "strict": True, "schema": schema_of(limit)}
-    model_request = ModelRequest.for_job(request).with_format(response_format)
+    model_request = attempt.model_request().with_format(response_format)
     answer = _stream_outline(attempt, section, model_request, limit, usages)
     try:
         outline = _read(request, answer, limit)

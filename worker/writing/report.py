@@ -112,7 +112,7 @@ def _step(attempt: AttemptContext, step: str, outline: Outline, step_values: Map
     """What the model is asked in one step of the plan."""
     request = attempt.claim.job.request
     values = {**request.variables, "title": outline.title, "outline": outline.lines(), **step_values}
-    return ModelRequest.for_job(request).with_messages(fill(request.plan[step], values))
+    return attempt.model_request().with_messages(fill(request.plan[step], values))
 
 
 def _together(writer: EventWriter, outcomes: Sequence[Outcome]) -> Outcome:

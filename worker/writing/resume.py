@@ -36,6 +36,7 @@ def begin(running: RunningJob, context: WorkerContext) -> AttemptContext:
     claim = running.claim
     cancellation = running.cancellation
     is_current = partial(context.attempts.is_current, claim)
+    images = persist(partial(context.attempts.images, claim), cancellation)
     log = read_log(claim, context.log, cancellation)
     if not persist(is_current, cancellation):  # invariant 4: the row is asked once the fence is ours
         raise Replaced
@@ -50,7 +51,7 @@ def begin(running: RunningJob, context: WorkerContext) -> AttemptContext:
     running.writer.begin()
     for checkpoint in claim.checkpoints:
         restore(running.writer, checkpoint)
-    return AttemptContext(running.writer, cancellation, context)
+    return AttemptContext(running.writer, cancellation, context, images)
 
 
 def _reserve(

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, in
 
 from jobs.protocol.fold import text_of
 from jobs.requests.job_request import JobRequest
+from jobs.storage.images.kept_images import release_images
 from jobs.storage.schema import jobs, search_entries
 from jobs.storage.search.words import distinct, owner_word, words_of
 
@@ -60,7 +61,9 @@ def delete_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> lis
         for rows in connection.execute(_select_entries(*conditions)).mappings().partitions(_ROWS_AT_ONCE):
             for row in rows:
                 _erase(connection, row["number"], row_words(row), row["indexed"])
-    return list(connection.execute(delete(jobs).where(*conditions).returning(jobs.c.id)).scalars())
+    removed = list(connection.execute(delete(jobs).where(*conditions).returning(jobs.c.id)).scalars())
+    release_images(connection, removed)
+    return removed
 
 
 def _select_entries(*conditions: ColumnElement[bool]) -> Select[Any]:

@@ -16,10 +16,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.errors import BadSetting
 from jobs.storage.database import Database
-from jobs.storage.schema import jobs, metadata, search_entries
+from jobs.storage.schema import images, jobs, metadata, search_entries
 from jobs.storage.search.entries import row_words, set_entry
 
 _ROWS_AT_ONCE = 50
+_IMAGES_AT_ONCE = 4
 # The target's triggers fill it.
 _COUNTED = "job_counts"
 _note = sa.Table("unfinished_copy", sa.MetaData(), sa.Column("source", sa.String(1000), primary_key=True))
@@ -78,7 +79,7 @@ def comparisons(source: Database, target: Database) -> Iterator[Comparison]:
 
 def _pages(database: Database, table: Table) -> Iterator[Sequence[RowMapping]]:
     keys = list(table.primary_key.columns)
-    query = select(table).order_by(*keys).limit(_ROWS_AT_ONCE)
+    query = select(table).order_by(*keys).limit(_IMAGES_AT_ONCE if table is images else _ROWS_AT_ONCE)
     after = query
     while True:
         with database.read() as connection:

@@ -181,6 +181,10 @@ def test_invariant_8_owner_only(locked: Stack, keys: ApiKeys) -> None:
     assert fetch(locked.url, f"/v1/responses?after={ended}", headers=stranger)[0] == 404
     with request(locked.url, "/", headers=stranger) as page:
         assert ended not in page.read().decode()
+    form = f"images_of={ended}&request.input=x".encode()
+    asked = {**stranger, "Content-Type": "application/x-www-form-urlencoded"}
+    with request(locked.url, "/jobs", method="POST", headers=asked, body=form) as page:
+        assert page.status == 404
     # None of this has touched the owner's jobs, which any key of the owner's reaches.
     assert fetch(locked.url, f"/v1/responses/{running}", headers=second)[1]["status"] == "in_progress"
     listed = fetch(locked.url, "/v1/responses", headers=second)[1]["data"]

@@ -53,6 +53,9 @@ class MemoryRows:
         finished = [self.checkpoints[number] for number in sorted(self.checkpoints)]
         return Claim(self.job, job.seq_mark, job.index_mark, finished)
 
+    def images(self, claim: Claim) -> dict[str, bytes]:  # noqa: ARG002
+        return {}
+
     def is_current(self, claim: Claim) -> bool:
         job = self.job
         return job is not None and (job.attempt, job.status) == (claim.attempt, Status.IN_PROGRESS)

@@ -107,7 +107,7 @@ def begun(worker: LocalWorker, job: Job) -> tuple[AttemptContext, Section]:
     writer.begin()
     section = Section(writer, 0)
     section.write(Kind.TEXT, "half an answer")
-    return AttemptContext(writer, Cancellation(), worker.context), section
+    return AttemptContext(writer, Cancellation(), worker.context, {}), section
 
 
 def test_an_end_that_cannot_be_stored_is_ended_once_with_the_text_so_far(worker: LocalWorker) -> None:

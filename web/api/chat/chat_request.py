@@ -53,6 +53,10 @@ def _typed(value: Any) -> Any:
     """A part with the type that a create has for it."""
     if isinstance(value, dict) and value.get("type") == "text":
         return {**value, "type": "input_text"}
+    if isinstance(value, dict) and value.get("type") == "image_url":
+        image = value.get("image_url")
+        fields = {"detail": image.get("detail"), "image_url": image.get("url")} if isinstance(image, dict) else {}
+        return {"type": "input_image", "image_url": image, **fields}
     return value
 
 

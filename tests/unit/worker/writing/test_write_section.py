@@ -33,7 +33,7 @@ def context(job_factory: JobFactory, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def attempt_at(claim: Claim, job_factory: JobFactory, context: WorkerContext) -> AttemptContext:
-    return AttemptContext(job_factory.writer(claim), Cancellation(), context)
+    return AttemptContext(job_factory.writer(claim), Cancellation(), context, {})
 
 
 def test_who_wrote_what_is_finished_is_known_to_a_later_attempt(

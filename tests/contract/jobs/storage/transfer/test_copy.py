@@ -22,6 +22,7 @@ from jobs.storage.lists.counts import count_differences
 from jobs.storage.migrate import upgrade
 from jobs.storage.transfer.copy import claim_target, comparisons, copy_rows, release_target
 from tests.support.job_factory import OWNER, JobFactory, accepted
+from tests.support.pictures import accept_with, png
 from tests.support.up import command
 from worker.model.chunks import Kind
 from worker.writing.section import Section
@@ -47,8 +48,11 @@ def filled(url: str) -> JobFactory:
     """A database with something in most tables: jobs that wait, run and have ended, a key, a limit."""
     upgrade(Settings.load(database_url=url))
     job_factory = JobFactory(Database(url))
-    for number in range(120):
+    shared = png()
+    for number in range(114):
         job_factory.store.accept(OWNER, accepted(input=f"heron {number}"), idempotency_key=str(number))
+    for _ in range(6):
+        accept_with(job_factory.store, OWNER, png(), shared)
     for word in ("wading", "\U0001f426 鸟类观察"):
         claim = job_factory.claim()
         writer = job_factory.writer(claim)
