@@ -18,11 +18,17 @@ _turns = Turns()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Slow kinds of tests by flag."""
     parser.addoption("--soak", action="store_true", help="also the stalls of the database that take minutes to try")
+    parser.addoption("--clients", action="store_true", help="all clients, of which the ordinary run takes a few")
     parser.addoption("--attempt-runs", help="how many runs the machine of attempts takes (default: a short choice)")
 
 
-def pytest_configure() -> None:
-    """Let a Ctrl-C reach what tests start, also where they run in the background of a shell, which ignores it."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a Ctrl-C reach what tests start, also where they run in the background of a shell, which ignores it.
+
+    `--clients` without a path is the tests of clients.
+    """
+    if config.getoption("--clients") and config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = ["tests/clients"]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

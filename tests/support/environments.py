@@ -30,10 +30,14 @@ _OFFLINE = re.compile(
 
 
 class Parts:
-    """What the parts of a client's program saw, as the program printed it."""
+    """What the parts of a client's program saw, as the last line that the program printed."""
 
     def __init__(self, printed: str) -> None:
-        self._parts: dict[str, Any] = json.loads(printed)
+        self._parts: dict[str, Any] = json.loads(printed.splitlines()[-1])
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the client's program has this part."""
+        return name in self._parts
 
     def __getitem__(self, name: str) -> dict[str, Any]:
         """What one part saw; fails with the traceback of one that came to no end."""
@@ -66,8 +70,14 @@ class Environment:
 
     def parts(self, script: str, url: str) -> Parts:
         """Run a client's script against the server at `url`, which it finds where OpenAI's clients look for it."""
-        program = (CLIENTS / script).read_text(encoding="utf-8")
-        return Parts(self.run(program, OPENAI_BASE_URL=f"{url}/v1", OPENAI_API_KEY="any"))
+        path = CLIENTS / script
+        # Python's find what lies beside them.
+        beside, itself = str(path.parent), str(path)
+        run = f"import runpy, sys\nsys.path.insert(0, {beside!r})\nrunpy.run_path({itself!r}, None, '__main__')"
+        program = run if path.suffix == ".py" else path.read_text(encoding="utf-8")
+        # LiteLLM asks for prices on the network otherwise.
+        variables = {"OPENAI_API_KEY": "any", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        return Parts(self.run(program, OPENAI_BASE_URL=f"{url}/v1", **variables))
 
 
 def own() -> Environment:
@@ -80,12 +90,12 @@ def python(name: str) -> Environment:
     return _interpreter(_made(name, PINS / f"{name}.txt", _install_python))
 
 
-def node() -> Environment:
-    """One with the packages of `pins/package.json`; skips the test without Node or when they cannot be fetched."""
+def node(name: str = "openai-node") -> Environment:
+    """One with the packages of `pins/NAME.json`; skips the test without Node or when they cannot be fetched."""
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("node and npm are not on the PATH")
     # A module that comes on stdin finds its imports from the directory that Node runs in.
-    return Environment(("node", "--input-type=module"), _made("node", PINS / "package.json", _install_node))
+    return Environment(("node", "--input-type=module"), _made(name, PINS / f"{name}.json", _install_node))
 
 
 def _interpreter(directory: Path) -> Environment:
@@ -106,7 +116,7 @@ def _install_python(directory: Path, pins: Path) -> None:
 
 def _install_node(directory: Path, pins: Path) -> None:
     directory.mkdir()
-    shutil.copy(pins, directory)
+    shutil.copy(pins, directory / "package.json")
     options = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--fetch-retries=1")
     _take("npm", "install", "--prefix", str(directory), *options)
 
