@@ -77,6 +77,7 @@ ROUTES = (
     Route("GET", "/webhooks", "webhooks.show"),
     Route("POST", "/webhooks", "webhooks.act"),
     Route("POST", "/language", "layout.choose", Access.VISITOR),
+    Route("POST", "/theme", "layout.choose_theme", Access.VISITOR),
     Route("GET", "/signin", "signin.form", Access.VISITOR),
     Route("POST", "/signin", "signin.enter", Access.VISITOR),
     Route("POST", "/signout", "signin.leave"),

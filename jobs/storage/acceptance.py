@@ -33,7 +33,7 @@ class Sending:
 
     `body_hash` is the SHA-256 of the body as it was sent, `client_retry` how many times the client says that it sent it
     before, `waiter` the connection that waits for a job without `background`; `image_names` are the images that the job
-    has, of which `images` came with the request.
+    has, of which `images` came with the request; `retry_of` is the job that it repeats.
     """
 
     owner: str
@@ -43,6 +43,7 @@ class Sending:
     waiter: str | None = None
     image_names: Collection[str] = ()
     images: Mapping[str, Image] = field(default_factory=dict)
+    retry_of: str | None = None
 
 
 def hash_of(body: bytes) -> str:
@@ -87,6 +88,9 @@ def insert_job(
         connection.execute(insert(checkpoints).values(job_id=row["id"], **section))
     if sending.waiter:
         add_waiter(connection, sending.waiter, row["id"])
+    if sending.retry_of:
+        repeated = and_(jobs.c.id == sending.retry_of, jobs.c.owner == sending.owner)
+        connection.execute(update(jobs).where(repeated).values(retried_by=row["id"]))
 
 
 def earlier_job(connection: Connection, sending: Sending) -> str | None:

@@ -73,6 +73,8 @@ jobs = sa.Table(
     sa.Column("error", sa.String(64)),
     # What lists tell of the response (jobs/protocol/outcome.py).
     sa.Column("outcome", sa.Text),
+    # The newest job that repeats this one; it may have been deleted.
+    sa.Column("retried_by", sa.String(64)),
     sa.Column("response", sa.LargeBinary),
     sa.Column("sha256", sa.String(64)),
     sa.UniqueConstraint("owner", "idempotency_key"),

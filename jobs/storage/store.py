@@ -73,7 +73,8 @@ class Store:
         when the key was used with another body or an image is gone, and LimitReached.
         """
         told = body_hash or hash_of(request.to_json())
-        sending = Sending(owner, told, idempotency_key, client_retry, waiter, list(request.images), images)
+        shown = list(request.images)
+        sending = Sending(owner, told, idempotency_key, client_retry, waiter, shown, images, request.retry_of)
         row = new_row(sending, request)
         sections = list(finished)
         return self._write(lambda: self._accept(sending, row, sections, limits))
@@ -130,6 +131,14 @@ class Store:
         if row is None:
             raise JobNotFound(job_id)
         return job_of(row)
+
+    def retried_by(self, owner: str, job_id: str) -> str | None:
+        """The id of the newest job that repeats this one of an owner; None when there is none, or it was deleted."""
+        newest = select(jobs.c.retried_by).where(jobs.c.id == job_id).scalar_subquery()
+        with self._database.read() as connection:
+            return connection.execute(
+                select(jobs.c.id).where(jobs.c.id == newest, jobs.c.owner == owner)
+            ).scalar_one_or_none()
 
     def statuses(self, job_ids: Collection[str], owner: str | None = None) -> dict[str, Status]:
         """The status of each of these jobs of an owner; without one, for the relay, of all. Who is gone is left out."""

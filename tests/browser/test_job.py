@@ -81,6 +81,8 @@ def test_the_end_is_followed_until_the_reader_scrolls_up(site: Stack, page: Page
     wait_for(lambda: _below(page) < 60)
     page.keyboard.press("PageUp")
     expect(jump).to_be_visible()
+    expect(page.get_by_role("button", name="Stop and keep")).to_be_in_viewport()
+    expect(status(page)).to_be_in_viewport()
     page.get_by_role("button", name="Cancel").click()
     expect(status(page)).to_have_text("cancelled")
     expect(jump).to_be_hidden()

@@ -50,6 +50,9 @@ def test_run_again_edit_and_delete(site: Stack, page: Page) -> None:
     new = page.url.rpartition("/")[2]
     expect(status(page)).to_have_text("completed")
     assert fetch(site.url, f"/v1/responses/{new}")[1]["penstock"]["retry_of"] == old
+    page.goto(f"{site.url}/jobs/{old}")
+    page.get_by_role("link", name="its newest retry").click()
+    page.wait_for_url(f"**/{new}")
     expect(page.get_by_role("link", name="Edit and run again")).to_have_attribute("href", f"/?from={new}")
     page.get_by_role("link", name="Edit and run again").click()
     expect(page.get_by_role("form", name="Story").get_by_label("Topic")).to_have_value("again [[demo tokens=20]]")
@@ -60,6 +63,15 @@ def test_run_again_edit_and_delete(site: Stack, page: Page) -> None:
     really.click()
     page.wait_for_url("**/jobs")
     assert fetch(site.url, f"/v1/responses/{new}")[0] == 404
+
+
+def test_a_title_stands_once(site: Stack, page: Page) -> None:
+    open_job(page, site, started(site, "# Kites\n\nThey fly.\n[[demo echo]]"))
+    for _again in range(2):  # as it came, and as it is stored
+        expect(page.locator("#output h1")).to_have_text("Kites")
+        expect(page.locator("#output h1")).to_have_css("width", "1px")
+        expect(page.get_by_role("heading", level=1).first).to_have_text("Kites")
+        page.reload()
 
 
 def test_a_deleted_job_says_so(site: Stack, page: Page, client: openai.OpenAI) -> None:

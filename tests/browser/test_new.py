@@ -6,7 +6,7 @@ import openai
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.stack import Stack
+from tests.support.stack import Stack, wait_for
 from tests.support.wire import create
 
 
@@ -54,6 +54,35 @@ def test_an_old_job_is_asked_again_with_another_word(site: Stack, page: Page) ->
     form.get_by_role("button", name="Write").click()
     page.wait_for_url("**/jobs/resp_*")
     expect(page.get_by_role("heading", level=1)).to_contain_text("coffee")
+
+
+def test_the_topic_is_one_key_away(site: Stack, page: Page) -> None:
+    create(site.url, input="being written [[demo rate=20 tokens=3000]]")
+    page.goto(f"{site.url}/?prompt=story")
+    expect(page.get_by_role("form", name="Story").get_by_label("Topic")).to_be_focused()
+    page.goto(site.url)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("form", name="Report").get_by_label("Topic")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+
+
+def test_the_theme_is_switched_and_kept(site: Stack, page: Page) -> None:
+    paper = "getComputedStyle(document.body).backgroundColor"
+    page.goto(f"{site.url}/jobs")
+    light = page.evaluate(paper)
+    page.get_by_role("button", name="Switch to dark").click()
+    wait_for(lambda: page.evaluate(paper) != light)
+    page.goto(site.url)
+    assert page.evaluate(paper) != light
+    page.get_by_role("button", name="Switch to light").click()
+    wait_for(lambda: page.evaluate(paper) == light)
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(paper) == light
+    page.get_by_role("button", name="Switch to the system's choice").click()
+    wait_for(lambda: page.evaluate(paper) != light)
 
 
 def test_the_language_is_switched_and_kept(site: Stack, page: Page) -> None:

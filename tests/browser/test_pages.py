@@ -48,7 +48,7 @@ def expect_longer(page: Page, length: int) -> int:
 
 def test_a_text_appears_while_it_is_written(site: Stack, client: openai.OpenAI, page: Page) -> None:
     page.goto(site.url)
-    fill(page, "rivers [[demo rate=60 tokens=150 think=30]]")
+    fill(page, "rivers [[demo rate=60 tokens=600 think=30]]")
     expect(status(page)).to_have_text("in progress")
     expect_longer(page, expect_longer(page, 0))
     assert client.responses.retrieve(job_of(page)).status == "in_progress"

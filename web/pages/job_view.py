@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +19,7 @@ from web.pages.live_stream import labels
 from web.pages.titles import title
 from web.snapshot import snapshot
 
+_HEADING = re.compile(r"\s*<h1[^>]*>(.*?)</h1>", re.DOTALL)
 # How long a page waits for its text to be read from the log; its stream brings what is missing then.
 _READ_SECONDS = 1.0
 
@@ -31,10 +34,13 @@ def job_view(context: WebContext, job: Job) -> dict[str, Any]:
         state = job_state.page_state([item.summary for item in items]) | {"silent": 0, "elapsed": job_state.elapsed()}
         cursor, blocks = "", {}
     planned = bool(job.request.plan)
+    name = title(job)
     return {
         "job": job,
-        "title": title(job),
+        "title": name,
+        "named_twice": _begins_with(items, name),
         "ended": job.response is not None,
+        "retried_by": context.store.retried_by(job.owner, job.id) if job.response is not None else None,
         "planned": planned,
         "state": state,
         "rendered_items": items,
@@ -43,6 +49,13 @@ def job_view(context: WebContext, job: Job) -> dict[str, Any]:
         "blocks": blocks,
         "is_local": context.settings.auth == "off",
     }
+
+
+def _begins_with(items: Sequence[RenderedItem], name: str) -> bool:
+    """Whether the text begins with a heading that is the job's title."""
+    first = next((item.html for item in items if item.summary["type"] == "message" and item.again is None), "")
+    heading = _HEADING.match(first)
+    return heading is not None and safe(heading[1]).striptags().casefold() == name.casefold()
 
 
 def rendered_items(context: WebContext, job: Job) -> list[RenderedItem]:

@@ -1,8 +1,9 @@
-"""What stands around every page: the navigation, the language, what there is to know about this site."""
+"""What stands around every page: the navigation, the language, the theme, what there is to know about this site."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask, redirect, request, session, url_for
@@ -13,13 +14,16 @@ from web.context import WebContext
 from web.pages import dates
 from web.pages.i18n import COOKIE, LANGUAGES, _, language, script_words
 
+_THEME_COOKIE = "theme"
+_THEMES = ("light", "dark")
+_SYSTEM = "system"
 _YEAR_SECONDS = 365 * 86400
 # An address on this site: another site's would begin with a scheme, or with two slashes of either kind.
 _OURS = re.compile(r"/(?![/\\])[^\\\x00-\x20]*")
 
 
 class Layout:
-    """What templates know, and the handler of `/language`."""
+    """What templates know, and the handlers of `/language` and `/theme`."""
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
@@ -38,6 +42,7 @@ class Layout:
             "signed_in": SESSION_TOKEN in session,
             "is_open": settings.auth == "off" or SESSION_TOKEN in session,
             "language": language(),
+            "theme": _theme(),
             "languages": LANGUAGES,
             "script_words": script_words(),
             "here": _address(),
@@ -45,12 +50,19 @@ class Layout:
 
     def choose(self) -> Any:
         """Remember the language that was chosen, and go back to the page where it was."""
-        choice = request.form.get("language", "")
-        if choice not in LANGUAGES:
-            raise InvalidRequest(f"'language' must be one of {', '.join(LANGUAGES)}.", param="language")
+        return self._remember("language", COOKIE, tuple(LANGUAGES))
+
+    def choose_theme(self) -> Any:
+        """Remember whether pages are light or dark, whatever the system is, and go back to the page where it was."""
+        return self._remember("theme", _THEME_COOKIE, (*_THEMES, _SYSTEM))
+
+    def _remember(self, name: str, cookie: str, choices: Sequence[str]) -> Any:
+        choice = request.form.get(name, "")
+        if choice not in choices:
+            raise InvalidRequest(f"'{name}' must be one of {', '.join(choices)}.", param=name)
         answer = redirect(place_here(request.form.get("next", ""), url_for("home.show")), 303)
         answer.set_cookie(
-            COOKIE,
+            cookie,
             choice,
             max_age=_YEAR_SECONDS,
             path=request.script_root or "/",
@@ -59,6 +71,12 @@ class Layout:
             samesite="Lax",
         )
         return answer
+
+
+def _theme() -> str:
+    """The theme that was chosen; empty for the system's."""
+    choice = request.cookies.get(_THEME_COOKIE, "")
+    return choice if choice in _THEMES else ""
 
 
 def _address() -> str:

@@ -1,6 +1,6 @@
 // The page of a job: puts the server's HTML where it belongs while the text is written.
 
-import { _, html, root } from "./page.js";
+import { _, html, reach, root } from "./page.js";
 import { addCopies, copyOnClick, removeCopies } from "./copy.js";
 import { Live } from "./live.js";
 import { Reading } from "./reading.js";
@@ -27,9 +27,16 @@ function flush() {
   const start = performance.now();
   reading.keep(() => {
     while (changes.length && performance.now() - start < 8) changes.shift()();
+    nameOnce();
     addCopies(output);
   });
   if (changes.length) requestAnimationFrame(flush);
+}
+
+// The title does not stand above the text again when the text begins with it.
+function nameOnce() {
+  const heading = output.querySelector(":scope > section > h1:first-child")?.textContent.trim().toLowerCase();
+  article.classList.toggle("named", heading === article.querySelector("h1").textContent.trim().toLowerCase());
 }
 
 const home = (index) => article.querySelector(`[data-index="${index}"]`);
@@ -162,11 +169,13 @@ async function end(status) {
   while (changes.length) flush();
   reading.keep(() => {
     removeCopies(output);
-    if (compact) for (const extra of fresh.querySelectorAll("#actions > :not(#cancel)")) extra.remove();
+    part("cancel").remove();
+    if (compact) fresh.getElementById("actions").replaceChildren();
     replace(fresh, ["facts", "thoughts", "actions", "sections", "timeline"]);
     for (const name of ["details", "error"]) part(name).replaceWith(fresh.getElementById(name));
     settle(fresh.getElementById("output"));
     addCopies(output);
+    nameOnce();
     show(status); // only now, when nothing is missing
   });
   reading.following = false;
@@ -201,6 +210,7 @@ function stopping() {
 
 // What works with JavaScript only appears with it; again when the server's HTML was put in.
 function prepare() {
+  reach(article);
   if (navigator.clipboard) for (const button of article.querySelectorAll("[data-copy]")) button.hidden = false;
   if (part("notify") && window.Notification) part("notify").hidden = Notification.permission === "denied" || notify;
   if (!compact && matchMedia("(max-width: 64rem)").matches) part("outline").querySelector("details").open = false;

@@ -30,6 +30,7 @@ addEventListener("keydown", (event) => {
   const { target, key } = event;
   const types = target.matches?.("input:not([type=checkbox]), textarea, select");
   if (key === "Enter" && (event.ctrlKey || event.metaKey) && target.form) return target.form.requestSubmit();
+  if (key === "Escape" && types) target.blur();
   if (types || event.ctrlKey || event.metaKey || event.altKey || dialog.open || !Object.hasOwn(KEYS, key)) return;
   event.preventDefault();
   KEYS[key]();

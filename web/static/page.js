@@ -33,6 +33,17 @@ export function localise(root) {
 
 localise(document);
 
+const SCROLLED = ".wide, .wide-table, .facts, .outline, .markdown :is(pre, table, .formula)";
+
+// What scrolls by itself is scrolled by keys as well; not every browser sees to that.
+export function reach(root) {
+  for (const box of root.querySelectorAll(SCROLLED)) {
+    if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
+  }
+}
+
+reach(document);
+
 // This page as the server would show it now; null when the server does not answer.
 export async function now() {
   const answer = await fetch(location.href, { signal: AbortSignal.timeout(8000) }).catch(() => null);

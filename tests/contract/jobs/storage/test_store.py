@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -171,6 +172,19 @@ def test_only_what_ended_long_ago_expires(job_factory: JobFactory) -> None:
     assert set(job_factory.store.statuses([running, queued, ended.job.id])) == {running, queued, ended.job.id}
     job_factory.store.expire(ended_at + 0.001, limit=ALL)
     assert set(job_factory.store.statuses([running, queued, ended.job.id])) == {running, queued}
+
+
+def test_a_job_knows_its_newest_retry_until_that_is_deleted(job_factory: JobFactory) -> None:
+    store = job_factory.store
+    old = job_factory.accept()
+    assert store.retried_by(OWNER, old.id) is None
+    store.accept(OWNER, replace(accepted(), retry_of=old.id))
+    newest = store.accept(OWNER, replace(accepted(), retry_of=old.id))
+    store.accept("another", replace(accepted(), retry_of=old.id))
+    assert store.retried_by(OWNER, old.id) == newest.id
+    assert store.retried_by("another", old.id) is None
+    store.delete(OWNER, newest.id)
+    assert store.retried_by(OWNER, old.id) is None
 
 
 def test_the_place_in_the_queue_counts_who_came_before(job_factory: JobFactory) -> None:
