@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("start.py", "jobs", "worker", "web", "cli", "demo_model", "bench")
+PRODUCT = ("start.py", "jobs", "worker", "web", "cli", "demo_model", "compliance", "bench")
 
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40

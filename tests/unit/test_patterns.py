@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("jobs", "worker", "web", "cli", "demo_model")
+PACKAGES = ("jobs", "worker", "web", "cli", "demo_model", "compliance")
 SIZE = 200_000
 # Of processor time. A quadratic expression needs minutes.
 LIMIT_SECONDS = 0.5
