@@ -15,6 +15,8 @@ from jobs.settings import Settings
 from jobs.telemetry.logs import set_up_logging
 from web import auth, errors
 from web.api import openapi
+from web.api.batches.batches import BatchRoutes
+from web.api.batches.files import FileRoutes
 from web.api.chat.completions import ChatCompletions
 from web.api.health import Health
 from web.api.metrics import MetricsPage
@@ -26,6 +28,7 @@ from web.http.connection import Connection
 from web.http.gevent_worker import SETTINGS, TELEMETRY
 from web.http.request import Request
 from web.http.security_headers import add_security_headers
+from web.pages.batches.page import BatchPage
 from web.pages.bulk import BulkActions
 from web.pages.home import HomePage, choice_label
 from web.pages.job import JobPages
@@ -138,6 +141,8 @@ def _add_routes(app: Flask, context: WebContext) -> None:
     handlers: dict[str, Any] = {
         "responses": Responses(context),
         "chat": ChatCompletions(context),
+        "files": FileRoutes(context),
+        "batches": BatchRoutes(context),
         "webhook_endpoints": WebhookEndpointRoutes(context),
         "webhook_deliveries": WebhookDeliveryRoutes(context),
         "health": Health(context),
@@ -148,6 +153,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "job": JobPages(context),
         "bulk": BulkActions(context),
         "system": SystemPage(context),
+        "batch_page": BatchPage(context),
         "webhooks": WebhooksPage(context),
         "layout": layout,
         "signin": SignIn(context),

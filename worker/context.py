@@ -19,6 +19,7 @@ from jobs.storage.workers import WorkerRegistry
 from jobs.transport.event_log import EventLog
 from jobs.transport.queue import Queue
 from jobs.transport.redis_client import redis_client
+from worker.batches.batch_keeper import BatchKeeper
 from worker.model.chat_model import Models
 from worker.publishing.publisher import Publisher
 from worker.running_jobs import RunningJobs
@@ -61,5 +62,6 @@ class WorkerContext:
         self.models = Models(settings)
         self.publisher = Publisher(self.log, self.telemetry.metrics.publish_lag.observe)
         self.running = RunningJobs()
+        self.batches = BatchKeeper(database, settings, self.owner_limits)
         deliveries = WebhookDeliveries(database)
         self.webhooks = WebhookSender(deliveries, allow_private=settings.webhook_allow_private)

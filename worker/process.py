@@ -55,6 +55,7 @@ class WorkerProcess:
         self._heartbeat.start()
         Rescue(self._context).start()
         self._context.webhooks.start()
+        self._context.batches.start()
         repeat("look for jobs", self._look)
         worker_shutting_down.connect(self._drain, weak=False)
         # Everything imported stays for good; a full collection over it would stop all streams for 0.1 s.

@@ -18,6 +18,10 @@ from jobs.requests.tools import UNSUPPORTED, ToolByName, ToolChoice, Tools
 
 M = TypeVar("M", bound=BaseModel)
 
+Metadata = Annotated[
+    dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]],
+    Field(max_length=16),
+]
 _TYPES = frozenset({*ITEM_TYPES, *PART_TYPES})
 _UNSUPPORTED = ("conversation", "context_management", "max_tool_calls", "top_logprobs")
 
@@ -54,13 +58,7 @@ class CreateRequest(Parameters):
     store: bool | None = None
     text: TextOptions | None = None
     service_tier: Literal["auto", "default", "flex", "priority", "scale", "fast", "ultrafast"] | None = None
-    metadata: (
-        Annotated[
-            dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=512)]],
-            Field(max_length=16),
-        ]
-        | None
-    ) = None
+    metadata: Metadata | None = None
     tools: Tools | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None

@@ -15,6 +15,7 @@ IS_RUNNING = sa.text("status = 'in_progress'")
 IS_TO_END = sa.text("status = 'queued' AND (cancel_requested_at IS NOT NULL OR stop_requested_at IS NOT NULL)")
 IS_UNINDEXED = sa.text("search <> ''")
 IS_DUE = sa.text("due_at IS NOT NULL")
+IS_OF_BATCH = sa.text("batch_id IS NOT NULL")
 
 
 def _index(name: str, *columns: str, only: sa.TextClause) -> sa.Index:
@@ -77,6 +78,9 @@ jobs = sa.Table(
     sa.Column("retried_by", sa.String(64)),
     sa.Column("response", sa.LargeBinary),
     sa.Column("sha256", sa.String(64)),
+    # The batch that it is a line of, and what that line calls it.
+    sa.Column("batch_id", sa.String(64)),
+    sa.Column("custom_id", sa.String(512)),
     sa.UniqueConstraint("owner", "idempotency_key"),
     # A list for each filter, in the order of age: whatever it finds, none reads past what it does not show.
     sa.Index("jobs_by_owner", "owner", "created_at", "id"),
@@ -90,6 +94,7 @@ jobs = sa.Table(
     _index("jobs_to_end", "created_at", only=IS_TO_END),
     _index("jobs_running", "owner", "model", only=IS_RUNNING),
     _index("jobs_unindexed", "id", only=IS_UNINDEXED),
+    _index("jobs_by_batch", "batch_id", "status", "id", only=IS_OF_BATCH),
     sa.Index("jobs_unstored", "stored", "ended_at"),
     sa.Index("jobs_by_worker", "worker", "status"),
     # What the charts of the last hour and the failures of a day are made of, and expiry.

@@ -7,7 +7,10 @@ import orjson
 from jobs.errors import InvalidRequest
 
 # No others: the SDKs take an unknown one for an event of another kind.
-EVENT_TYPES = ("response.completed", "response.failed", "response.incomplete", "response.cancelled")
+EVENT_TYPES = (
+    *("response.completed", "response.failed", "response.incomplete", "response.cancelled"),
+    *("batch.completed", "batch.failed", "batch.expired", "batch.cancelled"),
+)
 
 
 def body_of(delivery_id: str, event_type: str, created_at: float, object_id: str) -> bytes:

@@ -66,7 +66,8 @@ def test_endpoint(context: WebContext, owner: str, endpoint_id: str, event_type:
     deliveries = WebhookDeliveries(context.database)
     endpoint = WebhookEndpoints(context.database).get(owner, endpoint_id)
     check_event_types([event_type])
-    delivery_id = deliveries.try_once(owner, endpoint.id, event_type, new_job_id())
+    sample = new_job_id() if event_type.startswith("response.") else f"batch_{'0' * 32}"
+    delivery_id = deliveries.try_once(owner, endpoint.id, event_type, sample)
     deadline = time.monotonic() + _TEST_SECONDS
     while (row := deliveries.get(owner, delivery_id))["due_at"] is not None:
         if time.monotonic() > deadline:

@@ -11,9 +11,9 @@ from flask import Response, request
 
 from jobs.job import Job, Status
 from jobs.protocol import events
+from jobs.requests import chat_request
 from jobs.requests.generation import CreateRequest
 from web.api import render
-from web.api.chat import chat_request
 from web.api.chat.completion import Chunks, Restarted, completion
 from web.api.creation import create
 from web.context import WebContext

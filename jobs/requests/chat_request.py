@@ -118,8 +118,11 @@ class ChatRequest(BaseModel):
         return bool(self.store or (self.model_extra or {}).get("metadata"))
 
 
-def parse(body: bytes) -> tuple[ChatRequest, CreateRequest]:
-    """The request in a JSON body, and the create that it means. Raises InvalidRequest that names the field at fault."""
+def parse(body: bytes | dict[str, Any]) -> tuple[ChatRequest, CreateRequest]:
+    """The request in a body of JSON, or an object, and the create that it means.
+
+    Raises InvalidRequest that names the field at fault.
+    """
     chat = validated(ChatRequest, body)
     extra = chat.model_extra or {}
     for name in _UNSUPPORTED:

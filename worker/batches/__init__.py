@@ -1,0 +1,1 @@
+"""Turning files of requests into jobs, and ending batches whose jobs have ended."""
