@@ -39,16 +39,22 @@ class _Line(BaseModel):
 
 
 class LineReader:
-    """Reads the lines of one batch, whose requests all go to its `endpoint`; `model` is for those that name none."""
+    """Reads the lines of one batch, whose requests all go to its `endpoint`; `model` is for those that name none.
+
+    No line may have more than `longest` bytes.
+    """
 
     def __init__(self, endpoint: str, prompts: Prompts, model: str | None, settings: Settings) -> None:
         self._endpoint = endpoint
         self._prompts = prompts
         self._model = model
         self._settings = settings
+        self.longest = settings.max_request_bytes + settings.max_image_bytes * 4 // 3
 
     def read(self, line: bytes) -> BatchLine:
         """What a line asks for. Raises InvalidRequest that says why it cannot be run."""
+        if len(line) > self.longest:
+            raise InvalidRequest(f"A line has at most {self.longest:,} bytes, as a request has.")
         read = validated(_Line, line)
         if read.url != self._endpoint:
             raise InvalidRequest(f"The batch is for {self._endpoint}, and this line for {read.url[:100]}.", param="url")

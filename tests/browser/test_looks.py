@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from tests.support.stack import Stack
 from tests.support.wire import create
 
-PATHS = ("/", "/?prompt=", "/jobs", "/system", "/webhooks", "/openapi", "/signin", "/jobs/resp_0")
+PATHS = ("/", "/?prompt=", "/jobs", "/system", "/webhooks", "/batches", "/openapi", "/signin", "/jobs/resp_0")
 # Every text that is seen, with the contrast of its colour and what lies behind it, by the rule of WCAG.
 CONTRASTS = """
 () => {

@@ -79,7 +79,7 @@ class BatchKeeper:
             self._work.refuse(batch, checked)
             return
         stored = batch["stored_lines"]
-        lines = islice(self._lines(batch), stored, None)
+        lines = islice(self._lines(batch, reader), stored, None)
         while some := [reader.read(line) for _number, line in islice(lines, _LINES_AT_ONCE)]:
             if not self._work.store(batch, stored, some):
                 return
@@ -87,9 +87,9 @@ class BatchKeeper:
             time.sleep(_PAUSE_SECONDS)
         self._work.begin(batch, stored)
 
-    def _lines(self, batch: RowMapping) -> Iterator[tuple[int, bytes]]:
+    def _lines(self, batch: RowMapping, reader: LineReader) -> Iterator[tuple[int, bytes]]:
         """The lines that are not empty, with their numbers from 1."""
-        lines = enumerate(self._files.lines(batch["input_file_id"]), 1)
+        lines = enumerate(self._files.lines(batch["input_file_id"], reader.longest), 1)
         return ((number, line) for number, line in lines if line.strip())
 
     def _checked(self, batch: RowMapping, reader: LineReader) -> Sequence[dict[str, Any]] | None:
@@ -97,7 +97,7 @@ class BatchKeeper:
         errors: list[dict[str, Any]] = []
         names: set[str] = set()
         total = 0
-        for number, line in self._lines(batch):
+        for number, line in self._lines(batch, reader):
             total += 1
             if total > MOST_LINES:
                 return [_error(None, f"A batch has at most {MOST_LINES:,} lines: make several of it.")]

@@ -80,12 +80,14 @@ class Files:
             yield bytes(content)
             number += 1
 
-    def lines(self, file_id: str) -> Iterator[bytes]:
-        """Its lines, without their ends."""
+    def lines(self, file_id: str, longest: int) -> Iterator[bytes]:
+        """Its lines, without their ends. One with more than `longest` bytes is cut, and the last."""
         rest = b""
         for piece in self.pieces(file_id):
             *whole, rest = (rest + piece).split(b"\n")
             yield from whole
+            if len(rest) > longest:
+                break
         if rest:
             yield rest
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -98,7 +99,7 @@ def test_an_end_is_told_so_that_the_official_client_takes_it(owner: Owner, endpo
     assert (delivery["status_code"], delivery["attempts"], delivery["url"]) == (204, 1, None)
     assert delivery["id"] == request.headers["webhook-id"]
     owner.ended(background=False)
-    owner.ended(input="cut [[demo tokens=3 finish=length]]")
+    owner.ended(input="cut", max_output_tokens=3)
     again = owner.ended()
     requests = endpoint.at("/told", 2)
     assert [each.event["data"]["id"] for each in requests] == [job_id, again]
@@ -214,6 +215,29 @@ def test_another_owner_finds_nothing(owner: Owner, endpoint: Receiver, stack: St
         assert browser.get("/v1/webhook_deliveries").json()["data"] == []
         assert made.id not in browser.get("/webhooks").text
     assert owner.client.webhooks.retrieve(made.id).name == "mine"
+
+
+def test_the_end_of_a_batch_is_told_and_other_owners_find_neither_it_nor_its_files(
+    owner: Owner, endpoint: Receiver, stack: Stack
+) -> None:
+    made = owner.client.webhooks.create(name="mine", url=f"{endpoint.url}/batch", event_types=["batch.completed"])
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": {"input": "a [[demo tokens=3]]"}}
+    file = owner.client.files.create(file=json.dumps(line).encode(), purpose="batch")
+    batch = owner.client.batches.create(input_file_id=file.id, endpoint="/v1/responses", completion_window="24h")
+    event = unwrapped(owner, endpoint.at("/batch")[0], made.signing_secret)
+    assert (event.type, event.data.id) == ("batch.completed", batch.id)
+    output = owner.client.batches.retrieve(batch.id).output_file_id
+    stranger = Owner(stack, "stranger")
+    with stranger.browser as browser:
+        paths = [f"/v1/files/{file_id}{part}" for file_id in (file.id, output) for part in ("", "/content")]
+        answers = [browser.get(path) for path in (*paths, f"/v1/batches/{batch.id}")]
+        answers += [browser.post(f"{place}/{batch.id}/cancel") for place in ("/v1/batches", "/batches")]
+        answers += [browser.delete(f"/v1/files/{file.id}")]
+        assert [answer.status_code for answer in answers] == [404] * len(answers)
+        body = {"input_file_id": file.id, "endpoint": "/v1/responses", "completion_window": "24h"}
+        assert browser.post("/v1/batches", json=body).status_code == 400
+        assert batch.id[:18] not in browser.get("/batches").text
+        assert browser.get("/v1/files").json()["data"] == browser.get("/v1/batches").json()["data"] == []
 
 
 def test_the_page_makes_shows_tests_and_sends_again(owner: Owner, endpoint: Receiver) -> None:
