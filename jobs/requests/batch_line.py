@@ -70,6 +70,7 @@ class LineReader:
             raise InvalidRequest("Name a model: this server has no default.", param="body.model")
         request = JobRequest.from_create(create, self._prompts, default_model=model, allowed=self._settings.models)
         check_images(request.model_messages, self._settings.max_image_bytes)
+        request.to_json()  # what JSON cannot carry is to be refused with its line
         return BatchLine(read.custom_id, request, sent_images(create.input or ()))
 
     def _create(self, body: dict[str, Any]) -> CreateRequest:

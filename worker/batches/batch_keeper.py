@@ -27,6 +27,7 @@ _FORGET_SECONDS = 600.0
 # A transaction of so many rows takes some hundredths of a second, and after each the others have their turn.
 _LINES_AT_ONCE = 200
 _PAUSE_SECONDS = 0.02
+_CANCELS_AT_ONCE = 20
 # A claim lasts a minute.
 _RENEWED_LINES = 2000
 
@@ -62,12 +63,18 @@ class BatchKeeper:
         elif batch["status"] == states.VALIDATING:
             if self._work.claim(batch):
                 self._read(batch)
-        elif batch["status"] == states.CANCELLING:
-            while not self._work.cancel_some(batch):
-                time.sleep(_PAUSE_SECONDS)
+        elif batch["status"] == states.CANCELLING and not self._cancel(batch):
+            return  # the rest in the next round: other batches have their turn
+        elif self._work.is_over(batch):
             self._work.finish(batch)
-        else:
-            self._work.finish(batch)
+
+    def _cancel(self, batch: RowMapping) -> bool:
+        """End jobs of a batch for a while; whether there are none left to end."""
+        for _ in range(_CANCELS_AT_ONCE):
+            if self._work.cancel_some(batch):
+                return True
+            time.sleep(_PAUSE_SECONDS)
+        return False
 
     def _read(self, batch: RowMapping) -> None:
         """Make the lines of its file jobs, or refuse all of it when one of them cannot be run."""

@@ -100,7 +100,7 @@ class BatchWork:
 
     def cancel_some(self, batch: RowMapping) -> bool:
         """End some of its jobs that wait, and ask for the end of those that run; true when that were all."""
-        mine = and_(jobs.c.batch_id == batch["id"], _RUNS_OR_WAITS, jobs.c.cancel_requested_at.is_(None))
+        mine = and_(_left(batch), jobs.c.cancel_requested_at.is_(None))
         with self._database.write() as connection:
             rows = connection.execute(select_jobs().where(mine).limit(_ENDED_AT_ONCE)).mappings().all()
             for row in rows:
@@ -116,8 +116,6 @@ class BatchWork:
         if batch["status"] == names.CANCELLING:
             status = names.CANCELLED if batch["cancelling_at"] else names.EXPIRED
         with self._database.write() as connection:
-            if connection.execute(select(jobs.c.id).where(_left(batch)).limit(1)).first():
-                return
             values = {"status": status, "finalizing_at": now, f"{status}_at": now}
             if not connection.execute(update(batches).where(_is(batch, batch["status"])).values(values)).rowcount:
                 return
