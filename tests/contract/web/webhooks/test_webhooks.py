@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -17,9 +19,10 @@ from jobs.storage.access.api_keys import ApiKeys
 from jobs.storage.schema import webhook_deliveries
 from jobs.storage.webhooks.deliveries import WebhookDeliveries
 from jobs.webhooks.events import EVENT_TYPES
+from tests.support.process import Process
 from tests.support.receiver import Received, Receiver, receiver
 from tests.support.stack import Stack, running_stack, wait_for
-from tests.support.up import ask
+from tests.support.up import ROOT, ask, clean_environment
 
 FAST: dict[str, Any] = {"input": "told [[demo tokens=3]]", "background": True}
 
@@ -280,3 +283,18 @@ def test_the_command_line_does_the_same(owner: Owner, endpoint: Receiver) -> Non
     assert owner.run("webhooks", "rotate", endpoint_id, "--at-once").startswith("whsec_")
     owner.run("webhooks", "delete", endpoint_id)
     assert owner.run("webhooks", "list") == ""
+
+
+def test_the_receiver_of_the_examples_prints_what_has_ended(stack: Stack, owner: Owner, tmp_path: Path) -> None:
+    secret = owner.browser.post("/v1/webhook_secret").json()["signing_secret"]
+    variables = {"OPENAI_BASE_URL": f"{stack.url}/v1", "OPENAI_API_KEY": owner.key, "OPENAI_WEBHOOK_SECRET": secret}
+    argv = [sys.executable, str(ROOT / "examples" / "clients" / "webhook_receiver.py"), "0"]
+    example = Process(argv, tmp_path / "receiver.log", clean_environment(**variables))
+    try:
+        address = wait_for(lambda: re.search(r"listening on (\S+)\n", example.log.read_text()), 60)[1]
+        job_id = owner.ended(extra_body={"penstock": {"webhook": address}})
+        text = owner.client.responses.retrieve(job_id).output_text
+        wait_for(lambda: f"{job_id} {text}\n" in example.log.read_text() or None, 60)
+        assert httpx2.post(address, content=b"{}", trust_env=False).status_code == 400
+    finally:
+        example.kill()
