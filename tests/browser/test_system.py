@@ -36,3 +36,22 @@ def test_a_queue_is_paused_and_goes_on(site: Stack, tabs: dict[bool, BrowserCont
     expect(page.locator(".notice")).to_contain_text("The queue flex goes on")
     expect(flex).to_contain_text("open")
     wait_for(lambda: fetch(site.url, f"/v1/responses/{job}")[1]["status"] == "completed")  # the queue is empty again
+
+
+def test_the_api_is_called_from_its_page(site: Stack, page: Page) -> None:
+    job = create(site.url, input="called [[demo tokens=3]]", background=False)["id"]
+    page.goto(f"{site.url}/openapi")
+    card = page.locator("#getResponse")
+    expect(card.get_by_role("button", name="Run")).to_be_hidden()
+    card.get_by_text("Example", exact=True).click()
+    expect(card.locator("pre").first).to_contain_text(f"curl {site.url}/v1/responses/ID")
+    card.get_by_label("job_id").fill(job)
+    card.get_by_role("button", name="Run").click()
+    expect(card.get_by_role("status")).to_contain_text("200 OK")
+    expect(card.get_by_role("status")).to_contain_text(job)
+    card = page.locator("#createResponse")
+    card.get_by_text("Example", exact=True).click()
+    card.get_by_label("Body").fill('{"temperature": 9}')
+    card.get_by_role("button", name="Run").click()
+    expect(card.get_by_role("status")).to_contain_text("400 BAD REQUEST")
+    assert page.locator("#homePage .run").count() == 0  # pages have no examples

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from jobs.protocol import wire
 from jobs.requests.generation import CreateRequest
 from web.api import render
+from web.api.examples import body_of, examples
 
 _REFERENCE = "#/components/schemas/{model}"
 _ANY_GUARDED = ("408", "414", "429", "401", "403", "500", "503")
@@ -30,7 +31,7 @@ def document() -> Response:
 
 def page() -> str:
     """The description to read."""
-    return render_template("openapi.html", api=describe())
+    return render_template("openapi.html", api=describe(), examples=examples, body_of=body_of)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -35,6 +36,7 @@ from tests.support.stack import Stack, running_stack
 from tests.support.up import ROOT, clean_environment
 from tests.support.wire import create, fetch
 from tests.support.wire import request as ask
+from web.api.examples import body_of, examples
 from web.api.openapi import describe
 
 # In a process of its own: an application starts threads.
@@ -147,6 +149,19 @@ def test_the_description_is_valid_and_whole() -> None:
 def test_every_field_of_a_request_is_explained() -> None:
     fields = describe()["components"]["schemas"]["CreateRequest"]["properties"]
     assert [name for name, schema in fields.items() if "description" not in schema] == []
+
+
+def test_every_example_is_a_request_that_is_described() -> None:
+    schemas = describe()
+    for method, path, operation in operations():
+        body = body_of(operation)
+        if body:
+            reference = operation["requestBody"]["content"]["application/json"]["schema"]
+            Draft202012Validator({**reference, "components": schemas["components"]}).validate(json.loads(body))
+        shown = examples("http://127.0.0.1:8000/", method, path, operation)
+        assert list(shown) == ["curl", "Python", "Node"]
+        ast.parse(shown["Python"])
+        assert all(re.sub(r"\{\w+\}", "ID", path) in code for code in shown.values())
 
 
 def test_no_name_stands_for_two_schemas() -> None:
