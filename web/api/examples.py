@@ -13,6 +13,7 @@ BODIES: Mapping[str, Any] = {
     "createResponse": {"input": "Why is the sky blue?", "background": True},
     "cancelResponse": {"graceful": True},
     "createChatCompletion": {"messages": [{"role": "user", "content": "Why is the sky blue?"}]},
+    "createBatch": {"input_file_id": "ID", "endpoint": "/v1/responses", "completion_window": "24h"},
     "createWebhookEndpoint": {
         "name": "my server",
         "url": "https://example.com/hook",
@@ -31,7 +32,7 @@ def body_of(operation: Mapping[str, Any]) -> str:
 
 
 def examples(site: str, method: str, path: str, operation: Mapping[str, Any]) -> dict[str, str]:
-    """The call in each language, with `site` as the address of this server; ids stand as ID, the key in a variable."""
+    """The call in each language, with `site` as the address of this server; ids stand as ID."""
     url = site.rstrip("/") + re.sub(r"\{\w+\}", "ID", path)
     method, body = method.upper(), body_of(operation)
     return {"curl": _curl(method, url, body), "Python": _python(method, url, body), "Node": _node(method, url, body)}
@@ -48,11 +49,9 @@ def _curl(method: str, url: str, body: str) -> str:
 
 def _python(method: str, url: str, body: str) -> str:
     arguments = f", json={json.loads(body)!r}" if body else ""
-    return f"""import os
+    return f"""import requests
 
-import requests
-
-headers = {{"Authorization": f"Bearer {{os.environ['PENSTOCK_API_KEY']}}"}}
+headers = {{"Authorization": "Bearer sk-penstock-..."}}
 answer = requests.request("{method}", "{url}", headers=headers{arguments})
 print(answer.text)"""
 
