@@ -69,7 +69,7 @@ def test_bash_completes_with_the_script(tmp_path: Path) -> None:
     script = python("-c", PROGRAM, "completion", "bash").stdout
     lines = [
         script,
-        "COMP_WORDS=(penstock comp)",
+        "COMP_WORDS=(penstock complet)",
         "COMP_CWORD=1",
         "_penstock_completion penstock",
         'echo "${COMPREPLY[@]}"',
