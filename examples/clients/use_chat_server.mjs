@@ -1,10 +1,11 @@
 // The server behind a page with the AI SDK's `useChat`. It renames the events of a job, and goes on with them after a reload.
 //
 //   export OPENAI_BASE_URL=http://127.0.0.1:8000/v1 OPENAI_API_KEY=sk-penstock-...
-//   node use_chat_server.mjs 3001
+//   node use_chat_server.mjs 3001 page.js
 //
-// In the page: useChat({ id, resume: true, transport: new DefaultChatTransport({ api: "http://127.0.0.1:3001/api/chat" }) })
+// The page is use_chat_page.jsx, which says how page.js is made of it.
 
+import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 
 const base = process.env.OPENAI_BASE_URL;
@@ -81,14 +82,22 @@ async function resume(chat, response) {
   await send(response, await fetch(`${base}/responses/${job}?stream=true`, { headers }), chat);
 }
 
+const PAGE = '<!doctype html><meta charset="utf-8"><title>Chat</title><div id="root"></div><script src="/page.js"></script>';
+
+async function page(path, response) {
+  const type = path === "/page.js" ? "text/javascript" : "text/html";
+  response.writeHead(200, { "Content-Type": type }).end(path === "/page.js" ? await readFile(process.argv[3]) : PAGE);
+}
+
 const server = createServer((request, response) => {
   const chat = request.url.match(/^\/api\/chat\/([^/]+)\/stream$/)?.[1];
-  const done = chat ? resume(decodeURIComponent(chat), response) : start(request, response);
+  const answer = chat ? () => resume(decodeURIComponent(chat), response) : () => page(request.url, response);
+  const done = request.method === "POST" ? start(request, response) : answer();
   done.catch((error) => {
     console.error(error);
     response.headersSent ? response.destroy() : response.writeHead(502).end();
   });
 });
 server.listen(Number(process.argv[2]), "127.0.0.1", () => {
-  console.log(`listening on http://127.0.0.1:${server.address().port}/api/chat`);
+  console.log(`listening on http://127.0.0.1:${server.address().port}/`);
 });
