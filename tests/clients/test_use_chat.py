@@ -38,7 +38,7 @@ def test_a_chat_is_answered_and_goes_on_after_a_reload(penstock: Stack, client: 
     node = environments.node("ai-sdk-7")
     with example(penstock, tmp_path / "server.log", tmp_path) as url:
         program = (CLIENTS / "use_chat.mjs").read_text(encoding="utf-8")
-        seen = Parts(node.run(program, CHAT_URL=f"{url}/api/chat"))
+        seen = Parts(node.run(program, CHAT_URL=f"{url}/api/chat", API_URL=f"{penstock.url}/v1"))
     for part in ("sends", "resumes"):
         assert seen[part]["text"] == client.responses.retrieve(seen[part]["id"]).output_text != ""
     assert seen["sends"]["thought"]

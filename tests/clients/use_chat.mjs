@@ -8,9 +8,12 @@ const messages = (text) => [{ id: "1", role: "user", parts: [{ type: "text", tex
 const send = (chatId, text, abortSignal) =>
   transport.sendMessages({ trigger: "submit-message", chatId, messages: messages(text), messageId: undefined, abortSignal });
 
-async function last(stream) {
+async function last(stream, seen = () => {}) {
   let message;
-  for await (const next of readUIMessageStream({ stream })) message = next;
+  for await (const next of readUIMessageStream({ stream })) {
+    message = next;
+    await seen(message);
+  }
   return message;
 }
 
@@ -18,14 +21,18 @@ const texts = (message, type) => message.parts.filter((part) => part.type === ty
 
 const whole = await last(await send("whole", "hello [[demo tokens=10 think=5]]"));
 
-// The page is left as soon as text comes, and opened again.
+// The page is left as soon as text comes, and opened again. The model stalls, so that the job still runs then.
 const leaving = new AbortController();
-const reader = (await send("left", "hello [[demo tokens=200 rate=25]]", leaving.signal)).getReader();
+const reader = (await send("left", "hello [[demo tokens=100 rate=0 stall=20]]", leaving.signal)).getReader();
 let first;
 do first = (await reader.read()).value;
 while (first.type !== "text-delta");
 leaving.abort();
-const again = await last(await transport.reconnectToStream({ chatId: "left" }));
+let cancelled;
+const again = await last(await transport.reconnectToStream({ chatId: "left" }), async (message) => {
+  if (cancelled || !texts(message, "text")) return;
+  cancelled = await fetch(`${process.env.API_URL}/responses/${message.id}/cancel`, { method: "POST" });
+});
 const over = await transport.reconnectToStream({ chatId: "left" });
 
 console.log(JSON.stringify({
