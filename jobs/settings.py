@@ -181,6 +181,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     # Where OpenTelemetry's collector takes traces; none are made without one.
     otlp_url: Url | Literal[""] = ""
+    langsmith: bool = False  # whether it gets the texts of all jobs, where its own variables are set, too
     # Of each process that `penstock up` starts: beyond it the log is moved to NAME.log.1.
     log_bytes: int = Field(20_000_000, ge=10_000)
     # Whether webhooks may go to private addresses, and there without TLS.

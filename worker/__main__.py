@@ -14,6 +14,7 @@ import contextlib
 import faulthandler
 
 import celery.utils.imports
+import langsmith
 import openai.resources.chat.completions.completions  # noqa: F401  (two greenlets that import it at once hang)
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -76,6 +77,8 @@ def _settings() -> Settings:
     refuse_dangerous(settings)
     refuse_unfit_redis(settings)
     set_up_logging(settings.log_level, settings.log_format)
+    if not settings.langsmith:
+        langsmith.configure(enabled=False)  # whatever its variables say, which may be meant for other programs
     return settings
 
 
