@@ -46,7 +46,8 @@ class ListedJob:
     """What lists need of a row of `jobs`: neither what was asked nor what was written. Times are Unix seconds.
 
     `prompt` is the id of its prompt. `progress` is how far it is: the sections `done` and the `total`, its `words` and
-    their `curve`; None before the worker has noted any. `title` is what lists call it. At the end `words` is how long
+    their `curve`; None before the worker has noted any. `title` is what lists call it, and `held_at` since when it
+    waits for a person. At the end `words` is how long
     its text is, `tokens` how many the model says it wrote, and `outcome` what jobs/protocol/outcome.py makes of its
     response, as JSON.
     """
@@ -62,6 +63,7 @@ class ListedJob:
     target_words: int | None
     cancel_requested_at: float | None
     stop_requested_at: float | None
+    held_at: float | None
     started_at: float | None
     first_token_at: float | None
     ended_at: float | None

@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     model_retries: int = Field(2, ge=0, le=20)
     drain_seconds: float = Field(20, ge=0)
     retention_days: float = Field(0, ge=0)
-
+    plan_days: float = Field(14, ge=0)
     first_token_seconds: Seconds = 300
     gap_seconds: Seconds = 60
     keepalive_seconds: Seconds = 600

@@ -20,6 +20,7 @@ from web.api.batches.files import FileRoutes
 from web.api.chat.completions import ChatCompletions
 from web.api.health import Health
 from web.api.metrics import MetricsPage
+from web.api.plan import PlanApi
 from web.api.responses import Responses
 from web.api.webhooks.deliveries import WebhookDeliveryRoutes
 from web.api.webhooks.endpoints import WebhookEndpointRoutes
@@ -34,6 +35,7 @@ from web.pages.home import HomePage, choice_label
 from web.pages.job import JobPages
 from web.pages.jobs import JobsPage
 from web.pages.layout import Layout
+from web.pages.reports.plan import PlanPage
 from web.pages.signin import SignIn
 from web.pages.system import SystemPage
 from web.pages.webhooks.page import WebhooksPage
@@ -140,6 +142,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
     app.add_template_filter(choice_label)
     handlers: dict[str, Any] = {
         "responses": Responses(context),
+        "plan_api": PlanApi(context),
         "chat": ChatCompletions(context),
         "files": FileRoutes(context),
         "batches": BatchRoutes(context),
@@ -151,6 +154,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "home": HomePage(context),
         "jobs": JobsPage(context),
         "job": JobPages(context),
+        "plan": PlanPage(context),
         "bulk": BulkActions(context),
         "system": SystemPage(context),
         "batch_page": BatchPage(context),

@@ -15,6 +15,7 @@ from jobs.settings import Settings
 from jobs.storage.access.api_keys import ApiKeys
 from jobs.storage.access.sessions import Sessions
 from jobs.storage.database import Database, DatabaseOptions
+from jobs.storage.queue.held import PlanReviews
 from jobs.storage.store import Store
 from jobs.storage.waiters import WaiterRegistry
 from jobs.transport.event_log import EventLog
@@ -59,7 +60,7 @@ class WebContext:
         self.prompts = Prompts(settings.prompts)
         self.models, self.model_servers = ModelChoice(settings), model_servers(settings)
         self.database = Database(settings.database, _database_options(settings.connections))
-        self.store = Store(self.database)
+        self.store, self.plan_reviews = Store(self.database), PlanReviews(self.database)
         self.keys, self.sessions = ApiKeys(self.database), Sessions(self.database)
         self.open_streams = OpenStreams()
         self.open_streams.start()

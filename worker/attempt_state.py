@@ -19,7 +19,8 @@ class Phase(StrEnum):
     ENDING = "ending"  # the outcome is known, and becomes the row's
     WAITING = "waiting"  # the database is away, and a write of one of the phases before waits for it
     ENDED = "ended"
-    GIVEN_BACK = "given_back"  # queued again, for another attempt; after a failure it costs one of the rescues
+    # Queued again, for another attempt, or held until a person agrees; after a failure it costs one of the rescues.
+    GIVEN_BACK = "given_back"
     LET_GO = "let_go"  # another attempt has the job, or it is gone: nothing more is written
 
 
@@ -31,6 +32,7 @@ class Reason(StrEnum):
     DRAIN = "drain"
     REPLACED = "replaced"
     FAILURE = "failure"  # an error of our own, not of the model and not of an absent database
+    REVIEW = "review"  # a person is to agree on the plan; the attempt tells this itself
 
 
 class Action(IntEnum):
@@ -47,12 +49,12 @@ _NOTHING, _GIVE_BACK, _END, _LET_GO = Action
 ACTIONS: Mapping[Phase, Mapping[Reason, Action]] = {
     phase: dict(zip(Reason, actions, strict=True))
     for phase, actions in {
-        #                  cancel    wind_down  drain       replaced  failure
-        Phase.CLAIMED: (_NOTHING, _NOTHING, _GIVE_BACK, _LET_GO, _GIVE_BACK),
-        Phase.WRITING: (_END, _END, _GIVE_BACK, _LET_GO, _END),
-        Phase.COMMITTING: (_END, _NOTHING, _NOTHING, _LET_GO, _END),
-        Phase.ENDING: (_NOTHING, _NOTHING, _NOTHING, _LET_GO, _GIVE_BACK),
-        Phase.WAITING: (_NOTHING, _NOTHING, _GIVE_BACK, _LET_GO, _END),
+        #                  cancel    wind_down  drain       replaced  failure    review
+        Phase.CLAIMED: (_NOTHING, _NOTHING, _GIVE_BACK, _LET_GO, _GIVE_BACK, _NOTHING),
+        Phase.WRITING: (_END, _END, _GIVE_BACK, _LET_GO, _END, _GIVE_BACK),
+        Phase.COMMITTING: (_END, _NOTHING, _NOTHING, _LET_GO, _END, _NOTHING),
+        Phase.ENDING: (_NOTHING, _NOTHING, _NOTHING, _LET_GO, _GIVE_BACK, _NOTHING),
+        Phase.WAITING: (_NOTHING, _NOTHING, _GIVE_BACK, _LET_GO, _END, _GIVE_BACK),
     }.items()
 }
 

@@ -12,6 +12,7 @@ from jobs.settings import Settings
 from jobs.storage.access.owner_limits import LimitRegistry
 from jobs.storage.attempts import AttemptStore
 from jobs.storage.database import Database, DatabaseOptions
+from jobs.storage.queue.held import PlanReviews
 from jobs.storage.store import Store
 from jobs.storage.waiters import WaiterRegistry
 from jobs.storage.webhooks.deliveries import WebhookDeliveries
@@ -58,6 +59,7 @@ class WorkerContext:
         self.attempts = AttemptStore(database, settings.tiers)
         self.owner_limits = LimitRegistry(database, settings.owner_limits)
         self.store = Store(database)
+        self.plan_reviews = PlanReviews(database)
         self.log = EventLog(self.redis)
         self.models = Models(settings)
         self.publisher = Publisher(self.log, self.telemetry.metrics.publish_lag.observe)

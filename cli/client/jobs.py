@@ -35,6 +35,7 @@ follows = click.option("--follow", "follows", is_flag=True, help="Print its text
 @click.option("--image", "images", multiple=True, help="A PNG, JPEG, GIF or WebP file, or the address of an image.")
 @click.option("--each", "table", type=click.File("rb"), help="A job for each row of this CSV file; `-` is stdin.")
 @click.option("--model", help="The model, when it is not to be the server's own choice.")
+@click.option("--review", is_flag=True, help="Wait after the plan until you agree on it: `penstock plan ID`.")
 @click.option("--idempotency-key", "key", help="The same key again makes no second job; with --each, KEY-ROW.")
 @click.option("--webhook", metavar="URL", help="An address that is told when the job ends: see `penstock webhooks`.")
 @follows
@@ -52,6 +53,7 @@ def submit(
     images: tuple[str, ...],
     table: BinaryIO | None,
     model: str | None,
+    review: bool,
     key: str | None,
     webhook: str | None,
     **view: Any,
@@ -65,7 +67,7 @@ def submit(
         raise CommandError(f"{prompt!r} is a variable, and comes after the id of a prompt")
     if key and not (key.isascii() and key.isprintable()):
         raise CommandError("--idempotency-key goes into a header: use ASCII characters only")
-    own = {"penstock": {"webhook": webhook}} if webhook else None
+    own = {"penstock": {"webhook": webhook, "review": review}}
     create: Callable[..., Response] = partial(
         server.openai.responses.create, background=True, model=model or omit, extra_body=own
     )
@@ -139,11 +141,14 @@ def retry(server: Server, *, job_id: str, **view: Any) -> None:
 @click.option("-q", "--query", metavar="TEXT", help="Only those with this text.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
 @click.option("--status", type=click.Choice([status.value for status in Status]), help="Only those.")
+@click.option("--waiting", is_flag=True, help="Only those whose plan waits for you.")
 @as_json
 @asks_server
-def list_jobs(server: Server, *, query: str | None, limit: int, status: str | None, as_json: bool) -> None:
+def list_jobs(
+    server: Server, *, query: str | None, limit: int, status: str | None, waiting: bool, as_json: bool
+) -> None:
     """List the newest jobs, newest first."""
-    jobs = server.jobs(limit, status, query)
+    jobs = server.jobs(limit, status, query, waiting=waiting)
     if as_json:
         for job in jobs:
             print_json(job)

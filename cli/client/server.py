@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, cast
@@ -50,9 +50,12 @@ class Server:
         transport = openai.DefaultHttpxClient(trust_env=not is_local(url))
         self.openai = openai.OpenAI(base_url=f"{self.url}/v1", api_key=api_key, max_retries=1, http_client=transport)
 
-    def jobs(self, most: int, status: str | None = None, text: str | None = None) -> Iterator[Job]:
-        """The newest jobs, newest first, `most` at most; of this status, with this text in them."""
-        return self.rows("/responses", most, status=status or openai.omit, q=text or openai.omit)
+    def jobs(
+        self, most: int, status: str | None = None, text: str | None = None, *, waiting: bool = False
+    ) -> Iterator[Job]:
+        """The newest jobs, newest first, `most` at most; of this status, with this text, whose plan waits."""
+        plan = "plan" if waiting else openai.omit
+        return self.rows("/responses", most, status=status or openai.omit, q=text or openai.omit, waiting=plan)
 
     def rows(self, path: str, most: int, **query: object) -> Iterator[dict[str, Any]]:
         """The entries of a list, as the server orders them, `most` at most."""
@@ -76,6 +79,14 @@ class Server:
         path = f"/responses/{self.full_id(name)}/cancel"
         body = {"graceful": True} if graceful else None
         return wire(self.openai.post(path, cast_to=_Response, body=body))
+
+    def plan(self, full_id: str) -> Job:
+        """The plan of a job."""
+        return wire(self.openai.get(f"/responses/{full_id}/plan", cast_to=_Response))
+
+    def agree(self, full_id: str, plan: Mapping[str, Any]) -> Job:
+        """Have a job written by this plan; the job as it is then."""
+        return wire(self.openai.post(f"/responses/{full_id}/plan", cast_to=_Response, body=plan))
 
     def delete(self, full_id: str) -> dict[str, Any]:
         """Delete a job; what the server says."""

@@ -21,6 +21,7 @@ CANCELLED = "cancelled"
 # Why another attempt was needed.
 _LOST = "the worker was lost"
 _STOPPED = "the worker was stopped"
+_AGREED = "the plan was agreed on"
 # Fields that have to be there: without a value until the end or for ever, and as the request had them.
 _EMPTY = ("completed_at", "error", "incomplete_details", "usage", "max_tool_calls")
 _AS_REQUESTED = ("model", "background", "store", "metadata", "service_tier", *UNCHANGED_FIELDS)
@@ -54,8 +55,14 @@ def initial(job_id: str, created_at: float, request: JobRequest) -> dict[str, An
         },
         "prompt": _prompt(request.prompt) if request.prompt else None,
         **_tools(request),
-        "penstock": {"attempt": 0, **({"retry_of": request.retry_of} if request.retry_of else {})},
+        "penstock": {"attempt": 0, **_origin(request)},
     }
+
+
+def _origin(request: JobRequest) -> dict[str, Any]:
+    """What the `penstock` object tells of the request."""
+    retried = {"retry_of": request.retry_of} if request.retry_of else {}
+    return retried | ({"review": True} if request.review else {})
 
 
 def _tools(request: JobRequest) -> dict[str, Any]:
@@ -86,10 +93,16 @@ def started(base: Mapping[str, Any], job: Job, seconds: float) -> dict[str, Any]
     """
     before = base["penstock"].get("attempts", [])
     losses = sum(attempt["reason"] == _LOST for attempt in before)
-    reason = None if job.attempt == 1 else _LOST if job.rescues > losses else _STOPPED
+    interrupted = _AGREED if job.request.review and _is_planned(base) else _STOPPED
+    reason = None if job.attempt == 1 else _LOST if job.rescues > losses else interrupted
     attempts = [*before, {"attempt": job.attempt, "started": seconds, "reason": reason}]
     penstock = {**base["penstock"], "attempt": job.attempt, "attempts": attempts}
     return {**base, "status": Status.IN_PROGRESS, "output": [], "penstock": penstock}
+
+
+def _is_planned(base: Mapping[str, Any]) -> bool:
+    """Whether a response holds a finished plan, and nothing of what it plans."""
+    return [(item["penstock"]["section"], item["status"]) for item in base["output"]] == [(0, "completed")]
 
 
 def ended(

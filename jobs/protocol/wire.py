@@ -186,6 +186,7 @@ class Progress(TypedDict):
     attempt: int
     attempts: NotRequired[list[AttemptBegun]]
     retry_of: NotRequired[str]
+    review: NotRequired[bool]
     sha256: NotRequired[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
     queue_position: NotRequired[int]
     oldest_wait_seconds: NotRequired[float]

@@ -41,6 +41,7 @@ class Extensions(BaseModel):
     """What only Penstock knows."""
 
     webhook: Text | None = None
+    review: bool = False
 
 
 class CreateRequest(Parameters):

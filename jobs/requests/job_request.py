@@ -30,7 +30,8 @@ class JobRequest:
     """One request after validation, with the prompt rendered and the prompt's defaults filled in.
 
     Every field but `model` has a default, so a row that was written before a field existed is still read. `history`
-    holds the turns of the responses before this one, oldest first; `retry_of` is the job that this one repeats.
+    holds the turns of the responses before this one, oldest first; `retry_of` is the job that this one repeats,
+    with `review` it waits after its plan until somebody agrees.
     """
 
     model: str
@@ -59,6 +60,7 @@ class JobRequest:
     history: Sequence[Sequence[Message]] = ()
     input: Sequence[Message] = ()
     retry_of: str | None = None
+    review: bool = False
     # Where its end is told, beside the owner's endpoints.
     webhook: str | None = None
     # The trace that its create belongs to.
@@ -87,11 +89,8 @@ class JobRequest:
             create = _with_defaults(create, prompt)
             _check_tools(create, prompt)
         if allowed and model not in allowed:
-            raise InvalidRequest(
-                f"The model '{model}' does not exist here; there are {', '.join(allowed)}.",
-                param="model",
-                code="model_not_found",
-            )
+            words = f"The model '{model}' does not exist here; there are {', '.join(allowed)}."
+            raise InvalidRequest(words, param="model", code="model_not_found")
         messages = [message_of(item) for item in create.input or []]
         if not rendered and not any(_says_something(message) for message in messages):
             raise InvalidRequest("'input' is empty: send a text, messages, or a 'prompt'.", param="input")
@@ -109,6 +108,7 @@ class JobRequest:
             history=list(history),
             input=messages,
             webhook=create.penstock.webhook if create.penstock else None,
+            review=_is_reviewed(create, rendered),
         )
 
     @classmethod
@@ -201,3 +201,16 @@ def _check_tools(create: CreateRequest, prompt: Prompt) -> None:
     if create.tools and (prompt.section or prompt.runnable):
         words = f"Prompt '{prompt.id}' calls no tools: leave them out, or use a prompt that is one question to a model."
         raise InvalidRequest(words, param="tools")
+
+
+def _is_reviewed(create: CreateRequest, rendered: RenderedPrompt | None) -> bool:
+    """Whether the job waits for an agreement on its plan. Raises InvalidRequest when it cannot."""
+    if not (create.penstock and create.penstock.review):
+        return False
+    if not (rendered and rendered.plan):
+        words = "Only a prompt that plans has a plan to agree on, as 'report': name one, or leave out 'review'."
+        raise InvalidRequest(words, param="penstock.review")
+    if not create.background:
+        words = "A plan may wait for days, a connection does not: add 'background': true, or leave out 'review'."
+        raise InvalidRequest(words, param="penstock.review")
+    return True

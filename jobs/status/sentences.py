@@ -55,6 +55,7 @@ _WAITING: Mapping[str, Sequence[str]] = {
         "The model's answer failed: next try in {wait}, number {try_number}.",
         "The model's answer failed: it is asked again soon.",
     ),
+    "plan_waits": ("The plan waits for you: read it, change it, and have it written.",),
     "in_progress": ("It is being written.",),
 }
 
@@ -69,6 +70,7 @@ _ENDED: Mapping[str, Sequence[str]] = {
     ),
     "content_filter": ("Cut off by the provider's content filter: put the request in other words.",),
     "stopped": ("Stopped as asked: what was written is kept.",),
+    "plan_expired": ("Nobody agreed on the plan in time: retry it, and the plan waits again.",),
     "section_failed": (
         "{failed} of {total} sections failed: Retry writes only what is missing.",
         "Sections failed: Retry writes only what is missing.",

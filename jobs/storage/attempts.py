@@ -22,6 +22,7 @@ from jobs.storage.ending import Ending, end_job
 from jobs.storage.images.kept_images import images_of
 from jobs.storage.queue import claims
 from jobs.storage.queue.claims import BLOCK, INDEX_BLOCK, Limits, RunningLimits
+from jobs.storage.queue.held import held_values
 from jobs.storage.rows import job_of, select_jobs
 from jobs.storage.schema import checkpoints, jobs, workers
 from jobs.storage.statistics import QUEUES
@@ -176,6 +177,15 @@ class AttemptStore:
         False when a newer attempt owns the job.
         """
         values = {"status": Status.QUEUED, "worker": None, "seq_mark": next_number}
+        with self._database.write() as connection:
+            return connection.execute(update(jobs).where(_current(claim)).values(values)).rowcount > 0
+
+    def hold(self, claim: Claim, next_number: int) -> bool:
+        """Let the job wait for a person, with no worker; its numbers go on at `next_number`.
+
+        One that was asked to end meanwhile is queued for that. False when a newer attempt owns the job.
+        """
+        values = {"worker": None, "seq_mark": next_number, **held_values()}
         with self._database.write() as connection:
             return connection.execute(update(jobs).where(_current(claim)).values(values)).rowcount > 0
 

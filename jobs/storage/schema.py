@@ -11,7 +11,9 @@ metadata = sa.MetaData()
 
 # As they stand: an index with a condition serves only queries that repeat it word for word.
 IS_QUEUED = sa.text("status = 'queued'")
-IS_RUNNING = sa.text("status = 'in_progress'")
+IS_RUNNING = sa.text("status = 'in_progress' AND held_at IS NULL")
+_IS_IN_PROGRESS = sa.text("status = 'in_progress'")
+IS_HELD = sa.text("held_at IS NOT NULL")
 IS_TO_END = sa.text("status = 'queued' AND (cancel_requested_at IS NOT NULL OR stop_requested_at IS NOT NULL)")
 IS_UNINDEXED = sa.text("search <> ''")
 IS_DUE = sa.text("due_at IS NOT NULL")
@@ -59,6 +61,8 @@ jobs = sa.Table(
     sa.Column("cancel_requested_at", sa.Float),
     # The milder wish: no more is begun, what is being written comes to an end and is kept.
     sa.Column("stop_requested_at", sa.Float),
+    # Since when it waits for a person, in progress and with no worker.
+    sa.Column("held_at", sa.Float),
     sa.Column("started_at", sa.Float),
     sa.Column("first_token_at", sa.Float),
     sa.Column("ended_at", sa.Float),
@@ -92,7 +96,8 @@ jobs = sa.Table(
     _index("jobs_in_line", "tier", "owner", "model", "created_at", "id", only=IS_QUEUED),
     _index("jobs_queued", "created_at", only=IS_QUEUED),
     _index("jobs_to_end", "created_at", only=IS_TO_END),
-    _index("jobs_running", "owner", "model", only=IS_RUNNING),
+    _index("jobs_running", "owner", "model", "held_at", only=_IS_IN_PROGRESS),
+    _index("jobs_held", "owner", "created_at", "id", only=IS_HELD),
     _index("jobs_unindexed", "id", only=IS_UNINDEXED),
     _index("jobs_by_batch", "batch_id", "status", "id", only=IS_OF_BATCH),
     sa.Index("jobs_unstored", "stored", "ended_at"),

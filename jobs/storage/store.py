@@ -26,6 +26,7 @@ from jobs.storage.disk.space import DiskSpace
 from jobs.storage.ending import end_unstarted
 from jobs.storage.images.kept_images import images_of
 from jobs.storage.lists.job_lists import JobLists
+from jobs.storage.queue.held import released_values
 from jobs.storage.queue.position import Position, position_of
 from jobs.storage.rows import job_of, select_jobs
 from jobs.storage.schema import HAS_ENDED, jobs, transcripts
@@ -179,7 +180,7 @@ class Store:
                 return
             wish = jobs.c.stop_requested_at if graceful else jobs.c.cancel_requested_at
             first = and_(jobs.c.id == job.id, jobs.c.ended_at.is_(None), wish.is_(None))
-            connection.execute(update(jobs).where(first).values({wish: time.time()}))
+            connection.execute(update(jobs).where(first).values({wish: time.time(), **released_values()}))
 
     def delete(self, owner: str, job_id: str) -> None:
         """Remove a job and all that belongs to it; a worker that still runs it finds itself replaced.

@@ -33,6 +33,10 @@ FAULTS = {
         "faults/test_workers.py::test_invariant_1_accepted_is_never_lost",
         "contract/worker/writing/test_report.py::test_invariant_5_finished_items_stay_when_the_worker_dies_among_sections",
     ],
+    "everything dies while a plan waits for somebody to agree": [
+        "faults/test_plan_review.py::test_a_plan_waits_through_the_death_of_all_processes_and_the_loss_of_the_log",
+        "faults/test_plan_review.py::test_a_worker_that_dies_after_the_agreement_does_not_ask_again",
+    ],
     "a worker is killed between its commits": [
         "faults/test_guards.py::test_nothing_is_called_finished_before_it_is_kept",
         "faults/test_guards.py::test_invariant_5_finished_items_stay_when_the_worker_is_killed",

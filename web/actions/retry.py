@@ -25,8 +25,10 @@ def retry(
     if job.response is None:
         raise InvalidRequest("Cannot retry a response that has not ended: cancel it first.")
     context.admission.check_create(owner)
-    request = replace(job.request, background=True, store=True, retry_of=job.id)
-    checkpoints = [] if job.status is Status.COMPLETED else _checkpoints(orjson.loads(job.response))
+    response = orjson.loads(job.response)
+    checkpoints = [] if job.status is Status.COMPLETED else _checkpoints(response)
+    review = job.request.review and (job.status is Status.COMPLETED or not _is_begun(response))
+    request = replace(job.request, background=True, store=True, retry_of=job.id, review=review)
     new_job = context.store.accept(  # invariant 5
         owner,
         context.telemetry.traced(request),
@@ -38,6 +40,11 @@ def retry(
     context.telemetry.accepted(new_job)
     context.wakeups.job(new_job.id)
     return new_job
+
+
+def _is_begun(response: Mapping[str, Any]) -> bool:
+    """Whether anything was written by a plan: then it has been agreed on."""
+    return any(item["penstock"]["section"] for item in response["output"])
 
 
 def _checkpoints(response: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -42,10 +42,12 @@ def response(context: WebContext, job: Job) -> Response:
 
 
 def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Response:
-    """A page of an owner's jobs, without their texts: `limit`, `after`, `order`, `status`, `prompt`, `q`."""
+    """A page of an owner's jobs, without their texts: `limit`, `after`, `order`, `status`, `waiting`, `prompt`, `q`."""
     status = arguments.get("status")
     if status is not None and status not in set(Status):
         raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
+    if arguments.get("waiting", "plan") != "plan":
+        raise InvalidRequest("'waiting' must be plan: the jobs that wait for you to agree on theirs.", param="waiting")
     limit, newest_first = paging(arguments)
     jobs = context.store.lists.page_with_requests(
         owner,
@@ -55,6 +57,7 @@ def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Respo
         status=Status(status) if status else None,
         prompt=arguments.get("prompt"),
         words=arguments.get("q", ""),
+        held="waiting" in arguments,
     )
     return listing([_listed(context, job, asked) for job, asked in jobs], limit)
 

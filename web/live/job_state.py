@@ -55,7 +55,7 @@ class JobState:
             wire["curve"] = job.progress["curve"]
         if job.first_token_at is not None:
             wire["time_to_first_token"] = round(job.first_token_at - job.created_at, 3)
-        return wire | self._forecast(progress["words"]) | waiting(job.progress, time.time())
+        return wire | self._forecast(progress["words"]) | self._waiting()
 
     def _forecast(self, words: int) -> dict[str, Any]:
         """The place in the queue, or the pace: what moves without an event."""
@@ -66,6 +66,12 @@ class JobState:
         if job.first_token_at is None:
             return {}
         return pace(words, job.request.target_words, time.time() - job.first_token_at)
+
+    def _waiting(self) -> dict[str, Any]:
+        """What the job waits for, a person or a model; empty when it does not."""
+        if self.job.held_at is not None:
+            return {"waiting": {"reason": "plan", "since": round(self.job.held_at, 1)}}
+        return waiting(self.job.progress, time.time())
 
     def page_state(
         self, summaries: Sequence[ItemSummary], attempts: Sequence[Mapping[str, Any]] = ()
@@ -90,7 +96,7 @@ class JobState:
         }
         curve = job.noted_progress.get("curve")
         if job.response is None:
-            state |= self._forecast(words) | waiting(job.progress, time.time())
+            state |= self._forecast(words) | self._waiting()
         else:
             response = orjson.loads(job.response)
             state |= {name: response[name] for name in ("error", "incomplete_details", "usage")}

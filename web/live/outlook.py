@@ -42,6 +42,8 @@ class Outlook:
         Raises SQLAlchemyError.
         """
         now = time.time()
+        if job.held_at is not None:
+            return StatusDetails("plan_waits")
         if job.is_stopping:
             return StatusDetails("stopping")
         if wait := waiting(job.progress, now).get("waiting"):

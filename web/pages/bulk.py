@@ -96,6 +96,7 @@ class BulkActions:
                 status=job_filter.status,
                 prompt=job_filter.prompt,
                 words=job_filter.words,
+                held=job_filter.held,
             )
             batch = self._suited(action, [place.id for place in places[:_MAX_JOBS]])
             if len(places) <= _MAX_JOBS:

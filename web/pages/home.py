@@ -28,7 +28,7 @@ _MODEL_SECONDS = 0.5
 # What a form may set of the request, beside its prompt's variables: no variable's name has a dot.
 _FIELDS = (
     *("model", "input", "instructions", "previous_response_id", "temperature", "top_p", "max_output_tokens"),
-    *("reasoning.effort", "service_tier"),
+    *("reasoning.effort", "service_tier", "penstock.review"),
 )
 _PREFIX = "request."
 
@@ -133,6 +133,7 @@ def _form_values(job: Job) -> dict[str, str]:
         "input": "\n\n".join(message["content"] for message in request.input),
         "service_tier": FLEX if request.service_tier == FLEX else None,
         "reasoning.effort": (request.reasoning or {}).get("effort"),
+        "penstock.review": "true" if request.review else None,
     }
     values = {_PREFIX + name: computed[name] if name in computed else getattr(request, name) for name in _FIELDS}
     values |= {"prompt": prompt.id, **prompt.variables} if prompt else {"prompt": ""}

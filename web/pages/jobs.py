@@ -23,23 +23,29 @@ _PAGE_SIZE = 30
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which jobs of an owner: those of a status, of a prompt, with these words; all, as far as they are empty."""
+    """Which jobs of an owner: those of a status, of a prompt, with these words; all, as far as they are empty.
+
+    `held` is for those only that wait for the owner to agree on their plan.
+    """
 
     status: Status | None
     prompt: str | None
     words: str
+    held: bool = False
 
     @classmethod
     def of(cls, fields: Mapping[str, str]) -> Filter:
-        """The filter in `status`, `prompt` and `q`. Raises InvalidRequest."""
+        """The filter in `status`, `prompt`, `q` and `waiting`. Raises InvalidRequest."""
         status = fields.get("status", "")
         if status and status not in set(Status):
             raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
-        return cls(Status(status) if status else None, fields.get("prompt") or None, fields.get("q", "").strip())
+        words = fields.get("q", "").strip()
+        return cls(Status(status) if status else None, fields.get("prompt") or None, words, bool(fields.get("waiting")))
 
     def address(self, **changes: str) -> str:
         """The page of these jobs; `changes` are other fields."""
-        fields = {"status": self.status or "", "prompt": self.prompt or "", "q": self.words, **changes}
+        known = {"status": self.status or "", "prompt": self.prompt or "", "q": self.words}
+        fields = known | {"waiting": "plan" if self.held else "", **changes}
         query: dict[str, Any] = {name: value for name, value in fields.items() if value}
         return url_for("jobs.show", **query)
 
@@ -64,6 +70,7 @@ class JobsPage:
                 after=before or after,
                 newest_first=not before,
                 status=job_filter.status,
+                held=job_filter.held,
                 **in_every_status,
             )
         except JobNotFound:  # the job at which the page began was deleted
@@ -71,15 +78,19 @@ class JobsPage:
         more = len(jobs) > _PAGE_SIZE
         jobs = jobs[:_PAGE_SIZE][::-1] if before else jobs[:_PAGE_SIZE]
         counts = lists.counts(g.owner, **in_every_status)
+        held = sum(lists.counts(g.owner, held=True, **in_every_status).values())
         prices = self._context.settings.prices
         return render_template(
             "jobs.html",
             rows=[row(self._context, job) for job in jobs],
             filter=job_filter,
             counts=counts,
+            held=held,
             # Of a search with more matches only the newest are counted.
             at_least="+" if job_filter.words and sum(counts.values()) == MOST_COUNTED else "",
-            total=counts[job_filter.status] if job_filter.status else sum(counts.values()),
+            total=held
+            if job_filter.held
+            else sum(counts[each] for each in Status if job_filter.status in (None, each)),
             prompts=list(self._context.prompts),
             priced=bool(prices),
             newer=job_filter.address(before=jobs[0].id) if jobs and (more if before else after) else "",

@@ -112,6 +112,7 @@ function showState() {
   part("details").textContent = state.details;
   part("details").hidden = !state.details;
   draw(state.spark);
+  showPlan(state.waiting?.reason === "plan");
   if (state.stopping) stopping();
   arrange(state.items);
   for (const { section, type, status, words } of state.items) {
@@ -119,6 +120,19 @@ function showState() {
     if (!line) continue;
     line.className = status;
     if (words) line.querySelector("span").textContent = _("one word|{n} words", { n: words });
+  }
+}
+
+// A plan that waits for its reader is told of as the end is.
+function showPlan(waits) {
+  const link = part("plan");
+  if (waits && link.hidden) announce();
+  link.hidden = !waits;
+}
+
+function announce() {
+  if (document.hidden && window.Notification?.permission === "granted" && notify) {
+    new Notification(document.title, { tag: id });
   }
 }
 
@@ -180,9 +194,7 @@ async function end(status) {
   });
   reading.following = false;
   reading.show(false);
-  if (document.hidden && window.Notification?.permission === "granted" && notify) {
-    new Notification(document.title, { tag: id });
-  }
+  announce();
 }
 
 // Puts the final text in place of that which was written before the reader's eyes, block by block, where they differ.

@@ -36,7 +36,7 @@ class Rescue:
         self._removed: set[str] = set()
         # All that happens periodically; what one of them finds in its way holds up no other.
         self._duties = (
-            *(self._requeue_orphans, self._end_unawaited, self._delete_logs, self._expire_old_jobs),
+            *(self._requeue_orphans, self._end_unawaited, self._delete_logs, self._expire_old_jobs, self._expire_plans),
             *(context.store.keep_reserve, context.store.give_back_space, context.store.index_some),
         )
 
@@ -78,6 +78,11 @@ class Rescue:
         for job_id in list(self._removed):
             self._context.log.delete(job_id)
             self._removed.remove(job_id)
+
+    def _expire_plans(self) -> None:
+        """Have some of the jobs ended on whose plan nobody agreed in time."""
+        if days := self._context.settings.plan_days:
+            self._context.plan_reviews.expire(time.time() - days * 86_400, _EXPIRE_JOBS)
 
     def _expire_old_jobs(self) -> None:
         """Remove some batches of the jobs that are too old, with pauses, so that others write in between."""

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.background import jittered, log_error
 from jobs.storage.database import until_written
 from jobs.transport.queue import QueueAway
+from worker.attempt_state import Reason
 from worker.context import WorkerContext
 from worker.running_jobs import RunningJob
 from worker.writing.ending import end_without_text
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 def give_back(running: RunningJob, context: WorkerContext) -> None:
-    """Let another worker go on, from the number that this one would have used next."""
+    """Let another worker go on, from the number that this one would have used next: at once, or after a review."""
     claim = running.claim
     next_number = claim.first
     if running.writer is not None:
@@ -36,8 +37,9 @@ def give_back(running: RunningJob, context: WorkerContext) -> None:
         next_number = running.writer.buffer.freeze()
     _stop_publishing(running, context)
     try:
-        requeue = partial(context.attempts.give_back, claim, next_number)
-        if until_written(requeue, seconds=_DATABASE_SECONDS):
+        is_reviewed = Reason.REVIEW in running.cancellation.reasons
+        release = context.attempts.hold if is_reviewed else context.attempts.give_back
+        if until_written(partial(release, claim, next_number), seconds=_DATABASE_SECONDS):
             with suppress(QueueAway):  # others look for it themselves
                 context.queue.wake(claim.job.id)
     except SQLAlchemyError as error:

@@ -18,7 +18,8 @@ from worker.publishing.event_writer import EventWriter
 from worker.writing.attempt_context import AttemptContext
 from worker.writing.outcome import STOPPED, Outcome, total_usage
 from worker.writing.outline.outline import Outline
-from worker.writing.plan_report import PLAN, plan_report, summary_title
+from worker.writing.planning.plan_report import PLAN, plan_report, summary_title
+from worker.writing.planning.plan_review import PLAN_EXPIRED, is_agreed
 from worker.writing.report_section import Heading
 from worker.writing.section import Section
 from worker.writing.write_section import write_section
@@ -34,7 +35,8 @@ def write_report(attempt: AttemptContext) -> Outcome:
     outline, planned = _plan(attempt)
     if outline is None:
         return planned
-    attempt.writer.notes["outline"] = outline.model_dump(mode="json")
+    if not is_agreed(attempt, outline):
+        return Outcome(Status.INCOMPLETE, reason=PLAN_EXPIRED, usage=planned.usage)
     sections = _sections(attempt, outline)
     summary = sections.pop() if len(sections) > len(outline.sections) else None
     with ThreadPoolExecutor(attempt.context.settings.section_concurrency) as threads:

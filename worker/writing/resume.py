@@ -51,6 +51,8 @@ def begin(running: RunningJob, context: WorkerContext) -> AttemptContext:
     running.writer.begin()
     for checkpoint in claim.checkpoints:
         restore(running.writer, checkpoint)
+        if checkpoint.items and (outline := checkpoint.items[0].get("outline")):
+            running.writer.notes["outline"] = outline
     return AttemptContext(running.writer, cancellation, context, images)
 
 

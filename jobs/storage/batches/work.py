@@ -19,6 +19,7 @@ from jobs.storage.batches.tables import batches
 from jobs.storage.database import Database
 from jobs.storage.ending import end_unstarted
 from jobs.storage.images.kept_images import keep_images
+from jobs.storage.queue.held import released_values
 from jobs.storage.rows import job_of, select_jobs
 from jobs.storage.schema import jobs
 from jobs.storage.webhooks.deliveries import enqueue
@@ -106,7 +107,7 @@ class BatchWork:
             for row in rows:
                 if row["attempt"] or not end_unstarted(connection, job_of(row)):
                     wish = update(jobs).where(jobs.c.id == row["id"], jobs.c.ended_at.is_(None))
-                    connection.execute(wish.values(cancel_requested_at=time.time()))
+                    connection.execute(wish.values(cancel_requested_at=time.time(), **released_values()))
         return len(rows) < _ENDED_AT_ONCE
 
     def finish(self, batch: RowMapping) -> None:

@@ -22,12 +22,21 @@ _UNENDED = (Status.QUEUED, Status.IN_PROGRESS)
 
 
 def select_counts(
-    dialect: str, owner: str, *, status: Status | None = None, prompt: str | None = None, words: str = ""
+    dialect: str,
+    owner: str,
+    *,
+    status: Status | None = None,
+    prompt: str | None = None,
+    words: str = "",
+    held: bool = False,
 ) -> CompoundSelect[Any] | Select[Any]:
     """SELECT of statuses and numbers to be added up: how many jobs of the owner match a Filter. Of one moment.
 
     With `words` the newest MOST_COUNTED that have them are counted.
     """
+    if held:
+        query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
+        return matching(query, dialect, owner, status=status, prompt=prompt, words=words, held=True)
     if words.strip():
         query = matching(select(jobs.c.status), dialect, owner, status=status, prompt=prompt, words=words)
         newest = query.order_by(*(key.desc() for key in order_of(words))).limit(MOST_COUNTED).subquery()

@@ -8,16 +8,20 @@ from sqlalchemy import ColumnElement, Select
 
 from jobs.job import Status
 from jobs.storage.rows import storable
-from jobs.storage.schema import jobs
+from jobs.storage.schema import IS_HELD, jobs
 from jobs.storage.search.matches import ACCEPTANCE, found
 
 
 class Filter(TypedDict, total=False):
-    """Only jobs of a status, those of a prompt, those that have all `words` in their request or text, in any case."""
+    """Only jobs of a status, those of a prompt, those that have all `words` in their request or text, in any case.
+
+    With `held` only those that wait for a person.
+    """
 
     status: Status | None
     prompt: str | None
     words: str
+    held: bool
 
 
 def matching(
@@ -28,8 +32,10 @@ def matching(
     status: Status | None = None,
     prompt: str | None = None,
     words: str = "",
+    held: bool = False,
 ) -> Select[Any]:
     """A SELECT from `jobs`, now only of the owner's that match a Filter."""
+    query = query.where(IS_HELD) if held else query
     of_prompt = None if prompt is None else prompt_id(prompt)
     wanted = [(column, value) for column, value in ((jobs.c.status, status), (jobs.c.prompt, of_prompt)) if value]
     if not words.strip():

@@ -60,11 +60,11 @@ def test_the_table_is_total_and_leads_where_the_diagram_does() -> None:
 
 
 CELLS = {
-    Phase.CLAIMED: "nothing nothing give_back let_go give_back",
-    Phase.WRITING: "end end give_back let_go end",
-    Phase.COMMITTING: "end nothing nothing let_go end",
-    Phase.ENDING: "nothing nothing nothing let_go give_back",
-    Phase.WAITING: "nothing nothing give_back let_go end",
+    Phase.CLAIMED: "nothing nothing give_back let_go give_back nothing",
+    Phase.WRITING: "end end give_back let_go end give_back",
+    Phase.COMMITTING: "end nothing nothing let_go end nothing",
+    Phase.ENDING: "nothing nothing nothing let_go give_back nothing",
+    Phase.WAITING: "nothing nothing give_back let_go end give_back",
 }
 
 

@@ -30,6 +30,7 @@ from jobs.protocol import events, response
 from jobs.protocol.ids import new_job_id
 from jobs.requests import generation
 from jobs.requests.job_request import JobRequest
+from jobs.requests.plan import Plan
 from jobs.requests.prompts import Prompts
 from jobs.storage.statistics import QUEUES, Statistics
 from tests.support.stack import Stack, running_stack
@@ -62,6 +63,7 @@ CAN_BE_MET: dict[str, dict[str, Any]] = {
         "previous_response_id": {"type": "null"},
         "tool_choice": {"enum": [None, "none", "auto"]},
         "store": {"enum": [None, True]},
+        "penstock": {"enum": [None, {"review": False}]},
     },
     "ChatRequest": {"messages": {"const": [{"role": "user", "content": "rain [[demo tokens=3]]"}]}},
     "TextFormat": {"type": {"enum": ["text", "json_object"]}},
@@ -77,6 +79,7 @@ CAN_BE_MET: dict[str, dict[str, Any]] = {
         "request.max_output_tokens": {"enum": ["", "1", "2000"]},
         "request.reasoning.effort": {"enum": ["", "low", "high"]},
         "request.service_tier": {"enum": ["", "flex"]},
+        "request.penstock.review": {"const": ""},
     },
 }
 
@@ -169,7 +172,7 @@ def test_no_name_stands_for_two_schemas() -> None:
     written = set(
         re.findall(r"^\[components\.schemas\.(\w+)\]$", (ROOT / "web/api/openapi.toml").read_text(), re.MULTILINE)
     )
-    models = set(generation.CreateRequest.model_json_schema()["$defs"])
+    models = {*generation.CreateRequest.model_json_schema()["$defs"], *Plan.model_json_schema()["$defs"], "Plan"}
     assert ours == written | models | {"CreateRequest"}
     assert not written & (models | {"CreateRequest"})
 

@@ -37,12 +37,24 @@ def plan_report(attempt: AttemptContext) -> tuple[Outline | None, Outcome]:
     except ModelError as error:
         return None, Outcome.failed_model(error, attempt.cause_of(error), total_usage(usages))
     usage = total_usage(usages)
+    keep_plan(attempt, section, outline, usage)
+    return outline, Outcome(Status.COMPLETED, usage=usage)
+
+
+def keep_plan(
+    attempt: AttemptContext, section: Section, outline: Outline, usage: Mapping[str, int] | None, **review: str
+) -> None:
+    """End the section that holds the plan, with a checkpoint of the outline and of its `review`, if it had one.
+
+    Raises Stopped, Replaced.
+    """
+    plan = {"outline": outline.model_dump(mode="json"), **review}
+    attempt.writer.notes["outline"] = plan["outline"]
 
     def checkpoint(items: Sequence[Mapping[str, Any]]) -> None:
-        attempt.checkpoint(PLAN, usage, [{**item, "outline": outline.model_dump(mode="json")} for item in items])
+        attempt.checkpoint(PLAN, usage, [{**item, **plan} for item in items])
 
     section.finish(checkpoint)
-    return outline, Outcome(Status.COMPLETED, usage=usage)
 
 
 def summary_title(request: JobRequest) -> str:
