@@ -16,6 +16,7 @@ from statistics import mean, median
 
 import psutil
 
+from bench._results.results import parsed
 from cli.launch.listening import listen
 from tests.support.process import Process
 from tests.support.redis_server import RedisServer
@@ -32,6 +33,7 @@ _LOADS = {
     "20 jobs, a viewer each": (20, 1, _RATE),
     "the same, unpaced": (20, 1, 0),
 }
+_UNITS = {"events a token": ("events a token", "")}
 _FIRSTS = 10
 # Characters after which a viewer's connection breaks; the text has about a thousand.
 _SEEN = 500
@@ -160,18 +162,20 @@ def sent_again(system: System) -> float:
     return (len(seen) + len(rest) - len(whole)) * 100 / len(seen)
 
 
-def measured(system: System, tokens: int) -> dict[str, float]:
-    """Every row of the table, once."""
-    rows = {"time to first token, ms": first_token(system)}
+def measured(system: System, tokens: int) -> dict[tuple[str, str, str], float]:
+    """Every case and figure with its unit, once."""
+    rows = {("a job", "time to first token", "ms"): first_token(system)}
     for name, (jobs, viewers, rate) in _LOADS.items():
-        rows |= {f"{name}: {row}": value for row, value in load(system, jobs, viewers, rate, tokens).items()}
-    rows["worker's memory, MB"] = system.memory()
-    return {**rows, "text sent again after a reconnect, %": sent_again(system)}
+        for part, value in load(system, jobs, viewers, rate, tokens).items():
+            rows[name, *_UNITS.get(part, (f"{part}, for 1,000 tokens", "CPU s"))] = value
+    rows["worker", "memory", "MB"] = system.memory()
+    return {**rows, ("reconnect", "text sent again", "%"): sent_again(system)}
 
 
-def main(tokens: int = 1000, times: int = 3) -> None:
-    """Measure both in turns and print the least of each row; takes some eight minutes."""
-    runs: dict[str, list[dict[str, float]]] = {"by hand": [], "Penstock": []}
+def main() -> None:
+    """Measure both in turns; takes some eight minutes."""
+    arguments, results = parsed("by_hand", __doc__, tokens=1000, times=3)
+    runs: dict[str, list[dict[tuple[str, str, str], float]]] = {"by hand": [], "Penstock": []}
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "data") as running:
         theirs = Path(folder) / "by_hand"
         theirs.mkdir()
@@ -179,14 +183,13 @@ def main(tokens: int = 1000, times: int = 3) -> None:
             systems = {"by hand": other, "Penstock": penstock(running)}
             for system in systems.values():
                 first_token(system)  # the first jobs pay for what is imported late
-            for _ in range(times):
+            for _ in range(arguments.times):
                 for name, system in systems.items():
-                    runs[name].append(measured(system, tokens))
-    print(f"{f'CPU s for 1,000 tokens; least of {times}':42} {'by hand':>9} {'Penstock':>9} {'factor':>7}")
-    for row in runs["Penstock"][0]:
-        hand, ours = (min(run[row] for run in runs[name]) for name in runs)
-        print(f"{row:42} {hand:9.2f} {ours:9.2f} " + (f"{hand / ours:7.1f}" if ours else f"{'-':>7}"))
+                    runs[name].append(measured(system, arguments.tokens))
+    for case, figure, unit in runs["Penstock"][0]:
+        for name, of_system in runs.items():
+            results.add(f"{case}, {name}", figure, unit, *(run[case, figure, unit] for run in of_system))
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

@@ -6,12 +6,12 @@ The recorded body comes out of memory, so that only the reading is measured. `py
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 
 import httpx2
 
+from bench._results.results import parsed
 from jobs.settings import Settings
 from worker.model import chat_model
 from worker.model.call import stream
@@ -43,7 +43,8 @@ class Recorded(httpx2.BaseTransport, httpx2.SyncByteStream):
 
 def main() -> None:
     """Print microseconds of CPU time a chunk, of the best of five rounds."""
-    chunks = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+    arguments, results = parsed("chunks", __doc__, chunks=20_000)
+    chunks = arguments.chunks
     client = httpx2.Client(transport=Recorded(chunks))
     chat_model.http_client = lambda settings: client  # type: ignore[attr-defined] # noqa: ARG005
     models = chat_model.Models(Settings.load(openai_base_url="http://recorded.invalid/v1"))
@@ -56,7 +57,7 @@ def main() -> None:
         best = min(best, time.process_time() - started)
         assert reader.finish_reason == "stop", reader.finish_reason
         assert characters > chunks, characters
-    print(f"{best / chunks * 1e6:.1f} us of CPU time a chunk ({chunks} chunks, best of {_ROUNDS})")
+    results.add(f"{chunks:,} chunks, best of {_ROUNDS}", "CPU time a chunk", "us", best / chunks * 1e6)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import openai
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from bench._results.results import parsed
 from jobs.protocol.events import TEXT_DELTA
 from tests.support.stack import running_stack
 
@@ -58,8 +58,9 @@ def _first(texts: Iterator[str]) -> float:
     return first
 
 
-def main(times: int = 50) -> None:
-    """Measure each way `times` times, taking turns, and print medians and 95th percentiles in ms."""
+def main() -> None:
+    """Measure each way in turns."""
+    arguments, results = parsed("first_token", __doc__, times=50)
     with (
         tempfile.TemporaryDirectory() as folder,
         running_stack(Path(folder) / "data") as running,
@@ -71,17 +72,15 @@ def main(times: int = 50) -> None:
             "Penstock, POST, then GET stream": penstock(client, page=True),
         }
         measured: dict[str, list[float]] = {name: [] for name in ways}
-        for number in range(_WARM_UP + times):
+        for number in range(_WARM_UP + arguments.times):
             for name, measure in ways.items():
                 seconds = measure(number)
                 if number >= _WARM_UP:
                     measured[name].append(seconds * 1000)
-    base = statistics.median(next(iter(measured.values())))
-    print(f"{'time to first token, ms':36} {'p50':>7} {'p95':>7} {'over direct':>12}")
     for name, values in measured.items():
-        middle, high = statistics.median(values), statistics.quantiles(values, n=20)[-1]
-        print(f"{name:36} {middle:7.1f} {high:7.1f} {middle - base:+12.1f}")
+        results.add(name, "time to first token", "ms", *values)
+        results.add(name, "95 of 100 within", "ms", statistics.quantiles(values, n=20)[-1])
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

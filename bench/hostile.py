@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from urllib.request import urlopen
 
+from bench._results.results import parsed
 from tests.support.bystander import Bystander
 from tests.support.hostile_texts import HOSTILE_TEXTS
 from tests.support.raw_server import RawServer, answer
@@ -15,7 +16,6 @@ from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create, fetch
 
 _AT_MOST_MS = 200
-_ROW = "{:24} {:>8} {:>10} {:>10} {:>12}"
 
 
 def measured(running: Stack, name: str) -> tuple[float, float, int]:
@@ -32,10 +32,10 @@ def measured(running: Stack, name: str) -> tuple[float, float, int]:
 
 
 def main() -> int:
-    """Print a line for each text; 1 when a bystander waited too long."""
+    """1 when a bystander waited too long."""
+    _, results = parsed("hostile", __doc__)
     server = RawServer(lambda body: answer(HOSTILE_TEXTS[body["messages"][-1]["content"]]))
     worst = 0.0
-    print(_ROW.format("text", "KB", "page, s", "page, KB", "longest, ms"))
     with (
         tempfile.TemporaryDirectory() as directory,
         running_stack(Path(directory) / "data", OPENAI_BASE_URL=server.url, PENSTOCK_MODEL="raw") as running,
@@ -43,7 +43,10 @@ def main() -> int:
         for name, text in HOSTILE_TEXTS.items():
             seconds, longest, size = measured(running, name)
             worst = max(worst, longest)
-            print(_ROW.format(name, len(text) // 1000, f"{seconds:.2f}", size // 1000, f"{longest:.0f}"))
+            case = f"{name}, {len(text) // 1000} KB"
+            results.add(case, "its page", "s", seconds)
+            results.add(case, "size of the page", "KB", size / 1000)
+            results.add(case, "a bystander's wait", "ms", longest)
     server.close()
     return int(worst > _AT_MOST_MS)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import openai
 import psutil
 
+from bench._results.results import Results, parsed
 from jobs.settings import Settings
 from tests.support.job_factory import JobFactory, sqlite
 from tests.support.stack import DemoModel, Stack, running_stack, wait_for
@@ -81,8 +82,8 @@ def recorded(writer: EventWriter, *, taken: bool) -> Write:
     return write
 
 
-def parts(folder: Path) -> None:
-    """Print what is held for each token of an answer, by owner: without what the worker keeps, and with it."""
+def parts(folder: Path, results: Results) -> None:
+    """What is held for each token of an answer, by owner: without what the worker keeps, and with it."""
     job_factory = JobFactory(sqlite(folder))
     model = DemoModel(folder)
 
@@ -97,13 +98,13 @@ def parts(folder: Path) -> None:
         "recorded, Redis away": lambda: recorded(writer(), taken=False),
     }
     owners = ("text", *dict.fromkeys(_OWNERS.values()), "other")
-    print(f"{'bytes a token':24} {'tokens':>7} " + " ".join(f"{owner:>10}" for owner in owners))
     try:
         models = Models(Settings.load(openai_base_url=model.url, openai_api_key="demo"))
         for way, begin in ways.items():
             for tokens in _TRACED:
                 held = traced(models, tokens, begin())
-                print(f"{way:24} {tokens:7,} " + " ".join(f"{held[owner] / tokens:10.1f}" for owner in owners))
+                for owner in owners:
+                    results.add(f"{way}, {tokens:,} tokens", f"held by {owner}", "B/tok", held[owner] / tokens)
     finally:
         model.close()
 
@@ -142,14 +143,16 @@ def answer_of(model: DemoModel, question: str) -> str | None:
 
 def main() -> None:
     """Measure in this process, where memory can be traced, then in a worker of its own."""
+    _, results = parsed("memory", __doc__)
     with tempfile.TemporaryDirectory() as folder:
-        parts(Path(folder))
+        parts(Path(folder), results)
     for tokens in _GROWN:
         with tempfile.TemporaryDirectory() as folder:
             sizes = whole_worker(Path(folder), tokens)
         growth = (sizes["long answer"] - sizes["before"]) / tokens
-        print(f"\na worker's memory around {tokens:,} tokens, MB ({growth:,.0f} bytes a token)")
-        print("  " + ", ".join(f"{name}: {size / 1e6:.0f}" for name, size in sizes.items()))
+        results.add(f"a worker, {tokens:,} tokens", "growth", "B/tok", growth)
+        for name, size in sizes.items():
+            results.add(f"a worker, {tokens:,} tokens", name, "MB", size / 1e6)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from statistics import median
 import psutil
 from playwright.sync_api import Browser, Page, expect
 
+from bench._results.results import parsed
 from tests.support.browser import PROGRAMS, find_browser, running_browser
 from tests.support.process import Process
 from tests.support.stack import Stack, running_stack
@@ -31,8 +32,8 @@ new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map((ta
 """
 # What it takes to load the page is in the rows below that one.
 _LOADED_MS = 1000
-_LONGEST = "longest task of the page while it was written, ms"
-_OPENS, _OPENS_COLD = "opens, finished, ms", "... of a web process that has just started, ms"
+_LONGEST = "longest task of the page, ms"
+_OPENS, _OPENS_COLD = "opens, ms", "opens after a start, ms"
 _OPENED = "performance.getEntriesByType('navigation')[0].loadEventEnd"
 
 
@@ -105,22 +106,23 @@ def of_viewers(running: Stack) -> dict[str, float]:
     rows: dict[str, float] = {}
     for name, path in {"page": "/jobs/{}/live", "API": "/v1/responses/{}?stream=true"}.items():
         single, several = (spent(running, follow(path), viewers) for viewers in (1, _VIEWERS))
-        rows |= {f"web, CPU s for 1 viewer of the {name}": single, f"... for {_VIEWERS} of the {name}": several}
-        rows[f"... for each viewer of the {name} more"] = (several - single) / (_VIEWERS - 1)
+        rows |= {f"1 viewer of the {name}, CPU s": single, f"{_VIEWERS} of the {name}, CPU s": several}
+        rows[f"each of the {name} more, CPU s"] = (several - single) / (_VIEWERS - 1)
     return rows
 
 
 def main() -> None:
-    """Print the table; fails when the page was blocked or slow."""
+    """Fails when the page was blocked or slow."""
+    _, results = parsed("page", __doc__)
     program = find_browser()
     if program is None:
         sys.exit(f"no browser on PATH: none of {', '.join(PROGRAMS)}")
     with tempfile.TemporaryDirectory() as folder, running_stack(Path(folder) / "data") as running:
         with running_browser(program) as browser:
             title, rows = in_browser(browser, running)
-        print(title)
         for name, value in (rows | of_viewers(running)).items():
-            print(f"{name:56} {value:10.3f}")
+            figure, _, unit = name.partition(", ")
+            results.add(title, figure, unit, value)
     if rows[_LONGEST] > _LONGEST_MS or max(rows[_OPENS], rows[_OPENS_COLD]) > _OPEN_MS:
         sys.exit(f"A page may be blocked for {_LONGEST_MS} ms at a time and opens within {_OPEN_MS} ms.")
 

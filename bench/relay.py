@@ -1,7 +1,7 @@
 """What it costs to hand events on to viewers: CPU time and lag a delivery, beside nchan in the same run.
 
 The process that hands on is alone on one core; publisher, Redis and viewers share the others. Events have 270 bytes.
-`python -m bench.relay [--json] [shape ...]`, a shape as `JOBSxVIEWERS@DELIVERIES`.
+A shape is `JOBSxVIEWERS@DELIVERIES`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import psutil
 
 from bench._relay.nchan import MODULE, nchan
 from bench._relay.publishers import Publish, publish, to_log, to_nchan
+from bench._results.results import parsed
 from jobs.transport.event_log import EventLog
 from tests.support.job_factory import JobFactory
 from tests.support.nginx import PROGRAM
@@ -30,8 +30,15 @@ from web.auth import LOCAL_OWNER
 _SHAPES = ("1x100@20000", "1x1000@20000", "1x1000@100000", "1000x1@20000")
 _SECONDS = 4.0
 _REPEATS = 3
-_FIGURES = ("us", "p50", "p99", "connect", "kb", "arrived", "share")
-_HEADS = ("us", "p50 ms", "p99 ms", "connect s", "KB/viewer", "arrived", "viewers' share")
+_FIGURES = {
+    "us": ("CPU time a delivery", "us"),
+    "p50": ("lag, half within", "ms"),
+    "p99": ("lag, 99 of 100 within", "ms"),
+    "connect": ("all connected after", "s"),
+    "kb": ("memory a viewer", "KB"),
+    "arrived": ("arrived, of 1", ""),
+    "share": ("viewers' share of a core", ""),
+}
 
 
 @dataclass(frozen=True)
@@ -121,36 +128,23 @@ def measure(relay: Relay, shape: Shape) -> dict[str, float]:
         return figures | {"us": 1e6 * spent / figures["events"], "arrived": figures["events"] / sent}
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Print one line for each shape and relay: medians of interleaved runs, and their spread."""
-    as_json = "--json" in arguments
+def main() -> None:
+    """Measure each shape and relay, in runs that take turns."""
+    arguments, results = parsed("relay", __doc__, shapes=_SHAPES)
     relays = {"Penstock": penstock, "nchan": peer}
     if PROGRAM is None or not MODULE.exists():
         del relays["nchan"]
         print("no nchan on this machine", file=sys.stderr)
-    if not as_json:
-        print(f"{'':32}" + "".join(f"{head:>16}" for head in _HEADS))
-    for shape in map(Shape.parse, [argument for argument in arguments if argument != "--json"] or _SHAPES):
+    for shape in map(Shape.parse, arguments.shapes):
         runs: dict[str, list[dict[str, float]]] = {name: [] for name in relays}
         for _ in range(_REPEATS):
             for name, start in relays.items():
                 with start(shape) as relay:
                     runs[name].append(measure(relay, shape))
         for name, figures in runs.items():
-            _print(shape, name, figures, as_json=as_json)
-
-
-def _print(shape: Shape, name: str, runs: Sequence[dict[str, float]], *, as_json: bool) -> None:
-    if as_json:
-        middle = {figure: median(run[figure] for run in runs) for figure in _FIGURES}
-        print(json.dumps({"shape": str(shape), "relay": name, **middle, "runs": list(runs)}), flush=True)
-        return
-    cells = []
-    for figure in _FIGURES:
-        values = sorted(run[figure] for run in runs)
-        cells.append(f"{median(values):.3g} ({values[0]:.2g}-{values[-1]:.2g})")
-    print(f"{shape!s:22}{name:10}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
+            for figure, (title, unit) in _FIGURES.items():
+                results.add(f"{shape}, {name}", title, unit, *(run[figure] for run in figures))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -10,6 +10,7 @@ from typing import Any
 
 import openai
 
+from bench._results.results import parsed
 from tests.support.stack import DemoModel, running_stack
 
 _RATE = 50
@@ -49,10 +50,11 @@ def seconds_of(model: DemoModel, step: str) -> list[float]:
     return [model.wait(key, "finished") - model.wait(key, "request") for key in keys]
 
 
-def main(tokens: int = 400) -> None:
+def main() -> None:
     """Write the report, then one answer of as many tokens. Fails when the report takes too long for its parts."""
+    arguments, results = parsed("report", __doc__, tokens=400)
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "eight.toml").write_text(_PROMPT % tokens, encoding="utf-8")
+        (Path(folder) / "eight.toml").write_text(_PROMPT % arguments.tokens, encoding="utf-8")
         paced = f"demo+rate={_RATE}+first=0"
         with running_stack(Path(folder) / "data", PENSTOCK_PROMPTS=folder) as running, running.client() as client:
             prompt: Any = {"id": "eight", "variables": {"topic": "tides"}}
@@ -69,12 +71,12 @@ def main(tokens: int = 400) -> None:
         "report / (outline + longest section + summary)": ratio,
         "one stream / report": single / whole,
     }
-    print(f"{f'{len(sections)} sections of {tokens} tokens, {_RATE} tokens/s a stream':52} seconds")
+    case = f"{len(sections)} sections of {arguments.tokens} tokens"
     for name, value in rows.items():
-        print(f"{name:52} {value:7.2f}")
+        results.add(case, name, "" if " / " in name else "s", value)
     if ratio > _AT_MOST:
         sys.exit(f"A report may take {_AT_MOST} times its outline, longest section and summary.")
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()

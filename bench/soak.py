@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import secrets
 import tempfile
 from pathlib import Path
 
-from tests.support.soak import JOBS, VIEWERS, WEBS, WORKERS, Soak, patient
+from bench._results.results import parsed
+from tests.support.soak import JOBS, VIEWERS, Soak, patient
 
 
 def main() -> None:
     """Soak for so many minutes, then print what happened; an AssertionError says what went wrong."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="whom the kills hit, and when")
-    arguments = parser.parse_args()
-    print(
-        f"{JOBS} jobs at a time, {VIEWERS} viewers each, {WORKERS} workers, {WEBS} web processes; seed {arguments.seed}"
-    )
+    arguments, results = parsed("soak", __doc__, minutes=10.0, seed=secrets.randbelow(10**6))
+    case = f"{JOBS} jobs, {VIEWERS} viewers each, seed {arguments.seed}"
     with tempfile.TemporaryDirectory() as directory, patient(Path(directory) / "data") as stack:
         soak = Soak(stack, arguments.seed)
         soak.run(60 * arguments.minutes)
         soak.check()
         soak.check_leftovers()
     for name, count in sorted(soak.counts.items()):
-        print(f"{name:28} {count:>8,}")
-    print("nothing lost, nothing doubled, nothing left over")
+        results.add(case, name, "", count)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """What a token costs a worker, saturated and at the speed of a model; beside a loop over stock ChatOpenAI.stream().
 
-The worker is alone on one core, and everything else is on the others. `python -m bench.worker [--json] [streams ...]`.
+The worker is alone on one core, and everything else is on the others.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from bench._results.results import parsed
 from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create, fetch
 
@@ -24,6 +24,7 @@ _STREAMS = (20, 80, 140)
 _RATE = 50
 _SECONDS = 10
 _SATURATING, _TOKENS = 20, 2_000
+_COST = "CPU time a token"
 _STOCK = """
 import sys, time
 from langchain_openai import ChatOpenAI
@@ -79,26 +80,20 @@ def stock(stack: Stack) -> float:
     return float(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Print a line for each load."""
-    as_json = "--json" in arguments
-    streams = [int(argument) for argument in arguments if argument != "--json"] or list(_STREAMS)
-    with _pinned(max(*streams, _SATURATING)) as stack:
+def main() -> None:
+    """Measure each load."""
+    arguments, results = parsed("worker", __doc__, streams=_STREAMS)
+    with _pinned(max(*arguments.streams, _SATURATING)) as stack:
         base = stock(stack)
-        _print("stock ChatOpenAI.stream(), nothing else", base, base, as_json=as_json)
+        results.add("stock ChatOpenAI.stream(), nothing else", _COST, "us", base)
         jobs, spent, _ = _run(stack, _SATURATING, f"demo+rate=0+first=0+tokens={_TOKENS}")
-        _print(f"saturated, {_SATURATING} jobs", 1e6 * spent / _written(stack, jobs), base, as_json=as_json)
-        for count in streams:
+        saturated = 1e6 * spent / _written(stack, jobs)
+        results.add(f"{_SATURATING} jobs, saturated", _COST, "us", saturated)
+        results.add(f"{_SATURATING} jobs, saturated", "less than stock", "times", base / saturated)
+        for count in arguments.streams:
             jobs, spent, _ = _run(stack, count, f"demo+rate={_RATE}+first=0+tokens={_RATE * _SECONDS}")
-            _print(f"{count} jobs at {_RATE} tokens/s", 1e6 * spent / _written(stack, jobs), base, as_json=as_json)
-
-
-def _print(name: str, cost: float, base: float, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"load": name, "us": cost, "factor": base / cost}), flush=True)
-    else:
-        print(f"{name:42} {cost:7.1f} us of CPU time a token, {base / cost:5.1f} times less than stock", flush=True)
+            results.add(f"{count} jobs at {_RATE} tokens/s", _COST, "us", 1e6 * spent / _written(stack, jobs))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

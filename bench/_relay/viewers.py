@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from statistics import quantiles
 
+# Events that end a text repeat it: only what is new counts.
+_DELTA = re.compile(rb'"delta":"([^"]*)"')
 _STAMP = re.compile(rb"@(\d+)@")
 _QUIET_SECONDS = 1.0
 
@@ -50,7 +52,7 @@ def _watch(poll: select.epoll, viewers: dict[int, socket.socket], seconds: float
         for number, _ in poll.poll(_QUIET_SECONDS):
             data = viewers[number].recv(1 << 18)
             now = time.monotonic_ns() // 1000
-            lags += [now - int(stamp) for stamp in _STAMP.findall(data)]
+            lags += [now - int(stamp) for delta in _DELTA.findall(data) for stamp in _STAMP.findall(delta)]
         if lags and not first:
             first = time.monotonic()
     cuts = quantiles(lags, n=100)

@@ -7,7 +7,6 @@ and for `/healthz` meanwhile. `python -m bench.database.growth [sqlite | postgre
 from __future__ import annotations
 
 import random
-import sys
 import tempfile
 import threading
 import time
@@ -16,11 +15,13 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
+from statistics import median, quantiles
 from typing import Any
 
 import httpx2
 from sqlalchemy import insert, select, text
 
+from bench._results.results import Results, parsed
 from jobs.job import Status
 from jobs.protocol.ids import new_job_id
 from jobs.storage.database import Database
@@ -116,9 +117,9 @@ def _milliseconds(ask: Callable[[], httpx2.Response]) -> float:
     return 1000 * (time.perf_counter() - began)
 
 
-def _percentiles(durations: Sequence[float]) -> str:
-    ordered = sorted(durations)
-    return f"p50 {ordered[len(ordered) // 2]:6.1f}   p95 {ordered[len(ordered) * 95 // 100]:6.1f} ms"
+def _add(results: Results, case: str, durations: Sequence[float]) -> None:
+    results.add(case, "half within", "ms", median(durations))
+    results.add(case, "95 of 100 within", "ms", quantiles(durations, n=20)[-1])
 
 
 @contextmanager
@@ -139,13 +140,13 @@ def _asking_health(url: str, durations: list[float]) -> Iterator[None]:
         asking.join()
 
 
-def _measure(stack: Stack, history: _History) -> None:
+def _measure(stack: Stack, history: _History, results: Results) -> None:
     health = list[float]()
     with httpx2.Client(base_url=stack.url, trust_env=False, timeout=60) as client, _asking_health(stack.url, health):
         for name, ask in _questions(history).items():
             durations = [_milliseconds(partial(ask, client)) for _ in range(_WARM + _LOOKS)]
-            print(f"{history.count:>9,}  {name:<28} {_percentiles(durations[_WARM:])}", flush=True)
-    print(f"{history.count:>9,}  {'meanwhile: /healthz':<28} {_percentiles(health)}", flush=True)
+            _add(results, f"{history.count:,} jobs: {name}", durations[_WARM:])
+    _add(results, f"{history.count:,} jobs: meanwhile: /healthz", health)
 
 
 @contextmanager
@@ -161,17 +162,18 @@ def _stack(engine: str) -> Iterator[Stack]:
             yield stack
 
 
-def main(engine: str, counts: Sequence[int]) -> None:
-    """Print a line for each number of jobs and each question."""
-    with _stack(engine) as stack:
+def main() -> None:
+    """Measure each question after each number of jobs."""
+    arguments, results = parsed("growth", __doc__, engine="sqlite", counts=_COUNTS)
+    with _stack(arguments.engine) as stack:
         history = _History(stack)
         stack.workers[0].end()  # or it would write the jobs that are created, on the same cores
-        for count in counts:
+        for count in arguments.counts:
             began = time.perf_counter()
             history.grow(count)
-            print(f"{count:>9,}  made in {time.perf_counter() - began:.0f} s", flush=True)
-            _measure(stack, history)
+            results.add(f"{count:,} jobs", "made in", "s", time.perf_counter() - began)
+            _measure(stack, history, results)
 
 
 if __name__ == "__main__":
-    main((sys.argv[1:] or ["sqlite"])[0], [int(count) for count in sys.argv[2:]] or _COUNTS)
+    main()

@@ -6,16 +6,16 @@ on PostgreSQL where its programs are on the machine. `python -m bench.database.q
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 from sqlalchemy import delete
 
+from bench._results.results import parsed
 from jobs.storage.schema import jobs
 from tests.support.job_factory import JobFactory, accepted
 from tests.support.long_queue import lengthen
@@ -61,18 +61,19 @@ def _milliseconds_a_claim(job_factory: JobFactory) -> float:
     return 1000 * median(durations)
 
 
-def main(lengths: Sequence[int]) -> None:
-    """Print a line for each database and length."""
+def main() -> None:
+    """Measure each database with each length."""
+    arguments, results = parsed("queues", __doc__, lengths=_LENGTHS)
     with _stacks() as stacks:
         for name, stack in stacks.items():
             job_factory = JobFactory(stack.database)
-            for length in lengths:
+            for length in arguments.lengths:
                 with stack.database.write() as connection:
                     connection.execute(delete(jobs))
                 lengthen(stack.database, job_factory.store.accept("many", accepted()), length)
-                posts, claim = _posts_a_second(stack), _milliseconds_a_claim(job_factory)
-                print(f"{name:<10} {length:>7,} queued: {posts:5.0f} POST/s, {claim:5.1f} ms a claim", flush=True)
+                results.add(f"{name}, {length:,} queued", "POSTs a second", "", _posts_a_second(stack))
+                results.add(f"{name}, {length:,} queued", "a claim", "ms", _milliseconds_a_claim(job_factory))
 
 
 if __name__ == "__main__":
-    main([int(length) for length in sys.argv[1:]] or _LENGTHS)
+    main()

@@ -6,7 +6,6 @@ On SQLite, and on PostgreSQL where its programs are on the machine. `python -m b
 from __future__ import annotations
 
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
+from bench._results.results import parsed
 from jobs.job import Status
 from jobs.protocol.ids import new_job_id
 from jobs.settings import Settings
@@ -92,18 +92,18 @@ def _fill(database: Database, author: _Author, count: int) -> float:
     return 1000 * spent / count
 
 
-def _percentiles(look: Callable[[], object]) -> str:
+def _durations(look: Callable[[], object]) -> list[float]:
     durations = []
     for _ in range(_LOOKS):
         began = time.perf_counter()
         look()
         durations.append(1000 * (time.perf_counter() - began))
-    durations.sort()
-    return f"p50 {durations[_LOOKS // 2]:6.1f} p95 {durations[_LOOKS * 95 // 100]:6.1f} ms"
+    return durations
 
 
-def main(count: int) -> None:
-    """Print a line for each database and question."""
+def main() -> None:
+    """Measure each question on each database."""
+    arguments, results = parsed("search", __doc__, jobs=_JOBS)
     author = _Author()
     common, other, character = author.words[0], author.words[40], author.characters[0]
     questions = {
@@ -119,12 +119,15 @@ def main(count: int) -> None:
     with _databases() as databases:
         for name, database in databases.items():
             store = Store(database)
-            print(f"{name}: {_fill(database, author, count):.2f} ms to index each of {count:,} jobs", flush=True)
+            results.add(
+                f"{name}, {arguments.jobs:,} jobs", "to index one", "ms", _fill(database, author, arguments.jobs)
+            )
             for kind, question in questions.items():
-                page = _percentiles(partial(store.lists.page, OWNER, limit=31, words=question))
-                counts = _percentiles(partial(store.lists.counts, OWNER, words=question))
-                print(f"{name:<10} {kind:<18} page {page}   counts {counts}", flush=True)
+                page = _durations(partial(store.lists.page, OWNER, limit=31, words=question))
+                counts = _durations(partial(store.lists.counts, OWNER, words=question))
+                results.add(f"{name}: {kind}", "a page", "ms", *page)
+                results.add(f"{name}: {kind}", "counts", "ms", *counts)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else _JOBS)
+    main()

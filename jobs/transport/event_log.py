@@ -120,17 +120,17 @@ class EventLog:
             raise reply
         return _answer(reply)
 
-    def read(self, job_id: str, after: int = -1) -> Iterator[list[tuple[int, bytes]]]:
-        """(number, frame) pairs with numbers above `after`, in pages, up to the log's present end."""
-        while page := self._range(job_id, after):
+    def read(self, job_id: str, after: int = -1, count: int = PAGE) -> Iterator[list[tuple[int, bytes]]]:
+        """(number, frame) pairs with numbers above `after`, in pages of `count`, up to the log's present end."""
+        while page := self._range(job_id, after, count):
             after = page[-1][0]
             yield page
-            if len(page) < PAGE:
+            if len(page) < count:
                 return
 
-    def _range(self, job_id: str, after: int) -> list[tuple[int, bytes]]:
+    def _range(self, job_id: str, after: int, count: int) -> list[tuple[int, bytes]]:
         # Exclusive by the next id, not by "(": a cursor of -1 has no id of its own.
-        entries = self._redis.xrange(_keys(job_id)[0], min=f"{after + 1}-1", count=PAGE)
+        entries = self._redis.xrange(_keys(job_id)[0], min=f"{after + 1}-1", count=count)
         return [(int(entry_id.split(b"-")[0]), fields[b"f"]) for entry_id, fields in cast(Any, entries)]
 
     def tails(self, job_ids: Sequence[str]) -> list[int]:

@@ -16,9 +16,10 @@ from jobs.job import Job
 from jobs.protocol import events, transcript
 from jobs.storage.store import Store
 from jobs.transport.event_log import EventLog
+from web.relay.batch import Batch
 from web.relay.sse import HEARTBEAT_SECONDS
 from web.relay.subscriber import Subscriber
-from web.relay.topic import Batch, Topic
+from web.relay.topic import Topic
 from web.relay.viewer_socket import ViewerSocket
 
 
@@ -91,5 +92,4 @@ class Relay:
             yield batch
             cursor = batch.last
         if scan or topic.has_passed(cursor):
-            for page in self._log.read(topic.job_id, cursor):
-                yield Batch(page[0][0], page[-1][0], b"".join(frame for _, frame in page))
+            yield from topic.log_pages.read(self._log, cursor)

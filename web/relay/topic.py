@@ -6,29 +6,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from jobs.protocol import events
+from web.relay.batch import Batch
+from web.relay.log_pages import LogPages
 from web.relay.viewer_socket import ViewerSocket
 
 # A viewer that falls further behind reads the log: a slow one costs no memory.
 BUFFER_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Joined frames numbered `first` to `last`, without a hole; a message's with the monotonic time when it came."""
-
-    first: int
-    last: int
-    frames: bytes
-    came_at: float | None = field(default=None, compare=False)
-
-    def after(self, cursor: int) -> bytes:
-        """The frames numbered above `cursor`."""
-        if cursor < self.first:
-            return self.frames
-        return b"".join(events.split(self.frames)[cursor + 1 - self.first :])
 
 
 class Topic:
@@ -41,6 +25,7 @@ class Topic:
     def __init__(self, job_id: str, observe_lag: Callable[[float], object] = lambda _: None) -> None:
         """`observe_lag` is told how long after its arrival a viewer's connection took a message, in seconds."""
         self.job_id = job_id
+        self.log_pages = LogPages(job_id)
         self._observe_lag = observe_lag
         self.viewers = 0
         self.version = 0

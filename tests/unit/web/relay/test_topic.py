@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from web.relay import topic as topics
-from web.relay.topic import Batch, Topic
+from web.relay.batch import Batch
+from web.relay.topic import Topic
 
 
 def frames(first: int, last: int) -> bytes:

@@ -1,0 +1,1 @@
+"""Streams whose tokens carry the time at which the model sent them."""
