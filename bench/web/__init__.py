@@ -1,0 +1,1 @@
+"""What viewers get, and what they cost."""
