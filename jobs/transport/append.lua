@@ -10,8 +10,9 @@ local log, fence, new = KEYS[1], KEYS[2], KEYS[3]
 --        swap: put a rebuilt log in place, and tell readers to look at it
 -- attempt, life (ms to live of log and fence), channel (where frames are published)
 local mode, attempt, life, channel = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
--- For append: how many frames the log must hold before these, the number of the first, and the frames.
-local held, first, FRAMES = tonumber(ARGV[5]), tonumber(ARGV[6]), 7
+-- For append: how many frames the log must hold before these, the number of the last of them and of the first of these,
+-- and the frames. A number alone does not tell of frames that are missing before it, nor do as many others.
+local held, before, first, FRAMES = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), 8
 
 local function last_number()
   local reply = redis.pcall('XREVRANGE', log, '+', '-', 'COUNT', 1)
@@ -35,7 +36,7 @@ if mode == 'swap' then
   redis.call('PUBLISH', channel, '')
   return {'ok', last_number(), 0}
 end
-if redis.call('XLEN', log) < held then return {'lost', tail, 0} end  -- invariant 2
+if redis.call('XLEN', log) < held or tail < before then return {'lost', tail, 0} end  -- invariant 2
 local from = FRAMES + math.max(0, tail - first + 1)
 for i = from, #ARGV do redis.call('XADD', log, string.format('%d-1', first + i - FRAMES), 'f', ARGV[i]) end
 local listeners = 0

@@ -1,8 +1,8 @@
 """The event log of a job while it is live: a Redis Stream that remembers, a channel that carries.
 
 One script, append.lua, does every write, so that a log that exists is always a complete prefix of what its writer
-holds: an append says how many frames must be there, an attempt that a newer one replaced is refused, a lost log is put
-back whole. The log is never trimmed: that would break a reader's cursor.
+holds: an append says how many frames must be there and up to which number, an attempt that a newer one replaced is
+refused, a lost log is put back whole. The log is never trimmed: that would break a reader's cursor.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class AppendStatus(StrEnum):
 class Append:
     """One batch of one job: `frames` are numbered from `first` on by one, `held` are in the log before them.
 
+    The last of those is numbered `before`, which may be far below `first`: attempts begin with numbers of their own.
     `ends` gives the log its short life.
     """
 
@@ -49,6 +50,7 @@ class Append:
     first: int
     frames: Sequence[bytes]
     ends: bool = False
+    before: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ def _call(job_id: str, mode: str, attempt: int, life_ms: int, *rest: Any) -> tup
 
 def _append_call(batch: Append) -> tuple[Any, ...]:
     life = ENDED_MS if batch.ends else LIVE_MS
-    return _call(batch.job_id, "append", batch.attempt, life, batch.held, batch.first, *batch.frames)
+    return _call(batch.job_id, "append", batch.attempt, life, batch.held, batch.before, batch.first, *batch.frames)
 
 
 def _answer(reply: Any) -> AppendResult:

@@ -63,7 +63,8 @@ class FrameBuffer:
         self._log_is_lost = history is None
         if history == []:
             self._unsent = initial
-        self._next = max(claim.first, events.number_of(history[-1]) + 1 if history else 0)
+        self._found = events.number_of((history or initial)[-1])
+        self._next = self._begun = max(claim.first, self._found + 1 if history else 0)
         next_index = claim.first_index if log_is_short or not history else max(self.fold.items, default=-1) + 1
         self._marks = Marks(claim, next_index, reserve)
 
@@ -170,7 +171,8 @@ class FrameBuffer:
             held = _NO_LOG if self._log_is_lost else self._written - len(self._unsent)
             ends = self._ended and len(frames) == len(self._unsent)
             job = self.claim.job
-            return Append(job.id, job.attempt, held, first, frames, ends)
+            before = self._found if first == self._begun else first - 1
+            return Append(job.id, job.attempt, held, first, frames, ends, before)
 
     def acknowledge(self, tail: int) -> float | None:
         """The log holds everything up to number `tail`. Returns how long the oldest text of it took, in seconds."""

@@ -168,7 +168,7 @@ class MemoryLog:
     def _append(self, batch: Append) -> AppendResult:
         if self.fence > batch.attempt:
             return AppendResult(AppendStatus.STALE, self.fence)
-        if self.fence < batch.attempt or len(self.frames) < batch.held:
+        if self.fence < batch.attempt or len(self.frames) < batch.held or self._tail < batch.before:
             return AppendResult(AppendStatus.LOST, self._tail)
         for number, frame in enumerate(batch.frames, batch.first):
             if number > self._tail:
