@@ -107,7 +107,7 @@ def test_each_goes_with_a_prompt_and_little_else(penstock: Stack, tmp_path: Path
     before = newest(penstock)
     done = run(penstock, "submit", "--each", file(tmp_path), *more, text="")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "--each needs the id of a prompt, and goes without --input, --file and --follow" in done.stderr
+    assert "--each needs the id of a prompt, and goes without --input, --file, --image and --follow" in done.stderr
     assert newest(penstock) == before
 
 

@@ -189,6 +189,7 @@ async function end(status) {
     for (const name of ["details", "error"]) part(name).replaceWith(fresh.getElementById(name));
     settle(fresh.getElementById("output"));
     addCopies(output);
+    article.querySelector("h1").replaceWith(fresh.querySelector("#job h1")); // the text may have named itself
     nameOnce();
     show(status); // only now, when nothing is missing
   });

@@ -102,7 +102,7 @@ def test_a_rebuilt_log_is_there_at_once(log: EventLog, job: str, messages: Any, 
     assert log.append([more]) == [AppendResult(AppendStatus.OK, MARK + 5, listeners=1)]
 
 
-def test_invariant_2_no_gap_behind_as_many_frames_of_an_older_log(log: EventLog, job: str) -> None:
+def test_invariant_2_one_log_one_order_with_as_many_frames_of_an_older_attempt(log: EventLog, job: str) -> None:
     """Redis went back to what an older attempt had written, with the fence of the one that had replaced that log."""
     log.take(job, 2)
     more = Append(job, 2, 7, MARK + 5, frames(MARK + 5, 1), before=MARK + 4)
