@@ -90,7 +90,7 @@ def test_invariant_4_stale_writes_refused_by_the_row_alone(stack: Stack, client:
     with locked(database_file(stack)):
         stack.model.wait(name, "finished", 2)
         wait_for(lambda: text_in(viewer.events) == text)
-        zombie.send(signal.SIGSTOP)  # all that is left is to commit it
+        zombie.stop()  # all that is left is to commit it
     attempts.requeue_orphans(zombie.name, counter_of(stack, zombie.name))
     if by_whom == "another attempt":
         assert attempts.claim_one(job, "successor")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,6 +36,13 @@ class Process:
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
+
+    def stop(self) -> None:
+        """Have it stand still, and wait until all of its threads do: a signal takes a moment to reach them."""
+        self.send(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.pid}/task")
+        while any(task.joinpath("stat").read_text().rpartition(") ")[2][0] not in "Tt" for task in tasks.iterdir()):
+            time.sleep(0.01)
 
     def kill(self) -> None:
         """End it at once, with the processes that it has started. Once more is no error."""
