@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import openai
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+import pytest
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.support.job_page import connection, expect_growth, open_job, started, status
 from tests.support.stack import Stack
@@ -79,6 +80,26 @@ def test_a_deleted_job_says_so(site: Stack, page: Page, client: openai.OpenAI) -
     open_job(page, site, job)
     expect_growth(page)
     client.responses.delete(job)
+    expect(connection(page)).to_have_text("This job is no longer here.")
+
+
+@pytest.mark.parametrize("what", ["jobs", "v1/responses"], ids=["before its last page", "after it"])
+def test_a_job_that_is_deleted_once_it_is_cancelled_says_so(
+    site: Stack, page: Page, client: openai.OpenAI, what: str
+) -> None:
+    job = started(site, "vanishes late [[demo rate=30 tokens=5000]]")
+    open_job(page, site, job)
+    expect_growth(page)
+
+    def delete(route: Route) -> None:
+        client.responses.delete(job)
+        if what == "jobs":
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route(f"**/{what}/{job}", delete, times=1)
+    client.responses.cancel(job)
     expect(connection(page)).to_have_text("This job is no longer here.")
 
 

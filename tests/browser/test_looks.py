@@ -106,6 +106,14 @@ def test_a_phone_scrolls_one_way_and_a_finger_hits(site: Stack, jobs: None, phon
         assert small == [], path
 
 
+def test_the_words_of_a_box_stand_beside_it(site: Stack, jobs: None, wide: Page) -> None:
+    for path in ("/webhooks", "/?prompt=report"):
+        wide.goto(f"{site.url}{path}")
+        boxes = wide.locator(".check > input")
+        assert boxes.count() > 0, path
+        assert max(box.bounding_box()["width"] for box in boxes.all()) < 30, path  # type: ignore[index]
+
+
 def test_a_focus_is_seen_wherever_it_is(site: Stack, jobs: None, wide: Page) -> None:
     for path in ("/jobs", "/?prompt=", "/system"):
         wide.goto(f"{site.url}{path}")

@@ -12,6 +12,7 @@ const part = (name) => document.getElementById(name);
 const output = part("output");
 const compact = article.matches(".compact");
 const reading = new Reading(output, compact ? output : document.scrollingElement, part("jump"));
+const GONE_MS = 3_000;
 const changes = [];
 let state = null;
 let structure = "";
@@ -171,12 +172,21 @@ function mend(before, after) {
 
 let ended = cursor === undefined;
 
+// Whoever deletes a job that runs cancels it first, and this page has left its stream at that.
+async function isGone() {
+  const answer = await fetch(`${root}/v1/responses/${id}`).catch(() => null);
+  if (answer?.status !== 404) return false;
+  connection("gone");
+  return true;
+}
+
 async function end(status) {
   if (ended) return;
   ended = true;
   stream.end("ended");
   const fresh = await parsed(`${root}/jobs/${id}`);
   if (!fresh) {
+    if (await isGone()) return;
     connection("reconnecting", 3);
     return setTimeout(() => ((ended = false), end(status)), 3000);
   }
@@ -193,6 +203,7 @@ async function end(status) {
     nameOnce();
     show(status); // only now, when nothing is missing
   });
+  if (status === "cancelled") setTimeout(isGone, GONE_MS);
   reading.following = false;
   reading.show(false);
   announce();
