@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text
 
 from jobs.job import Status
 from jobs.storage.database import Database
 from jobs.storage.search.catch_up import index_some
-from jobs.storage.search.words import owner_word
+from jobs.storage.search.matches import phrase
+from jobs.storage.search.words import AskedWord, owner_word
 from jobs.storage.store import Store
 from jobs.storage.waiters import WaiterRegistry, new_waiter_id
 from tests.support.job_factory import JobFactory, accepted
@@ -239,4 +241,18 @@ def test_sqlite_reads_the_index_in_order_and_sorts_nothing(sqlite_database: Data
     for plan in plans:
         assert "SCAN search_index VIRTUAL TABLE" in plan
         assert "ORDER BY" not in plan
-        assert plan.count("SCAN ") == 1 + plan.count("SCAN anon_1")
+        assert "SCAN search_index_terms VIRTUAL TABLE INDEX 6:" in plan  # from a beginning to its end
+        scanned = {name for name in re.findall(r"SCAN (\w+)", plan) if not name.startswith("anon_")}
+        assert scanned == {"search_index", "search_index_terms"}
+
+
+def test_a_beginning_of_many_words_is_found_as_one_of_few(sqlite_database: Database, owner: str) -> None:
+    store = JobFactory(sqlite_database).store
+    few = store.accept(owner, accepted(input="quokkry")).id
+    many = store.accept(owner, accepted(input=" ".join(f"quok{number}" for number in range(300)))).id
+    assert ask(store, owner, "quok") == [many, few]
+    assert ask(store, owner, "quokk") == [few]
+    assert ask(store, owner, "quokkas") == []
+    for beginning, told in (("quok", '"quok" *'), ("quokk", '("quokkry")'), ("quokkas", '"quokkas" *')):
+        with sqlite_database.read() as connection:
+            assert connection.execute(select(phrase(AskedWord(beginning, is_beginning=True)))).scalar_one() == told
