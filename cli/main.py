@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from cli.exit_codes import BROKEN_PIPE, INTERRUPTED, USAGE, CommandError
+from cli.explained import explained
 from jobs.errors import PenstockError
 
 
@@ -38,7 +39,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Import the subcommand that is called; the others stay stubs."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, resolve_name(commands()[name][0]) if name and command else None, rest
+        return name, explained(resolve_name(commands()[name][0]), name) if name and command else None, rest
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """A flag where a command should stand means `up`, unless it is one of our own."""

@@ -6,13 +6,11 @@ The only module that may look at the process environment.
 from __future__ import annotations
 
 import os
-import tomllib
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
 from pydantic.types import FilePath
 from pydantic_settings import (
     BaseSettings,
@@ -24,76 +22,32 @@ from pydantic_settings import (
 )
 from pydantic_settings import PydanticBaseSettingsSource as Source
 
+from jobs.configuration.faults import check_variables, described
+from jobs.configuration.sources import Origin, config_file, origins_of, url_with_password, values_from_files
+from jobs.configuration.tables import ModelServer, Price, presets
+from jobs.configuration.types import (
+    Feature,
+    Limit,
+    Names,
+    Seconds,
+    SecondsOrNone,
+    Tier,
+    Token,
+    Url,
+    UrlOrNone,
+    comma_separated,
+    in_lower_case,
+)
 from jobs.errors import BadSetting
-from jobs.limits import HIGHEST_LIMIT, LIMIT_NAMES, OwnerLimits
+from jobs.limits import LIMIT_NAMES, OwnerLimits
 from jobs.redis_url import BrokerLocation, RedisLocation
-from jobs.setting_sources import comma_separated, place_of, url_with_password, value_of, values_from_files
 
-CONFIG_FILE = "penstock.toml"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-Limit = Annotated[int, Field(ge=0, le=HIGHEST_LIMIT)]
-Seconds = Annotated[float, Field(gt=0)]
-Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+"), AfterValidator(lambda url: url.rstrip("/"))]
 
 
 def is_local(url: str) -> bool:
     """Whether a URL is of this machine; no proxy is asked for it then."""
     return urlsplit(url).hostname in LOOPBACK
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(comma_separated)]
-Tier = Literal["default", "flex"]
-# What a model server may be known not to take; STREAM has a setting of its own.
-Feature = Literal["stream_options", "json_schema", "json_object", "max_tokens", "system_role", "same_roles"]
-
-
-@cache
-def _presets() -> dict[str, dict[str, Any]]:
-    """What is known of the kinds of model servers, by the name of the kind."""
-    return tomllib.loads(Path(__file__).with_name("presets.toml").read_text())
-
-
-class ModelServer(BaseModel, frozen=True, extra="forbid"):
-    """`[servers.<name>]` in `penstock.toml`: a model server; what it does not say, its preset does.
-
-    `concurrency` is how many jobs each of its models may run at once, over all workers; `fallbacks` are the models
-    to ask, in order, when one of these fails before its first token; `refuses` is what it is known not to take.
-    """
-
-    preset: str | None = None
-    url: Url
-    key_variable: str = ""
-    key: str = Field("none", repr=False)
-    models: tuple[str, ...] = Field(min_length=1)
-    fallbacks: tuple[str, ...] = ()
-    concurrency: int | None = Field(None, ge=1)
-    stream: bool = True
-    refuses: frozenset[Feature] = frozenset()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _filled_in(cls, table: Any) -> Any:
-        if not isinstance(table, dict):
-            return table
-        preset = str(table.get("preset") or "")
-        if preset not in _presets() and (preset or "url" not in table):
-            raise ValueError(f"preset must be one of {', '.join(_presets())}; without one, url is needed")
-        table = {**_presets().get(preset, {}), **table}
-        variable = table.get("key_variable")
-        if variable and "key" not in table:
-            table["key"] = value_of(str(variable), os.environ)
-            if not table["key"]:
-                raise ValueError(f"key_variable names {variable}, which is not set: set it, or name another variable")
-        return table
-
-
-class Price(BaseModel, frozen=True, extra="forbid"):
-    """`[prices.<model>]` in `penstock.toml`: what a million tokens that go in and come out cost."""
-
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
-    currency: str = "USD"
 
 
 class Settings(BaseSettings):
@@ -102,9 +56,7 @@ class Settings(BaseSettings):
     `PENSTOCK_<NAME>_FILE` names a file that holds the value.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="PENSTOCK_", toml_file=CONFIG_FILE, frozen=True, extra="forbid", env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_prefix="PENSTOCK_", frozen=True, extra="forbid", env_ignore_empty=True)
 
     data: Path = Path(".penstock")
     redis_url: RedisLocation = "redis://127.0.0.1:6379/0"
@@ -117,11 +69,11 @@ class Settings(BaseSettings):
     broker_url: BrokerLocation = ""
     database_url: str = ""
     database_password: str = Field("", repr=False)
-    auth: Literal["off", "keys"] = "off"
+    auth: Annotated[Literal["off", "keys"], BeforeValidator(in_lower_case)] = "off"
     operators: Names = ()
     secret: str = Field("", repr=False)
     # What Prometheus shows to read /metrics where sign-in is on; it opens nothing else.
-    metrics_token: str = Field("", repr=False, pattern=r"^(\S{16,})?$")
+    metrics_token: Token = Field("", repr=False)
     # How many proxies stand in front: only so many of their headers are believed.
     trusted_proxies: int = Field(0, ge=0, le=8)
     secure_cookies: bool = False
@@ -156,14 +108,14 @@ class Settings(BaseSettings):
     lease_seconds: Seconds = 15
     max_attempts: int = Field(3, ge=0)
     model_retries: int = Field(2, ge=0, le=20)
-    drain_seconds: float = Field(20, ge=0)
-    retention_days: float = Field(0, ge=0)
-    plan_days: float = Field(14, ge=0)
+    drain_seconds: SecondsOrNone = 20
+    retention_days: float = Field(0, ge=0, le=36_500)
+    plan_days: float = Field(14, ge=0, le=36_500)
     first_token_seconds: Seconds = 300
     gap_seconds: Seconds = 60
     keepalive_seconds: Seconds = 600
-    wait_seconds: float = Field(600, ge=0)
-    restart_seconds: float = Field(75, ge=0)
+    wait_seconds: SecondsOrNone = 600
+    restart_seconds: SecondsOrNone = 75
     total_seconds: Seconds = 3 * 3600
     max_request_bytes: int = Field(2_000_000, ge=1024)
     # Of a conversation, and on top of the text of a request.
@@ -177,11 +129,12 @@ class Settings(BaseSettings):
     limit_tokens_a_day: Limit = 0
     request_seconds: Seconds = 10
     waiting_requests: int = Field(200, ge=1)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["text", "json"] = "text"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(in_lower_case)] = "info"
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(in_lower_case)] = "text"
     # Where OpenTelemetry's collector takes traces; none are made without one.
-    otlp_url: Url | Literal[""] = ""
-    langsmith: bool = False  # whether it gets the texts of all jobs, where its own variables are set, too
+    otlp_url: UrlOrNone = ""
+    # Whether LangSmith gets the texts of all jobs; its own variables (LANGSMITH_TRACING) do nothing without this.
+    langsmith: bool = False
     # Of each process that `penstock up` starts: beyond it the log is moved to NAME.log.1.
     log_bytes: int = Field(20_000_000, ge=10_000)
     # Whether webhooks may go to private addresses, and there without TLS.
@@ -208,10 +161,22 @@ class Settings(BaseSettings):
     ) -> tuple[Source, ...]:
         """Arguments beat the environment, the environment beats the file. Raises BadSetting."""
         assert isinstance(env_settings, EnvSettingsSource)
-        variables = {name: _variable(name) for name in settings_cls.model_fields}
+        assert issubclass(settings_cls, Settings)
+        variables = settings_cls.variables()
         in_files = {variables[name].lower(): value for name, value in values_from_files(variables, os.environ).items()}
         env_settings.env_vars = {**env_settings.env_vars, **in_files}
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        file = config_file(os.environ, init_settings().get("data"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """The environment's variable of each setting, by the name of its field."""
+        return {name: _variable(name) for name in cls.model_fields}
+
+    @classmethod
+    def origins(cls, **overrides: Any) -> dict[str, Origin]:
+        """Where each setting is made that has not its default, by the name of its field."""
+        return origins_of(cls.variables(), os.environ, config_file(os.environ, overrides.get("data")))
 
     @property
     def database(self) -> str:
@@ -239,8 +204,8 @@ class Settings(BaseSettings):
             return named
         url = self.openai_base_url
         key = self.openai_api_key or "none"
-        preset = next((name for name, known in _presets().items() if known["url"] == url), None)
-        known = _presets()[preset].get("refuses", ()) if preset else ()
+        preset = next((name for name, known in presets().items() if known["url"] == url), None)
+        known = presets()[preset].get("refuses", ()) if preset else ()
         return ModelServer(
             url=url,
             key=key,
@@ -264,17 +229,11 @@ class Settings(BaseSettings):
     def load(cls, **overrides: Any) -> Settings:
         """Read the settings once.
 
-        Raises BadSetting, one line that names each bad setting and what is wrong with it.
+        Raises BadSetting, one line that names each bad setting, where it is made, and what is wrong with it.
         """
-        try:
-            settings = cls(**overrides)
-        except ValidationError as error:
-            lines = [
-                place_of(problem["loc"]) + problem["msg"].removeprefix("Value error, ") for problem in error.errors()
-            ]
-            raise BadSetting("; ".join(lines)) from error
-        except (SettingsError, OSError, ValueError) as error:
-            raise BadSetting(f"cannot read the settings: {error}") from error
+        settings = cls._read(**overrides)
+        servers = {name: server.with_key(name, os.environ) for name, server in settings.servers.items()}
+        settings = settings.model_copy(update={"servers": servers})
         for name in ("redis", "database"):
             if password := getattr(settings, f"{name}_password"):
                 if f"{name}_url" not in settings.model_fields_set:
@@ -286,6 +245,20 @@ class Settings(BaseSettings):
         if settings.models or settings.names_a_model_server:
             return settings
         return settings.model_copy(update={"models": settings.listed})
+
+    @classmethod
+    def _read(cls, **overrides: Any) -> Settings:
+        check_variables(cls.variables().values(), os.environ)
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            raise BadSetting(described(error, cls.origins(**overrides), cls.model_fields)) from error
+        except SettingsError as error:
+            name = str(error).split('"')[1]  # of a table in the environment: nothing else is parsed there
+            raise BadSetting(f"{_variable(name)}: must be a table, written as JSON") from error
+        except (OSError, ValueError) as error:
+            words = "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else error
+            raise BadSetting(f"cannot read {config_file(os.environ, overrides.get('data'))}: {words}") from error
 
 
 def _variable(name: str) -> str:

@@ -23,6 +23,7 @@ from jobs.errors import PenstockError
 from jobs.requests.prompts import Prompts
 from jobs.settings import Settings
 from jobs.storage.database import reason
+from jobs.storage.versions.check import refuse_unmigrated
 from jobs.telemetry.logs import set_up_logging
 from jobs.transport.queue import Queue
 from jobs.transport.redis_check import refuse_unfit_redis
@@ -72,11 +73,15 @@ def _celery_arguments(settings: Settings, arguments: list[str]) -> list[str]:
 
 
 def _settings() -> Settings:
-    """The settings, with the log set up by them. Raises BadSetting, also for dangerous ones and an unfit Redis."""
+    """The settings, with the log set up by them.
+
+    Raises BadSetting, also for dangerous ones, an unfit Redis and a database without today's tables.
+    """
     settings = Settings.load()
     refuse_dangerous(settings)
     refuse_unfit_redis(settings)
     set_up_logging(settings.log_level, settings.log_format)
+    refuse_unmigrated(settings)
     if not settings.langsmith:
         langsmith.configure(enabled=False)  # whatever its variables say, which may be meant for other programs
     return settings

@@ -22,10 +22,10 @@ from jobs.job import Status
 from jobs.protocol.ids import new_job_id
 from jobs.settings import Settings
 from jobs.storage.database import Database
-from jobs.storage.migrate import upgrade
 from jobs.storage.schema import jobs
 from jobs.storage.search.entries import entry_words, set_entry
 from jobs.storage.store import Store
+from jobs.storage.versions.migrate import upgrade
 from tests.support.job_factory import OWNER, JobFactory, accepted, sqlite
 from tests.support.postgres import find_programs, postgres
 

@@ -18,15 +18,14 @@ from jobs.settings import Settings
 from jobs.storage.audit import audit
 from jobs.storage.database import Database, reason
 from jobs.storage.lists.counts import count_differences
-from jobs.storage.migrate import revisions, upgrade, version_fault
 from jobs.storage.search.catch_up import index_some
 from jobs.storage.transfer.backup import back_up
 from jobs.storage.transfer.copy import claim_target, comparisons, copy_rows, release_target
+from jobs.storage.versions.check import NO_DATABASE, version_fault
+from jobs.storage.versions.migrate import revisions, upgrade
 
 # How often a long copy says how far it is.
 _TOLD_SECONDS = 5.0
-
-_NO_DATABASE = "there is no database yet: run `penstock db upgrade`"
 
 
 def newest_database() -> Database:
@@ -40,7 +39,7 @@ def newest_database() -> Database:
 def _current_database(settings: Settings) -> Settings:
     """The same settings, of which the database is there and of today's version. Raises CommandError."""
     current, newest = revisions(settings)
-    if fault := _NO_DATABASE if current is None else version_fault(current, newest):
+    if fault := NO_DATABASE if current is None else version_fault(current, newest, settings):
         raise CommandError(fault)
     return settings
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
@@ -14,6 +15,7 @@ import click
 import httpx2
 import openai
 import redis
+from sqlalchemy.engine import make_url
 
 from cli.exit_codes import DONE, FAILED
 from cli.launch.data_directory import load_settings
@@ -23,7 +25,8 @@ from jobs.model_server import offered_models, resolve_model
 from jobs.secrets import Secrets
 from jobs.settings import Settings, is_local
 from jobs.status.details import StatusDetails
-from jobs.storage.migrate import revisions, version_fault
+from jobs.storage.versions.check import version_fault
+from jobs.storage.versions.migrate import revisions
 from jobs.transport.redis_check import refuse_unfit_redis
 from jobs.transport.redis_client import redis_client
 
@@ -36,7 +39,7 @@ _TEXTS = ("content", "reasoning_content", "reasoning")
 
 @click.command()
 @click.option("--model", help="The model to try, when it is not to be the one that is set.")
-@click.option("--url", envvar="PENSTOCK_URL", help="The server that should be running (or PENSTOCK_URL).")
+@click.option("--url", envvar="PENSTOCK_URL", help="The server that should be running.")
 def doctor(model: str | None, url: str | None) -> None:
     """Try everything that Penstock needs, and say what to do about what is wrong. Exit code 1 when anything FAILs."""
     marks = set()
@@ -57,7 +60,7 @@ def _examine(model: str | None, url: str | None) -> Findings:
     settings = settings.model_copy(update={"model": model or settings.model})
     checks = {
         "data directory": (_data(settings), "name another with PENSTOCK_DATA"),
-        "database": (_database(settings), "see PENSTOCK_DATABASE_URL"),
+        "database": (_database(settings), ""),
         "Redis": (_redis(settings), "start it, or unset PENSTOCK_REDIS_URL"),
         "model": (_model(settings), "see OPENAI_BASE_URL, OPENAI_API_KEY and PENSTOCK_MODEL"),
         "server": (_server(url), "start one with `penstock up`, see its logs, or name another with --url"),
@@ -68,20 +71,30 @@ def _examine(model: str | None, url: str | None) -> Findings:
                 yield mark, f"{name}: {words}"
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is what it is here to tell
             problem = Secrets(settings).removed_from(str(error)) or type(error).__name__
-            yield FAIL, f"{name}: {shorten(problem, 300)}; {remedy}"
+            yield FAIL, f"{name}: {shorten(problem, 400)}{remedy and f'; {remedy}'}"
 
 
 def _data(settings: Settings) -> Findings:
-    place = next(path for path in (settings.data, *settings.data.parents) if path.exists())
-    if not (place.is_dir() and os.access(place, os.W_OK)):
-        raise PermissionError(f"{place} cannot be written")
+    _check_folder(settings.data)
     yield OK, str(settings.data)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise OSError when files cannot be made in a folder, or it cannot be made itself."""
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(f"{place} is no folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PermissionError(f"{place} cannot be written by this user: `chown` it to the one who runs Penstock")
 
 
 def _database(settings: Settings) -> Findings:
     current, newest = revisions(settings)
-    if fault := version_fault(current, newest):
-        yield WARN, fault
+    url = make_url(settings.database)
+    if url.get_backend_name() == "sqlite":
+        _check_folder(Path(url.database or "").absolute().parent)
+    if fault := version_fault(current, newest, settings):
+        yield FAIL, fault
     else:
         yield OK, "it has the newest version" if current else "there is none yet; `penstock up` makes it"
 
@@ -165,12 +178,20 @@ def _server(url: str | None) -> Findings:
     place = (url or "http://127.0.0.1:8000").rstrip("/")
     try:
         answer = httpx2.get(f"{place}/readyz", timeout=5, trust_env=not is_local(place))
-    except httpx2.TransportError:
+    except httpx2.ConnectError:
         if url:
             raise
         yield WARN, f"none runs at {place}: start one with `penstock up`, or name another with --url"
         return
+    except httpx2.TransportError as error:
+        raise ValueError(_taken(place)) from error
+    if answer.status_code not in (200, 503) or '"database"' not in answer.text:
+        raise ValueError(_taken(place))
     if answer.status_code != 200:
         remedy = f" {StatusDetails('no_worker').sentence()}" if '"workers":0' in answer.text else ""
         raise ValueError(f"{place} is not ready, and says {answer.text}{remedy}")
     yield OK, f"{place} is ready"
+
+
+def _taken(place: str) -> str:
+    return f"another program answers at {place}, so that Penstock needs another --port"

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from cli.client.completions import prompt_ids
 from cli.client.output import as_json, print_json
 from cli.exit_codes import USAGE, CommandError
 from cli.launch.data_directory import load_settings
@@ -31,7 +32,7 @@ def list_prompts(as_json: bool) -> None:
 
 
 @prompts.command()
-@click.argument("prompt_id", metavar="ID")
+@click.argument("prompt_id", metavar="ID", shell_complete=prompt_ids)
 @as_json
 def show(prompt_id: str, as_json: bool) -> None:
     """Print what a prompt is for, its variables, and its messages in each language."""

@@ -14,6 +14,7 @@ import click
 from openai import omit
 from openai.types.responses import Response
 
+from cli.client import completions
 from cli.client.image import image_address
 from cli.client.listing import lines, record
 from cli.client.output import as_json, print_details, print_json, print_text, progress_bar
@@ -28,8 +29,8 @@ follows = click.option("--follow", "follows", is_flag=True, help="Print its text
 
 
 @click.command()
-@click.argument("prompt", required=False)
-@click.argument("variables", nargs=-1, metavar="[NAME=VALUE]...")
+@click.argument("prompt", required=False, shell_complete=completions.prompt_ids)
+@click.argument("variables", nargs=-1, metavar="[NAME=VALUE]...", shell_complete=completions.variables)
 @click.option("--input", "text", help="Text to send; `-` reads it from stdin.")
 @click.option("--file", "files", type=click.File(encoding="utf-8"), multiple=True, help="A file with text to send.")
 @click.option("--image", "images", multiple=True, help="A PNG, JPEG, GIF or WebP file, or the address of an image.")

@@ -17,6 +17,8 @@ from cli.exit_codes import AUTH, NOT_FOUND, UNREACHABLE, USAGE, CommandError
 from jobs.protocol.ids import is_job_id
 from jobs.settings import is_local
 
+DEFAULT_URL = "http://127.0.0.1:8000"
+
 Job = dict[str, Any]  # a response object, as it is on the wire
 
 _CODES = {401: AUTH, 403: AUTH, 404: NOT_FOUND, 429: UNREACHABLE}
@@ -132,8 +134,8 @@ class Server:
 def asks_server(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command its options --url and --api-key, pass it a Server, and turn errors into exit codes."""
 
-    @click.option("--url", envvar="PENSTOCK_URL", default="http://127.0.0.1:8000", help="The server's address.")
-    @click.option("--api-key", envvar="PENSTOCK_API_KEY", default="any", help="Your key (or PENSTOCK_API_KEY).")
+    @click.option("--url", envvar="PENSTOCK_URL", default=DEFAULT_URL, help="The server's address.")
+    @click.option("--api-key", envvar="PENSTOCK_API_KEY", default="any", help="Your key; without sign-in any will do.")
     @functools.wraps(command)
     def wrapped(*, url: str, api_key: str, **arguments: object) -> None:
         server = Server(url, api_key)

@@ -17,6 +17,7 @@ import openai
 from httpx2 import Timeout
 from openai import Stream
 
+from cli.client.completions import job_ids
 from cli.client.output import as_json, print_details, print_json, print_text
 from cli.client.progress import ProgressLine, notify
 from cli.client.server import Job, Server, asks_server
@@ -35,7 +36,7 @@ _TRIES = 35  # five minutes of pauses
 _PASSING = (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitError)
 _CODES = dict.fromkeys(Status, DONE) | {"failed": FAILED, "incomplete": FAILED, "cancelled": CANCELLED}
 
-job_id = click.argument("job_id", metavar="ID")
+job_id = click.argument("job_id", metavar="ID", shell_complete=job_ids)
 notifies = click.option("--notify", is_flag=True, help="Ring when it is over: the terminal's notification and bell.")
 timeout = click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds to wait.")
 

@@ -9,8 +9,10 @@ from typing import NoReturn
 import click
 
 from cli.launch.data_directory import load_settings, make_private
+from cli.launch.listening import listen
 from jobs.dangerous_settings import refuse_dangerous
 from jobs.settings import Settings, child_environment
+from jobs.storage.versions.check import refuse_unmigrated
 
 # A safe path: a user's worker.py or jobs.py in the current folder must not be run in place of ours.
 MODULE = (sys.executable, "-P", "-m")
@@ -25,14 +27,19 @@ _passes_on = {"ignore_unknown_options": True, "allow_extra_args": True}
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=PORT, help="Port to listen on.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that share it.")
 @click.option("--fd", type=int, help="Serve on this inherited socket instead.")
-def web(host: str, port: int, fd: int | None) -> None:
+def web(host: str, port: int, workers: int, fd: int | None) -> None:
     """Run one web server: the API and the pages."""
     settings = load_settings()
     if fd is None:
         refuse_dangerous(settings, [host])
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    _become([*WEB, address if fd is None else f"fd://{fd}"], settings)
+    refuse_unmigrated(settings)
+    if fd is None:
+        # Bound here, so that a port in use is one line; the process that this one becomes inherits it.
+        fd = listen(host, port).socket.detach()
+        os.set_inheritable(fd, True)  # noqa: FBT003  (what its name says)
+    _become([*WEB, f"fd://{fd}", "--workers", str(workers)], settings)
 
 
 @click.command(context_settings=_passes_on)

@@ -23,7 +23,7 @@ from jobs.dangerous_settings import refuse_dangerous
 from jobs.model_server import resolve_model
 from jobs.redis_url import RedisUrl
 from jobs.settings import Settings, child_environment
-from jobs.storage.migrate import upgrade
+from jobs.storage.versions.migrate import revisions, upgrade
 from jobs.storage.workers import declare_dead
 
 _WEAK_REDIS = """no Redis server found: using one in Python, which is slow and forgets all when it ends; \
@@ -36,7 +36,9 @@ _LEAST_FROZEN_SECONDS = 5.0
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=PORT, help="Port to listen on; 0 takes any that is free.")
-@click.option("--data", type=click.Path(path_type=Path), help="Data directory  [default: .penstock].")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Data directory, else that of PENSTOCK_DATA, else .penstock."
+)
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
 @click.option("--demo", is_flag=True, help="Use the offline demo model, whatever model server is set.")
 def up(*, host: str, port: int, data: Path | None, workers: int, demo: bool) -> None:
@@ -58,9 +60,7 @@ def up(*, host: str, port: int, data: Path | None, workers: int, demo: bool) -> 
     ):
         code = DONE  # a signal is how it is meant to end: no process manager shall call that a failure
         try:
-            settings = _start(settings, listener, workers, supervisor)
-            _announce(settings, listener)
-            supervisor.keep(partial(_declare_dead, settings))
+            _run(settings, listener, workers, supervisor)
         except KeyboardInterrupt:
             interrupts.take()
             patience = f"running jobs have {settings.drain_seconds:g} s, then they wait for the next start"
@@ -76,6 +76,17 @@ def up(*, host: str, port: int, data: Path | None, workers: int, demo: bool) -> 
     raise click.exceptions.Exit(code)
 
 
+def _run(settings: Settings, listener: Listener, workers: int, supervisor: Supervisor) -> None:
+    # A database that was there before, as a restored one is, gets no job of ours, even if it has none.
+    is_new = revisions(settings)[0] is None
+    settings = _start(settings, listener, workers, supervisor)
+    _announce(settings)
+    if is_new and settings.demo and settings.auth == "off":
+        _queue_first_job(listener)
+    click.echo(listener.url)
+    supervisor.keep(partial(_declare_dead, settings))
+
+
 def _declare_dead(settings: Settings, worker: str) -> None:
     try:
         declare_dead(settings, worker)
@@ -84,22 +95,16 @@ def _declare_dead(settings: Settings, worker: str) -> None:
             click.echo(f"{worker} could not be declared dead: {error}", err=True)
 
 
-def _announce(settings: Settings, listener: Listener) -> None:
+def _announce(settings: Settings) -> None:
     model = settings.model
     if settings.demo:
         model += ": the offline demo model (set OPENAI_BASE_URL or OPENAI_API_KEY to use a real one)"
     click.echo(f"Penstock is running.\n  model  {model}\n  data   {settings.data}", err=True)
     click.echo(f"  logs   {settings.data / 'logs'}\n  stop   Ctrl-C", err=True)
-    if settings.demo and settings.auth == "off":
-        _queue_first_job(listener)
-    click.echo(listener.url)
 
 
 def _queue_first_job(listener: Listener) -> None:
-    """A report when there is no job at all, so that the page of a new user opens on text being written."""
-    status, page = _ask(listener, "/v1/responses?limit=1")
-    if status != 200 or page["data"]:
-        return
+    """A report, so that the page of a new user opens on text being written."""
     # Not the locale module: it falls back to C when the locale that is asked for is not installed.
     languages = map(child_environment().get, ("LC_ALL", "LC_MESSAGES", "LANG"))
     chinese = next(filter(None, languages), "").startswith("zh")

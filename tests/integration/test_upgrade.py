@@ -74,6 +74,7 @@ def test_jobs_of_an_earlier_version_go_on(tmp_path: Path, revision: str) -> None
     engine.dispose()
     with running(tmp_path / "data", "--demo") as up:
         assert up.url, up.words
+        assert "now being written" not in up.words
         for name, job in ids.items():
             watched = up.run("watch", job)
             assert watched.exit_code == 0, (name, watched.stderr)

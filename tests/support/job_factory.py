@@ -18,8 +18,8 @@ from jobs.requests.prompts import Prompts
 from jobs.settings import Settings
 from jobs.storage.attempts import AttemptStore, Claim, Finish
 from jobs.storage.database import Database
-from jobs.storage.migrate import upgrade
 from jobs.storage.store import Store
+from jobs.storage.versions.migrate import upgrade
 from worker.publishing.event_writer import EventWriter
 from worker.publishing.frame_buffer import FrameBuffer
 

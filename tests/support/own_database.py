@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from jobs.settings import Settings
 from jobs.storage.database import Database
-from jobs.storage.migrate import upgrade
+from jobs.storage.versions.migrate import upgrade
 from tests.support.job_factory import JobFactory
 
 

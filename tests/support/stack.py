@@ -23,8 +23,8 @@ from cli.launch.processes import DEMO_MODEL, WEB, WORKER
 from jobs.job import Status
 from jobs.settings import Settings
 from jobs.storage.database import Database
-from jobs.storage.migrate import upgrade
 from jobs.storage.schema import jobs
+from jobs.storage.versions.migrate import upgrade
 from jobs.storage.workers import WorkerRegistry
 from jobs.transport.redis_client import redis_client
 from tests.support.process import Process

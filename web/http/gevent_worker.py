@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventWorker
 
+from jobs.errors import PenstockError
 from jobs.settings import Settings
 from web.http.connection import Connection, WaitingRequests
 
@@ -18,8 +21,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
     """Reads every request under a deadline, and only so many half-sent ones of one client."""
 
     def load_wsgi(self) -> None:
-        """The application, and with it the settings."""
-        super().load_wsgi()
+        """The application, and with it the settings. What is wrong with them ends the server with one line."""
+        try:
+            super().load_wsgi()
+        except PenstockError as error:
+            self.log.error("penstock web: %s", error)  # noqa: TRY400  (its line says all)
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)  # by which gunicorn knows that another try would end like this one
         settings: Settings = self.wsgi.extensions[SETTINGS]
         self._proxies = settings.trusted_proxies
         self._waiting = WaitingRequests(settings.request_seconds, settings.waiting_requests)

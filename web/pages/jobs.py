@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 from flask import g, redirect, render_template, request, url_for
 
+from jobs.configuration.tables import Price
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import ListedJob, Status
-from jobs.settings import Price
 from jobs.storage.search.matches import MOST_COUNTED
 from web.context import WebContext
 from web.live.job_state import details_and_position

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from langchain_core.messages import AIMessage
 
-from jobs.settings import ModelServer, Settings
+from jobs.configuration.tables import ModelServer
+from jobs.settings import Settings
 from worker.attempt_state import Phase
 from worker.model import runnables
 from worker.model.answer.finish_reason import End

@@ -43,7 +43,8 @@ def test_names_are_completed_without_importing_anything(words: str) -> None:
 @pytest.mark.parametrize(
     ("words", "completions"),
     [("penstock watch --no-", "--no-follow"), ("penstock prompts l", "list lint"), ("penstock --v", "--version")]
-    + [("penstock list --status c", "completed cancelled"), ("penstock list --status in", "in_progress incomplete")],
+    + [("penstock list --status c", "completed cancelled"), ("penstock list --status in", "in_progress incomplete")]
+    + [("penstock submit st", "story"), ("penstock prompts show re", "report"), ("penstock submit story to", "topic=")],
 )
 def test_options_and_inner_commands_are_completed(words: str, completions: str) -> None:
     asked = {"_PENSTOCK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}

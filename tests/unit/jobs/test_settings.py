@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from jobs.configuration.sources import CONFIG_FILE
+from jobs.configuration.tables import ModelServer, presets
 from jobs.errors import BadSetting
 from jobs.model_server import resolve_model
 from jobs.secrets import Secrets
-from jobs.settings import CONFIG_FILE, ModelServer, Settings, _presets, child_environment
+from jobs.settings import Settings, child_environment
 
 SERVERS = """
 [servers.deepseek]
@@ -86,7 +88,7 @@ def test_the_default_server_is_known_by_its_address() -> None:
     assert Settings.load(openai_base_url="https://api.deepseek.com/v1").server_of("x").refuses == {"json_schema"}
 
 
-@pytest.mark.parametrize("name", _presets())
+@pytest.mark.parametrize("name", presets())
 def test_a_preset_needs_nothing_but_models_and_its_key(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     known = ModelServer.model_validate({"preset": name, "key": "k", "models": ("m",)})
     if known.key_variable:
@@ -104,14 +106,14 @@ def test_a_preset_needs_nothing_but_models_and_its_key(name: str, monkeypatch: p
         ('preset = "qwen"\nmodels = ["m"]', "[servers.it]: key_variable names DASHSCOPE_API_KEY, which is not set: "),
         ('preset = "ollama"\nmodels = ["m"]\nfallbacks = ["n"]', "[servers.it] fallbacks: no server has n: list it "),
         ('preset = "ollama"\nmodels = ["twin"]', "[servers.it] models: [servers.first] has twin, too: "),
-        ('preset = "ollama"', "[servers.it] models: Field required"),
+        ('preset = "ollama"', "[servers.it] models: is missing"),
         ('preset = "ollama"\nmodels = []', "[servers.it] models: "),
         ('preset = "ollama"\nmodels = ["m"]\nconcurrency = 0', "[servers.it] concurrency: "),
         ('preset = "ollama"\nmodels = ["m"]\nurl = "localhost"', "[servers.it] url: "),
-        ('preset = "ollama"\nmodels = ["m"]\nbase_url = "x"', "[servers.it] base_url: Extra inputs"),
+        ('preset = "ollama"\nmodels = ["m"]\nbase_url = "x"', "[servers.it] base_url: there is no such key"),
         ('preset = "ollama"\nmodels = ["m"]\nrefuses = ["all"]', "[servers.it] refuses: "),
         ("[servers]\nwrong = 3", "[servers.wrong]: "),
-        ("[data]\nx = 1", "PENSTOCK_DATA: "),
+        ("[data]\nx = 1", "penstock.toml, line 1: data: "),
     ],
 )
 def test_a_bad_table_is_said_in_one_line(table: str, words: str) -> None:

@@ -19,7 +19,7 @@ from jobs.job import Status
 from jobs.settings import Settings
 from jobs.storage.attempts import Finish
 from jobs.storage.database import Database, is_away, until_written
-from jobs.storage.migrate import upgrade
+from jobs.storage.versions.migrate import upgrade
 from tests.support.assertions import assert_one_end
 from tests.support.job_factory import JobFactory, sqlite
 from tests.support.postgres import find_programs, postgres

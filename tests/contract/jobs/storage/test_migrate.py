@@ -25,7 +25,7 @@ from jobs.storage.attempts import Finish
 from jobs.storage.audit import audit
 from jobs.storage.batches.tables import metadata
 from jobs.storage.database import Database, connect
-from jobs.storage.migrate import revisions, upgrade
+from jobs.storage.versions.migrate import revisions, upgrade
 from jobs.storage.waiters import WaiterRegistry
 from tests.support.job_factory import OWNER, JobFactory, accepted
 from tests.support.own_database import bring_to, own_settings

@@ -16,8 +16,8 @@ from jobs.settings import Settings
 from jobs.storage.database import Database, connect
 from jobs.storage.lists.counts import count_differences
 from jobs.storage.lists.job_lists import JobLists
-from jobs.storage.migrate import revisions, upgrade
 from jobs.storage.schema import jobs
+from jobs.storage.versions.migrate import revisions, upgrade
 from tests.support.job_factory import OWNER, JobFactory, accepted, sqlite
 from tests.support.own_database import bring_to, own_settings
 from tests.support.stack import wait_for

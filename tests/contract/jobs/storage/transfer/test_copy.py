@@ -19,8 +19,8 @@ from jobs.storage.attempts import Finish
 from jobs.storage.audit import audit
 from jobs.storage.database import Database
 from jobs.storage.lists.counts import count_differences
-from jobs.storage.migrate import upgrade
 from jobs.storage.transfer.copy import claim_target, comparisons, copy_rows, release_target
+from jobs.storage.versions.migrate import upgrade
 from tests.support.job_factory import OWNER, JobFactory, accepted
 from tests.support.pictures import accept_with, png
 from tests.support.up import command

@@ -19,10 +19,11 @@ from sqlalchemy.engine import make_url
 from jobs.errors import BadSetting
 from jobs.settings import Settings
 from jobs.storage.database import connect
+from jobs.storage.database_faults import remedy_of
 from jobs.storage.transfer.backup import back_up
+from jobs.storage.versions.check import MIGRATIONS, version_fault
 
 _UPGRADE_LOCK = 0x70656E75
-_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def revisions(settings: Settings) -> tuple[str | None, str]:
@@ -41,18 +42,6 @@ def revisions(settings: Settings) -> tuple[str | None, str]:
         engine.dispose()
 
 
-def version_fault(current: str | None, newest: str) -> str:
-    """What is wrong with the version of a database, and the remedy; empty when nothing is, or there is none yet."""
-    if current is None or current == newest:
-        return ""
-    if current < newest:
-        return f"the database has version {current}, not {newest}: end Penstock, then run `penstock db upgrade`"
-    return (
-        f"the database has version {current}, and this Penstock knows none above {newest}: install the newer one that"
-        " made it, or restore a back-up from before"
-    )
-
-
 def upgrade(settings: Settings) -> None:
     """Bring the database to the newest version; a SQLite file is copied beside itself before it is changed.
 
@@ -61,16 +50,16 @@ def upgrade(settings: Settings) -> None:
     """
     engine = connect(settings.database)
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     try:
         current = _current(engine)
         if current == _newest():
             return
-        _refuse_newer(current)
+        _refuse_newer(current, settings)
         file = engine.url.database if engine.name == "sqlite" else None
         if current is not None and file:
             back_up(Path(file), Path(f"{file}.{current}.bak"))
-        scripts = ScriptDirectory(str(_MIGRATIONS)).iterate_revisions("head", current or "base")
+        scripts = ScriptDirectory(str(MIGRATIONS)).iterate_revisions("head", current or "base")
         for script in reversed(list(scripts)):
             _change_rows(engine, script)
             with _transaction(engine) as connection:
@@ -86,9 +75,9 @@ def upgrade(settings: Settings) -> None:
         engine.dispose()
 
 
-def _refuse_newer(current: str | None) -> None:
+def _refuse_newer(current: str | None, settings: Settings) -> None:
     if current is not None and current > _newest():
-        raise BadSetting(version_fault(current, _newest()))
+        raise BadSetting(version_fault(current, _newest(), settings))
 
 
 def _change_rows(engine: Engine, script: Script) -> None:
@@ -112,7 +101,7 @@ def _transaction(engine: Engine) -> Iterator[Connection]:
 
 
 def _newest() -> str:
-    return str(ScriptDirectory(str(_MIGRATIONS)).get_current_head())
+    return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
 
 
 def _current(engine: Engine) -> str | None:
@@ -122,4 +111,5 @@ def _current(engine: Engine) -> str | None:
 
 def _unreachable(settings: Settings, error: Exception) -> BadSetting:
     reason = "; ".join(str(getattr(error, "orig", None) or error).split("\n"))
-    return BadSetting(f"cannot open the database {make_url(settings.database).render_as_string()}: {reason}")
+    place = make_url(settings.database).render_as_string()
+    return BadSetting(f"cannot open the database {place}: {reason}; {remedy_of(error)}")

@@ -1,0 +1,67 @@
+"""`penstock config`: each setting in force, and where it is made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from pydantic import TypeAdapter
+
+from cli.client.output import as_json, print_json
+from cli.launch.data_directory import load_settings
+from jobs.secrets import Secrets
+from jobs.settings import Settings
+
+_HIDDEN = "(set)"
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--changed", is_flag=True, help="Only those that have not their default.")
+@as_json
+def config(names: tuple[str, ...], changed: bool, as_json: bool) -> None:
+    """Print each setting, its value in force, and where it is made. NAME is a part of names: `config redis`.
+
+    Secrets are not shown, only whether they are set.
+    """
+    for name, value, origin in _in_force(load_settings()):
+        if (names and not any(part.lower() in name.lower() for part in names)) or (changed and origin == "default"):
+            continue
+        if as_json:
+            print_json({"name": name, "value": value, "origin": origin})
+        else:
+            click.echo(f"{name:<34}  {_words(value)}  ({origin})")
+
+
+def _in_force(settings: Settings) -> Iterator[tuple[str, Any, str]]:
+    """The variable of each setting, its value as JSON has it, and where it is made."""
+    origins = Settings.origins()
+    secrets = Secrets(settings)
+    for field, variable in Settings.variables().items():
+        value = getattr(settings, field)
+        if not Settings.model_fields[field].repr:
+            value = _HIDDEN if value else ""
+        elif isinstance(value, str):
+            value = secrets.removed_from(value)
+        else:
+            value = _without_keys(TypeAdapter(Any).dump_python(value, mode="json"))
+        origin = origins.get(field)
+        yield variable, value, origin.place(field) if origin else "default"
+
+
+def _without_keys(value: Any) -> Any:
+    """The tables of model servers, of which the keys are not shown."""
+    if not isinstance(value, dict):
+        return sorted(value) if isinstance(value, list) else value
+    return {name: _HIDDEN if name == "key" else _without_keys(inner) for name, inner in value.items()}
+
+
+def _words(value: Any) -> str:
+    """A value as a variable is set to it."""
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else "" if value in (None, {}) else json.dumps(value, ensure_ascii=False)
