@@ -30,7 +30,7 @@ class Result:
 
 @click.command()
 @click.option("--base-url", required=True, help="Where the API is, as clients are told it: http://host:8000/v1.")
-@click.option("--api-key", envvar="OPENAI_API_KEY", default="any", help="The key, by default $OPENAI_API_KEY.")
+@click.option("--api-key", envvar="OPENAI_API_KEY", default="any", help="The key.")
 @click.option("--model", help="The model to ask; without it the server chooses.")
 @click.option("--only", multiple=True, help="Only checks with this in their names.")
 @click.option(

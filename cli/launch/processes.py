@@ -12,7 +12,6 @@ from cli.launch.data_directory import load_settings, make_private
 from cli.launch.listening import listen
 from jobs.dangerous_settings import refuse_dangerous
 from jobs.settings import Settings, child_environment
-from jobs.storage.versions.check import refuse_unmigrated
 
 # A safe path: a user's worker.py or jobs.py in the current folder must not be run in place of ours.
 MODULE = (sys.executable, "-P", "-m")
@@ -34,8 +33,6 @@ def web(host: str, port: int, workers: int, fd: int | None) -> None:
     settings = load_settings()
     if fd is None:
         refuse_dangerous(settings, [host])
-    refuse_unmigrated(settings)
-    if fd is None:
         # Bound here, so that a port in use is one line; the process that this one becomes inherits it.
         fd = listen(host, port).socket.detach()
         os.set_inheritable(fd, True)  # noqa: FBT003  (what its name says)

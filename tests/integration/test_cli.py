@@ -272,8 +272,8 @@ def test_each_process_can_be_run_alone(penstock: Stack, tmp_path: Path) -> None:
             for arguments in commands
         ]
         try:
-            eventually(lambda: answers(f"{listener.url}/healthz"))
-            eventually(lambda: " ready." in log.read_text() and "/v1\n" in log.read_text())
+            eventually(lambda: answers(f"{listener.url}/healthz"), 60)
+            eventually(lambda: " ready." in log.read_text() and "/v1\n" in log.read_text(), 60)
             began = time.monotonic()
             for process in processes:
                 process.terminate()

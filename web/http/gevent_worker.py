@@ -22,12 +22,15 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def load_wsgi(self) -> None:
         """The application, and with it the settings. What is wrong with them ends the server with one line."""
+        from jobs.storage.versions.check import refuse_unmigrated  # noqa: PLC0415  (gunicorn's own process needs none)
+
         try:
             super().load_wsgi()
+            settings: Settings = self.wsgi.extensions[SETTINGS]
+            refuse_unmigrated(settings)
         except PenstockError as error:
             self.log.error("penstock web: %s", error)  # noqa: TRY400  (its line says all)
             sys.exit(Arbiter.WORKER_BOOT_ERROR)  # by which gunicorn knows that another try would end like this one
-        settings: Settings = self.wsgi.extensions[SETTINGS]
         self._proxies = settings.trusted_proxies
         self._waiting = WaitingRequests(settings.request_seconds, settings.waiting_requests)
 
