@@ -26,6 +26,11 @@ _SESSION_SETTINGS = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
+    # All queries are small and find their rows in indexes that are in memory: to compile one, or to start processes for
+    # it, takes longer than the query, and a table read as a whole longer than what is looked up.
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    "random_page_cost": "1.1",
 }
 # A dead link is noticed within about half a minute, also while an answer is awaited (tcp_user_timeout, in ms).
 _CONNECT_ARGUMENTS = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import ColumnElement, Select, select
 
 from jobs.job import Status
 from jobs.storage.rows import storable
 from jobs.storage.schema import IS_HELD, jobs
-from jobs.storage.search.matches import ACCEPTANCE, found
+from jobs.storage.search.matches import ACCEPTANCE, MOST_COUNTED, found
 
 
 class Filter(TypedDict, total=False):
@@ -40,9 +40,23 @@ def matching(
     wanted = [(column, value) for column, value in ((jobs.c.status, status), (jobs.c.prompt, of_prompt)) if value]
     if not words.strip():
         return query.where(jobs.c.owner == owner, *(column == value for column, value in wanted))  # invariant 8
-    query = found(query, dialect, owner, words)
-    # Joined with "", or an index of `jobs` might be read instead of that of words, and its rows sorted.
-    return query.where(*(column + "" == value for column, value in [(jobs.c.owner, owner), *wanted]))
+    # Joined with "" for SQLite, or it might read an index of `jobs` instead of that of words, and sort its rows.
+    values = (
+        (column + "" if dialect == "sqlite" else column, value) for column, value in [(jobs.c.owner, owner), *wanted]
+    )
+    return found(query, dialect, owner, words).where(*(column == value for column, value in values))
+
+
+def first_of(query: Select[Any], dialect: str, limit: int, *, words: str, newest_first: bool) -> Select[Any]:
+    """Up to `limit` rows of a SELECT that `matching` has made with these `words`, in order of age."""
+    ordered = _in_order(query, order_of(words), newest_first=newest_first)
+    if dialect == "sqlite" or not words.strip():
+        return ordered.limit(limit)
+    # PostgreSQL takes a word that it has no statistics of for one that each 200th job has. To find a few of those it
+    # would read all jobs, one after the other; a thousand of them it looks up.
+    several = ordered.add_columns(ACCEPTANCE.label("place")).limit(max(limit, MOST_COUNTED))
+    *columns, place = several.cte("found").prefix_with("MATERIALIZED").c
+    return _in_order(select(*columns), (place,), newest_first=newest_first).limit(limit)
 
 
 def order_of(words: str) -> tuple[ColumnElement[Any], ...]:
@@ -53,3 +67,7 @@ def order_of(words: str) -> tuple[ColumnElement[Any], ...]:
 def prompt_id(prompt: str) -> str:
     """A prompt's id as rows have it: in lower case."""
     return storable(prompt).lower()
+
+
+def _in_order(query: Select[Any], keys: tuple[ColumnElement[Any], ...], *, newest_first: bool) -> Select[Any]:
+    return query.order_by(*(key.desc() if newest_first else key for key in keys))

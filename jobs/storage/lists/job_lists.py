@@ -11,7 +11,7 @@ from jobs.job import ListedJob, Status
 from jobs.requests.job_request import JobRequest
 from jobs.storage.database import Database
 from jobs.storage.lists.counts import select_counts
-from jobs.storage.lists.filters import Filter, matching, order_of
+from jobs.storage.lists.filters import Filter, first_of, matching, order_of
 from jobs.storage.rows import listed_job_of, select_listed_jobs
 from jobs.storage.schema import jobs, search_entries
 
@@ -52,9 +52,9 @@ class JobLists:
     def places(self, owner: str, *, limit: int, behind: Place | None = None, **only: Unpack[Filter]) -> list[Place]:
         """Up to `limit` of the owner's jobs that match, the newest first, beginning behind a place."""
         columns = select(jobs.c.id, *order_of(only.get("words", "")))
-        query = self._select(columns, owner, behind, newest_first=True, **only)
+        query = self._select(columns, owner, limit, behind, newest_first=True, **only)
         with self._database.read() as connection:
-            return [Place(job_id, tuple(keys)) for job_id, *keys in connection.execute(query.limit(limit))]
+            return [Place(job_id, tuple(keys)) for job_id, *keys in connection.execute(query)]
 
     def ids(self, owner: str, *, limit: int = 10_000, **only: Unpack[Filter]) -> list[str]:
         """The ids of up to `limit` of the owner's jobs that match, the newest first."""
@@ -79,9 +79,9 @@ class JobLists:
         **only: Unpack[Filter],
     ) -> list[dict[str, Any]]:
         behind = self._place(owner, after, only.get("words", "")) if after else None
-        query = self._select(columns, owner, behind, newest_first=newest_first, **only)
+        query = self._select(columns, owner, limit, behind, newest_first=newest_first, **only)
         with self._database.read() as connection:
-            return [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def _place(self, owner: str, job_id: str, words: str) -> Place:
         keys = (search_entries.c.number,) if words.strip() else (jobs.c.created_at, jobs.c.id)
@@ -95,12 +95,19 @@ class JobLists:
         return Place(job_id, tuple(row))
 
     def _select(
-        self, columns: Select[Any], owner: str, behind: Place | None, *, newest_first: bool, **only: Unpack[Filter]
+        self,
+        columns: Select[Any],
+        owner: str,
+        limit: int,
+        behind: Place | None,
+        *,
+        newest_first: bool,
+        **only: Unpack[Filter],
     ) -> Select[Any]:
         query = matching(columns, self._dialect, owner, **only)
-        keys = order_of(only.get("words", ""))
+        words = only.get("words", "")
         if behind is not None:
             # A comparison of rows, because both databases look it up in an index; with OR they read up to it.
-            age, place = tuple_(*keys), tuple_(*behind.keys)
+            age, place = tuple_(*order_of(words)), tuple_(*behind.keys)
             query = query.where(age < place if newest_first else age > place)
-        return query.order_by(*(key.desc() if newest_first else key for key in keys))
+        return first_of(query, self._dialect, limit, words=words, newest_first=newest_first)

@@ -16,6 +16,7 @@ from sqlalchemy import event, text
 from jobs.job import Status
 from jobs.storage.database import Database
 from jobs.storage.lists.job_lists import JobLists
+from jobs.storage.search.words import owner_word
 from jobs.storage.statistics import Statistics
 from tests.support.job_factory import OWNER, accepted
 from tests.support.long_queue import lengthen
@@ -134,3 +135,20 @@ def test_the_systems_page_reads_an_hour_and_a_day_from_an_index(long_history: Da
     for look in (lambda: statistics.minutes(time.time()), lambda: statistics.failures(time.time() - 86_400)):
         for statement, parameters in statements(long_history, look):
             assert re.search(" jobs_by_(age|end)", plan(long_history, statement, parameters))
+
+
+def test_postgresql_looks_a_rare_word_up(in_postgresql: Database) -> None:
+    with in_postgresql.write() as connection:
+        entries = "INSERT INTO search_entries (job_id, indexed) SELECT id, 1 FROM jobs ON CONFLICT DO NOTHING"
+        words = "SELECT number, array_to_tsvector(ARRAY[:owner]) FROM search_entries"
+        connection.execute(text(entries))
+        connection.execute(
+            text(f"INSERT INTO search_index {words} ON CONFLICT DO NOTHING"), {"owner": owner_word(OWNER)}
+        )
+        connection.execute(text("ANALYZE"))
+    ((statement, parameters),) = statements(
+        in_postgresql, partial(JobLists(in_postgresql).page, OWNER, limit=1, words="rare")
+    )
+    found = plan(in_postgresql, statement, parameters)
+    assert "on search_index_words" in found
+    assert "Seq Scan" not in found
