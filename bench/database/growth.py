@@ -1,7 +1,8 @@
 """What a long history costs: milliseconds for what people and clients ask, after 1,000, 100,000 and 1,000,000 jobs.
 
 Copies of jobs that have ended, all of one owner, each found by words of its own; one web process is asked over HTTP,
-and for `/healthz` meanwhile. `python -m bench.database.growth [sqlite | postgresql] [number of jobs ...]`.
+and for `/healthz` meanwhile, while somebody watches a job being written at 50 tokens a second.
+`python -m bench.database.growth [--engine sqlite | postgresql] [number of jobs ...]`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -31,7 +32,7 @@ from jobs.storage.search.words import owner_word
 from jobs.storage.store import Store
 from tests.support.postgres import find_programs, postgres
 from tests.support.stack import Stack, running_stack, wait_for
-from tests.support.wire import create
+from tests.support.wire import blocks, create, open_event_source
 from web.auth import LOCAL_OWNER
 
 _COUNTS = (1_000, 100_000, 1_000_000)
@@ -41,6 +42,7 @@ _HEALTH_PAUSE_SECONDS = 0.02
 _RARE = "needle"
 _DAYS = 365
 _TEXT = "a question [[demo tokens=300 rate=0]]"
+_WATCHED = "a long answer [[demo tokens=100000 rate=50]]"
 
 
 class _History:
@@ -140,13 +142,40 @@ def _asking_health(url: str, durations: list[float]) -> Iterator[None]:
         asking.join()
 
 
+@contextmanager
+def _watching(url: str, gaps: list[float]) -> Iterator[None]:
+    """The time between two events of a live stream, in milliseconds, as its viewer sees it."""
+    job_id = create(url, input=_WATCHED)["id"]
+
+    def watch() -> None:
+        with open_event_source(url, job_id) as answer:
+            deltas = (block for block in blocks(answer) if b".delta" in block)
+            times = [time.perf_counter() for _ in deltas]
+        gaps.extend(1000 * (later - earlier) for earlier, later in pairwise(times))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        httpx2.post(f"{url}/v1/responses/{job_id}/cancel", trust_env=False).raise_for_status()
+        watching.join()
+
+
 def _measure(stack: Stack, history: _History, results: Results) -> None:
-    health = list[float]()
-    with httpx2.Client(base_url=stack.url, trust_env=False, timeout=60) as client, _asking_health(stack.url, health):
+    health, gaps = list[float](), list[float]()
+    meanwhile = f"{history.count:,} jobs: meanwhile"
+    with (
+        httpx2.Client(base_url=stack.url, trust_env=False, timeout=60) as client,
+        _asking_health(stack.url, health),
+        _watching(stack.url, gaps),
+    ):
         for name, ask in _questions(history).items():
             durations = [_milliseconds(partial(ask, client)) for _ in range(_WARM + _LOOKS)]
             _add(results, f"{history.count:,} jobs: {name}", durations[_WARM:])
-    _add(results, f"{history.count:,} jobs: meanwhile: /healthz", health)
+    _add(results, f"{meanwhile}: /healthz", health)
+    _add(results, f"{meanwhile}: between two events of a live stream", gaps)
+    results.add(f"{meanwhile}: between two events of a live stream", "longest", "ms", max(gaps))
 
 
 @contextmanager
@@ -167,7 +196,6 @@ def main() -> None:
     arguments, results = parsed("growth", __doc__, engine="sqlite", counts=_COUNTS)
     with _stack(arguments.engine) as stack:
         history = _History(stack)
-        stack.workers[0].end()  # or it would write the jobs that are created, on the same cores
         for count in arguments.counts:
             began = time.perf_counter()
             history.grow(count)
