@@ -14,9 +14,12 @@ from functools import partial
 import click
 
 from compliance.checks import CHECKS
+from compliance.open_responses import OPEN_RESPONSES
 from compliance.server import Server, Violation
 
-_OUT_OF_SCOPE = "WebSocket, /responses/compact, /responses/input_tokens, hosted tools, other modes than background"
+ALL_CHECKS = (*CHECKS, *OPEN_RESPONSES)
+_OUT_OF_SCOPE = "WebSocket, /responses/compact, /responses/input_tokens, hosted tools"
+_NAME_WIDTH = 2 + max(len(check.__name__) for check in ALL_CHECKS)
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,14 @@ def compliance(  # noqa: PLR0913  (each is an option)
 
     Each check makes short jobs at the server. The exit code is 1 when a check fails.
     """
-    chosen = [check for check in CHECKS if not only or any(word in check.__name__ for word in only)]
+    chosen = [check for check in ALL_CHECKS if not only or any(word in check.__name__ for word in only)]
     if not chosen:
-        raise click.UsageError(f"no check is called like that; there are {', '.join(each.__name__ for each in CHECKS)}")
+        raise click.UsageError(
+            f"no check is called like that; there are {', '.join(each.__name__ for each in ALL_CHECKS)}"
+        )
     if lists:
         for check in chosen:
-            click.echo(f"{check.__name__:28} {inspect.getdoc(check)}")
+            click.echo(f"{check.__name__:{_NAME_WIDTH}}{inspect.getdoc(check)}")
         return
     with ThreadPoolExecutor(at_once) as pool:
         results = list(pool.map(partial(_result, Server(base_url, api_key, model, seconds)), chosen))
@@ -83,9 +88,9 @@ def _result(server: Server, check: Callable[[Server], None]) -> Result:
 
 def _table(results: list[Result]) -> str:
     lines = [
-        f"{'FAILED' if each.problem else 'ok':7}{each.name:28}{each.seconds:7.1f} s  {each.problem[:300]}".rstrip()
+        f"{'FAILED' if each.problem else 'ok':7}{each.name:{_NAME_WIDTH}}{each.seconds:7.1f} s  {each.problem[:300]}"
         for each in results
     ]
     failed = sum(bool(result.problem) for result in results)
     counted = f"{len(results) - failed} of {len(results)} hold."
-    return "\n".join([*lines, "", f"{counted} Out of scope: {_OUT_OF_SCOPE}."])
+    return "\n".join([*map(str.rstrip, lines), "", f"{counted} Out of scope: {_OUT_OF_SCOPE}."])

@@ -7,8 +7,8 @@ block that is taken out of its text; the block wins. N counts tokens of text (no
 - Text: JSON if a `response_format` asks for it, but `tokens=N` of text exactly; `seed=` another one (`random`:
   each time); `echo` the last user message, one character a chunk; `think=` tokens of reasoning before it, in
   `field=` `reasoning_content`, `reasoning` or `tag` (`<think>` in the text, cut across chunks).
-- Tools: `calls=N` asks for N calls of the tools that are offered, in turn, until there is an output of one;
-  `arguments=TEXT` instead of JSON that follows their schemas.
+- Tools: `calls=N` asks for N calls of the tools that are offered, in turn, until there is an output of one; with
+  `tool_choice` `required` there is one anyway; `arguments=TEXT` instead of JSON that follows their schemas.
 - Wire: `bytes` puts every byte of the stream into an HTTP chunk and a write of its own.
 - After N tokens: `stall=N` silence, `keepalive=N` only comments, `drop=N` TCP reset, `error=N` error object,
   `badjson=N` malformed line, `filter=N` finish_reason content_filter; or just the end: by closing a body

@@ -16,16 +16,20 @@ Delta = list[dict[str, Any]]
 
 
 def calls_of(request: ChatRequest, script: Script) -> list[tuple[str, Delta]]:
-    """The tokens of the calls that the script asks for; none without tools, or once one has given its output."""
+    """The tokens of the calls that the script asks for, or of one where the request does: `tool_choice` requires it.
+
+    There are none without tools, or once one has given its output.
+    """
     fields = request.fields
     tools = fields.get("tools") or []
     has_output = fields["messages"][-1]["role"] == "tool"
     if has_output or not tools or fields.get("tool_choice") == "none":
         return []
+    count = max(script.calls, fields.get("tool_choice") == "required")
     functions = itertools.cycle(tool["function"] for tool in tools)
     return [
         token
-        for number, function in zip(range(script.calls), functions, strict=False)
+        for number, function in zip(range(count), functions, strict=False)
         for token in _call(request, script, number, function)
     ]
 
