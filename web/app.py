@@ -22,6 +22,7 @@ from web.api.health import Health
 from web.api.metrics import MetricsPage
 from web.api.plan import PlanApi
 from web.api.responses import Responses
+from web.api.shares import ShareRoutes
 from web.api.webhooks.deliveries import WebhookDeliveryRoutes
 from web.api.webhooks.endpoints import WebhookEndpointRoutes
 from web.context import WebContext
@@ -36,6 +37,8 @@ from web.pages.job import JobPages
 from web.pages.jobs import JobsPage
 from web.pages.layout import Layout
 from web.pages.reports.plan import PlanPage
+from web.pages.shares.page import SharePage
+from web.pages.shares.shared import SharedPages
 from web.pages.signin import SignIn
 from web.pages.system import SystemPage
 from web.pages.webhooks.page import WebhooksPage
@@ -143,6 +146,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
     handlers: dict[str, Any] = {
         "responses": Responses(context),
         "plan_api": PlanApi(context),
+        "share_api": ShareRoutes(context),
         "chat": ChatCompletions(context),
         "files": FileRoutes(context),
         "batches": BatchRoutes(context),
@@ -155,6 +159,8 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "jobs": JobsPage(context),
         "job": JobPages(context),
         "plan": PlanPage(context),
+        "share": SharePage(context),
+        "shared": SharedPages(context),
         "bulk": BulkActions(context),
         "system": SystemPage(context),
         "batch_page": BatchPage(context),

@@ -90,6 +90,10 @@ class Server:
         """Have a job written by this plan; the job as it is then."""
         return wire(self.openai.post(f"/responses/{full_id}/plan", cast_to=_Response, body=plan))
 
+    def revoke(self, share_id: str) -> dict[str, Any]:
+        """Take a share back; what the server says."""
+        return wire(self.openai.delete(f"/shares/{share_id}", cast_to=_Response))
+
     def delete(self, full_id: str) -> dict[str, Any]:
         """Delete a job; what the server says."""
         return wire(self.openai.delete(f"/responses/{full_id}", cast_to=_Response))

@@ -12,6 +12,7 @@ _JSON = "application/json"
 BODIES: Mapping[str, Any] = {
     "createResponse": {"input": "Why is the sky blue?", "background": True},
     "cancelResponse": {"graceful": True},
+    "createShare": {"days": 7},
     "createChatCompletion": {"messages": [{"role": "user", "content": "Why is the sky blue?"}]},
     "createBatch": {"input_file_id": "ID", "endpoint": "/v1/responses", "completion_window": "24h"},
     "createWebhookEndpoint": {

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from jobs.protocol import wire
 from jobs.requests.generation import CreateRequest
 from jobs.requests.plan import Plan
+from web.actions.shares import ShareRequest
 from web.api import render
 from web.api.examples import body_of, examples
 
@@ -44,8 +45,9 @@ def describe() -> dict[str, Any]:
     for name, meaning in api.pop("fields").items():
         created["properties"][name]["description"] = meaning
     parts = created.pop("$defs")
-    plan = Plan.model_json_schema(mode="validation", ref_template=_REFERENCE)
-    parts |= {**plan.pop("$defs"), "Plan": plan}
+    for model in (Plan, ShareRequest):
+        body = model.model_json_schema(mode="validation", ref_template=_REFERENCE)
+        parts |= {**body.pop("$defs", {}), model.__name__: body}
     answers = {name: schema for name, schema in _answers().items() if name not in parts}
     api["components"]["schemas"] = {"CreateRequest": created, **parts, **_merged(answers, api["components"]["schemas"])}
     for path in api["paths"].values():

@@ -140,14 +140,22 @@ class LivePage:
         """How many blocks there are up to the one of this name; None if there is none yet."""
         return self._places.get(cursor)
 
-    def since(self, before: PageSnapshot, after: PageSnapshot, state_frame: StateFrame) -> bytes:
+    def since(
+        self, before: PageSnapshot, after: PageSnapshot, state_frame: StateFrame, *, only_messages: bool = False
+    ) -> bytes:
         """The frames that lead from one snapshot to a later one; none if nothing has changed.
 
         A new state comes first, because it names the items; that of the end comes last, because nothing follows it.
+        With `only_messages` there is nothing of thoughts and calls.
         """
         state = [state_frame(after.state)] if before.state is not after.state else []
-        tails = [frame for index, frame in after.tails.items() if before.tails.get(index) is not frame]
-        text = [*self._sequence[before.position : after.position], *tails]
+        tails = {index: frame for index, frame in after.tails.items() if before.tails.get(index) is not frame}
+        blocks = self._sequence[before.position : after.position]
+        if only_messages:
+            messages = {item["index"] for item in after.state.values["items"] if item["type"] == "message"}
+            blocks = [frame for frame in blocks if events.event_of(frame)["index"] in messages]
+            tails = {index: frame for index, frame in tails.items() if index in messages}
+        text = [*blocks, *tails.values()]
         return b"".join([*text, *state] if after.over else [*state, *text])
 
     def cursor(self, snapshot: PageSnapshot) -> str:

@@ -7,8 +7,6 @@ from typing import Any
 from flask import Response, g, redirect, render_template, request, url_for
 
 from jobs.errors import JobNotFound, LimitReached
-from jobs.protocol import events
-from jobs.protocol.reading_order import ReadingOrder
 from web.actions.cancel import cancel
 from web.actions.delete import delete
 from web.actions.retry import retry
@@ -16,11 +14,10 @@ from web.api import render
 from web.context import WebContext
 from web.limits.words import sentence
 from web.pages import live_stream
-from web.pages.export import html_file
+from web.pages.export import html_file, text_file
 from web.pages.i18n import _
 from web.pages.job_view import job_view, rendered_items
 from web.pages.titles import title
-from web.snapshot import snapshot
 
 
 class JobPages:
@@ -52,12 +49,7 @@ class JobPages:
             return render.response(self._context, job)
         if suffix == "html":
             return html_file(title(job), rendered_items(self._context, job))
-        self._context.telemetry.follows(job)
-        order = ReadingOrder(snapshot(self._context, job))
-        frames = (frame for piece in self._context.relay.follow(job) for frame in events.split(piece))
-        body = (order.feed(event).encode() for event in events.events_of(frames))
-        kind = "text/markdown" if suffix == "md" else "text/plain"
-        return Response(filter(None, body), content_type=f"{kind}; charset=utf-8")
+        return text_file(self._context, job, suffix)
 
     def cancel(self, job_id: str) -> Any:
         """The buttons that end a job, at once or with whole sentences."""

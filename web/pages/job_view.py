@@ -27,7 +27,7 @@ _READ_SECONDS = 1.0
 def job_view(context: WebContext, job: Job) -> dict[str, Any]:
     """What the templates need of a job now: its `state`, its `rendered_items`, its stream's `cursor` and `blocks`."""
     if job.response is None:
-        items, state, cursor, blocks = _running(context, job)
+        items, state, cursor, blocks = running_items(context, job)
     else:
         items = rendered_items(context, job)
         job_state = JobState.of(context.store, context.outlook, job)
@@ -66,7 +66,8 @@ def rendered_items(context: WebContext, job: Job) -> list[RenderedItem]:
     return context.rendered_jobs.get(job.id, lambda: context.rendering.run(lambda: finished(orjson.loads(response))))
 
 
-def _running(context: WebContext, job: Job) -> tuple[list[RenderedItem], dict[str, Any], str, dict[int, int]]:
+def running_items(context: WebContext, job: Job) -> tuple[list[RenderedItem], dict[str, Any], str, dict[int, int]]:
+    """The items of a running job as far as they are rendered, and with them what `job_view` tells of it."""
     with context.live_pages.watch(job) as live_page:
         with suppress(redis.RedisError):  # without it, what this process has read of the job
             live_page.reach(context.log.tails([job.id])[0], _READ_SECONDS)

@@ -29,6 +29,12 @@ _WHOLE_SECONDS = 30.0
 
 
 def stream(context: WebContext, job: Job) -> Response:
+    """What is on the job's own page: all items, and the state with its words. Raises InvalidRequest."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  (documented for this)
+    return stream_of(context, job, _state_frames(app, language(), planned=bool(job.request.plan)))
+
+
+def stream_of(context: WebContext, job: Job, state_frame: StateFrame, *, only_messages: bool = False) -> Response:
     """Blocks behind the cursor as they are finished, and what moves; 204 when an ended job has no more of them.
 
     The cursor is `Last-Event-ID`, else `after`. Raises InvalidRequest.
@@ -43,8 +49,7 @@ def stream(context: WebContext, job: Job) -> Response:
             if place == live_page.snapshot().position:
                 return Response(status=204)
     context.telemetry.follows(job)
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  (documented for this)
-    return sse.framed(_changes(context, job, cursor, _state_frames(app, language(), planned=bool(job.request.plan))))
+    return sse.framed(_changes(context, job, cursor, state_frame, only_messages=only_messages))
 
 
 def stream_together(context: WebContext, owner: str, wanted: Sequence[str]) -> Response:
@@ -69,7 +74,9 @@ def stream_together(context: WebContext, owner: str, wanted: Sequence[str]) -> R
     return sse.framed(merged(sources))
 
 
-def _changes(context: WebContext, job: Job, cursor: str, state_frame: StateFrame) -> Frames:
+def _changes(
+    context: WebContext, job: Job, cursor: str, state_frame: StateFrame, *, only_messages: bool = False
+) -> Frames:
     """Each time all that a viewer has not seen yet, in one piece."""
     with context.live_pages.watch(job) as live_page:
         seen = PageSnapshot()
@@ -81,7 +88,7 @@ def _changes(context: WebContext, job: Job, cursor: str, state_frame: StateFrame
                 snapshot = replace(snapshot, position=0, tails={})
             elif seen.position < place:
                 seen = replace(seen, position=place)
-            if frames := live_page.since(seen, snapshot, state_frame):
+            if frames := live_page.since(seen, snapshot, state_frame, only_messages=only_messages):
                 yield frames
             seen = snapshot
             if snapshot.over:

@@ -1,21 +1,14 @@
 // The status and the pace of a job; the title and the icon of the tab, which show the status too.
 
-import { _, root } from "./page.js";
+import { root } from "./page.js";
+import { STATUS, isEnd } from "./statuses.js";
 
 const part = (name) => document.getElementById(name);
 const title = document.title;
 const compact = part("job").matches(".compact");
 const SIGNS = { queued: "○", in_progress: "◐", completed: "✓", failed: "✕" };
-const STATUS = {
-  queued: _("queued"),
-  in_progress: _("in progress"),
-  completed: _("completed"),
-  failed: _("failed"),
-  cancelled: _("cancelled"),
-  incomplete: _("incomplete"),
-};
 
-export const isEnd = (status) => status !== "queued" && status !== "in_progress";
+export { isEnd };
 
 export function show(status) {
   const pill = part("status");

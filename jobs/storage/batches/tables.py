@@ -1,12 +1,10 @@
-"""The tables of batches, beside those of jobs/storage/schema.py; what is imported from here has all of both."""
+"""The tables of batches, beside those of jobs/storage/schema.py."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 
 from jobs.storage.schema import metadata
-
-__all__ = ["batches", "file_pieces", "files", "metadata"]
 
 # Files of owners. One that a batch has written has no pieces: it is read from the batch's jobs.
 files = sa.Table(

@@ -15,8 +15,8 @@ from sqlalchemy import RowMapping, Table, func, inspect, select, text, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.errors import BadSetting
-from jobs.storage.batches.tables import metadata
 from jobs.storage.database import Database
+from jobs.storage.migrations.all_tables import metadata
 from jobs.storage.schema import images, jobs, search_entries
 from jobs.storage.search.entries import row_words, set_entry
 

@@ -23,7 +23,7 @@ from jobs.requests.job_request import UNCHANGED_FIELDS, JobRequest
 from jobs.settings import Settings
 from jobs.storage.attempts import Finish
 from jobs.storage.audit import audit
-from jobs.storage.batches.tables import metadata
+from jobs.storage.migrations.all_tables import metadata
 from jobs.storage.database import Database, connect
 from jobs.storage.versions.migrate import revisions, upgrade
 from jobs.storage.waiters import WaiterRegistry

@@ -1,0 +1,1 @@
+"""Links by which anybody may read the text of a job."""

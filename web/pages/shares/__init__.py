@@ -1,0 +1,1 @@
+"""Pages of shares: the owner's, where they are made and taken back, and what others see behind a link."""
