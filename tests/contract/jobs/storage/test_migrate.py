@@ -23,8 +23,8 @@ from jobs.requests.job_request import UNCHANGED_FIELDS, JobRequest
 from jobs.settings import Settings
 from jobs.storage.attempts import Finish
 from jobs.storage.audit import audit
-from jobs.storage.migrations.all_tables import metadata
 from jobs.storage.database import Database, connect
+from jobs.storage.migrations.all_tables import metadata
 from jobs.storage.versions.migrate import revisions, upgrade
 from jobs.storage.waiters import WaiterRegistry
 from tests.support.job_factory import OWNER, JobFactory, accepted
