@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, g, request
 
+from jobs.errors import InvalidRequest, NotFound
 from jobs.requests.generation import validated
 from jobs.storage.lists.owned_rows import PageOf
 from jobs.storage.shares.shares import Share, Shares
@@ -38,7 +39,11 @@ class ShareRoutes:
     def _page(self, job_id: str | None) -> Response:
         limit, newest_first = render.paging(request.args)
         page = PageOf(limit + 1, request.args.get("after"), newest_first)
-        return render.listing([_wire(each) for each in self._shares.page(g.owner, page, job_id)], limit)
+        try:
+            found = self._shares.page(g.owner, page, job_id)
+        except NotFound as error:
+            raise InvalidRequest(str(error), param="after") from error
+        return render.listing([_wire(each) for each in found], limit)
 
     def delete(self, share_id: str) -> Response:
         """Take a share back."""
