@@ -68,7 +68,8 @@ def text_of(job: Any) -> str:
 
 
 def path_of(share: Any) -> str:
-    return urlsplit(share["url"]).path
+    path: str = urlsplit(share["url"]).path
+    return path
 
 
 def seen(stack: Stack, path: str, **headers: str) -> tuple[int, str]:
