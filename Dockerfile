@@ -16,6 +16,11 @@ ENTRYPOINT ["penstock"]
 
 FROM base AS web
 
+# For PDFs: a server without the letters of a text refuses to make one.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends fonts-dejavu-core fonts-noto-cjk \
+ && rm -rf /var/lib/apt/lists/*
+
 # The packages before the source: a change of ours does not fetch them again.
 COPY requirements-web.lock /src/
 RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement /src/requirements-web.lock

@@ -82,7 +82,7 @@ ROUTES = (
     Route("GET", "/jobs/<job_id>/live", "job.live"),
     Route("GET", "/live", "job.live_together"),
     Route("GET", "/jobs/<job_id>/progress", "job.progress"),
-    Route("GET", "/jobs/<job_id>.<any(md, txt, html, json):suffix>", "job.download"),
+    Route("GET", "/jobs/<job_id>.<any(md, txt, html, json, docx, pdf):suffix>", "job.download"),
     Route("POST", "/jobs/<job_id>/cancel", "job.cancel"),
     Route("GET", "/jobs/<job_id>/plan", "plan.show"),
     Route("POST", "/jobs/<job_id>/plan", "plan.write"),

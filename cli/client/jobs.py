@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 import click
@@ -17,7 +18,16 @@ from openai.types.responses import Response
 from cli.client import completions
 from cli.client.image import image_address
 from cli.client.listing import lines, record
-from cli.client.output import as_json, print_details, print_json, print_text, progress_bar
+from cli.client.output import (
+    FORMATS,
+    as_json,
+    format_of,
+    print_details,
+    print_json,
+    print_text,
+    progress_bar,
+    write_file,
+)
 from cli.client.rows import read_rows
 from cli.client.server import Job, Server, asks_server, only_once, wire
 from cli.client.watch import View, follow, job_id, notifies, timeout
@@ -163,14 +173,21 @@ def list_jobs(
 
 @click.command()
 @job_id
-@click.option("--format", "form", type=click.Choice(["md", "json"]), default="md", help="The text, or the job whole.")
-@click.option("-o", "--output", type=click.File("wb", lazy=True), help="Write to this file instead.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="The text, the job whole, or a file of its text.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file instead.")
 @asks_server
-def show(server: Server, job_id: str, form: str, output: BinaryIO | None) -> None:
-    """Print what a job has written so far. ID may be the start of one, or `last`."""
+def show(server: Server, job_id: str, form: str | None, output: Path | None) -> None:
+    """Print what a job has written so far. ID may be the start of one, or `last`.
+
+    Without --format the name of the file says what it is: report.docx, report.pdf, report.html.
+    """
     job = server.get(job_id)
-    content = readable_text(job) if form == "md" else json.dumps(job, ensure_ascii=False, indent=2) + "\n"
-    output.write(content.encode()) if output else print_text(content)
+    form = form or format_of(output)
+    if form in ("md", "json"):
+        text = readable_text(job) if form == "md" else json.dumps(job, ensure_ascii=False, indent=2) + "\n"
+        write_file(output, text.encode()) if output else print_text(text)
+    else:
+        write_file(output, server.file(job["id"], form))
     print_details(job)
 
 

@@ -102,6 +102,11 @@ class Server:
         """The job that a person means by an id, the start of one, or `last`. Raises CommandError if there is none."""
         return wire(self.openai.responses.retrieve(self.full_id(name)))
 
+    def file(self, full_id: str, suffix: str) -> bytes:
+        """The text of a job as a file of this kind."""
+        answer = self.openai.get(f"{self.url}/jobs/{full_id}.{suffix}", cast_to=openai.HttpxBinaryResponseContent)
+        return answer.content
+
     def system(self) -> dict[str, Any]:
         """What works and what waits, as `/system.json` tells it; a silent server is not waited for for long."""
         patience: Any = {"timeout": _SYSTEM_SECONDS, "max_retries": 0}

@@ -67,6 +67,12 @@ def test_what_is_submitted_can_be_listed_shown_and_saved(penstock: Stack, tmp_pa
     assert run(penstock, "list", "--status", "failed", "--limit", "1").stdout.count(job) == 0
     assert run(penstock, "show", job, "-o", str(tmp_path / "text.md")).stdout == ""
     assert (tmp_path / "text.md").read_text() == run(penstock, "show", job).stdout
+    for name, start in (("text.docx", b"PK"), ("text.html", b"<!doctype html>")):
+        assert run(penstock, "show", job, "-o", str(tmp_path / name)).exit_code == 0
+        assert (tmp_path / name).read_bytes().startswith(start)
+    assert run(penstock, "show", job, "-o", str(tmp_path / "none" / "text.docx")).stderr.endswith(
+        "No such file or directory\n"
+    )
 
 
 def test_a_terminal_of_80_columns_gets_a_line_a_job(penstock: Stack) -> None:

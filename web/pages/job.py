@@ -17,6 +17,7 @@ from web.pages import live_stream
 from web.pages.export import html_file, text_file
 from web.pages.i18n import _
 from web.pages.job_view import job_view, rendered_items
+from web.pages.reports.document_file import DOCUMENTS, document_file
 from web.pages.titles import title
 
 
@@ -42,13 +43,15 @@ class JobPages:
         """What is on the pages of several jobs, as it changes, over one stream: `job=ID:BLOCK` for each."""
         return live_stream.stream_together(self._context, g.owner, request.args.getlist("job"))
 
-    def download(self, job_id: str, suffix: str) -> Response:
+    def download(self, job_id: str, suffix: str) -> Any:
         """The text alone, that of a running job as it is written; or all there is at this moment."""
         job = self._context.store.get(g.owner, job_id)
         if suffix == "json":
             return render.response(self._context, job)
         if suffix == "html":
             return html_file(title(job), rendered_items(self._context, job))
+        if suffix in DOCUMENTS:
+            return document_file(self._context, job, suffix)
         return text_file(self._context, job, suffix)
 
     def cancel(self, job_id: str) -> Any:

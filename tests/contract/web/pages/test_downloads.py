@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from typing import Any
 
+import docx
 import openai
+import pypdf
 import pytest
 
 from tests.support.stack import Stack, wait_for
 from tests.support.wire import create, fetch, request
+from web.documents.exports.fonts import find_fonts
 
+needs_fonts = pytest.mark.skipif(find_fonts().text is None, reason="there is no font on this machine")
 ASKED = "# Title\n\n**bold** <script>alert(1)</script> ![x](http://tracker.example/x.png) [[demo echo]]"
 
 
@@ -73,7 +78,39 @@ def test_a_running_job_has_them_too(penstock: Stack, client: openai.OpenAI) -> N
     client.responses.cancel(job)
 
 
-@pytest.mark.parametrize("suffix", ["pdf", "html2", "md.html", "%00", "MD"])
+def test_docx_is_a_file_of_the_same_text(penstock: Stack, client: openai.OpenAI) -> None:
+    job = client.responses.create(input="# Title: a/b\n\nwords **of it** [[demo echo]]")
+    with request(penstock.url, f"/jobs/{job.id}.docx") as answer:
+        assert answer.status == 200
+        assert answer.headers.get_filename() == "Title_ a_b.docx"
+        document = docx.Document(io.BytesIO(answer.read()))
+    assert document.paragraphs[0].text == "Title: a/b"
+    assert "words of it" in document.paragraphs[-1].text
+
+
+@needs_fonts
+def test_pdf_is_a_file_of_the_same_text(penstock: Stack, client: openai.OpenAI) -> None:
+    job = client.responses.create(input="# Title: a/b\n\nwords **of it** [[demo echo]]")
+    with request(penstock.url, f"/jobs/{job.id}.pdf") as answer:
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "application/pdf")
+        pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(answer.read())).pages]
+    assert "Title: a/b" in pages[0]
+    assert "words of it" in pages[-1]
+
+
+@needs_fonts
+def test_a_pdf_that_cannot_be_made_says_why(penstock: Stack, client: openai.OpenAI) -> None:
+    job = client.responses.create(input="cuneiform: \U00012000 [[demo echo]]")
+    status, body = fetch(penstock.url, f"/jobs/{job.id}.pdf")
+    assert (status, body["error"]["code"]) == (422, "font_missing")
+    assert "(CUNEIFORM)" in body["error"]["message"]
+    browser = {"Accept": "text/html", "Accept-Language": "zh"}
+    with request(penstock.url, f"/jobs/{job.id}.pdf", headers=browser) as answer:
+        assert answer.status == 422
+        assert "字体" in answer.read().decode()
+
+
+@pytest.mark.parametrize("suffix", ["doc", "html2", "md.html", "%00", "MD"])
 def test_there_are_no_other_suffixes(penstock: Stack, client: openai.OpenAI, suffix: str) -> None:
     job = client.responses.create(input="x [[demo tokens=2]]")
     with request(penstock.url, f"/jobs/{job.id}.{suffix}") as answer:
