@@ -23,7 +23,7 @@ USERS = ("ann", "bob")
 
 
 @dataclass(frozen=True)
-class Site:
+class DjangoSite:
     """The running site."""
 
     url: str
@@ -45,7 +45,9 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(penstock: Stack, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Site]:
+def site(
+    penstock: Stack, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[DjangoSite]:
     if not request.config.getoption("--clients"):
         pytest.skip("runs with --clients")
     interpreter = environments.python("django").command[0]
@@ -66,12 +68,12 @@ def site(penstock: Stack, tmp_path_factory: pytest.TempPathFactory, request: pyt
         try:
             assert server.stderr
             lines = iter(server.stderr.readline, "")
-            yield Site(next(found[0] for line in lines if (found := re.search(r"http://[\d.]+:\d+", line))))
+            yield DjangoSite(next(found[0] for line in lines if (found := re.search(r"http://[\d.]+:\d+", line))))
         finally:
             server.terminate()
 
 
-def test_users_follow_their_own_jobs(site: Site, penstock: Stack) -> None:
+def test_users_follow_their_own_jobs(site: DjangoSite, penstock: Stack) -> None:
     with site.browser("ann") as ann, site.browser("bob") as bob:
         form = {"question": "hello [[demo tokens=30]]", "csrfmiddlewaretoken": site.token(ann, "/")}
         page = ann.post("/jobs", data=form)

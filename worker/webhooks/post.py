@@ -6,10 +6,12 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from ipaddress import ip_address
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,8 @@ from jobs.webhooks.address import is_public
 
 SECONDS = 10.0
 _MOST_ADDRESSES = 3
+# What is left for a name that took all the time to resolve.
+_LEAST_SECONDS = 0.1
 
 
 class NotDelivered(PenstockError):
@@ -33,9 +37,11 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bo
     is_tls = parts.scheme == "https"
     host = parts.hostname or ""
     port = parts.port or (443 if is_tls else 80)
-    addresses = _allowed(_resolved(host, port), is_tls=is_tls, allow_private=allow_private)
-    connection = _Connection(host, port, addresses, is_tls=is_tls, seconds=seconds)
-    watch = threading.Timer(seconds, connection.cut)
+    deadline = time.monotonic() + seconds
+    addresses = _allowed(_resolved(host, port, seconds), is_tls=is_tls, allow_private=allow_private)
+    left = max(deadline - time.monotonic(), _LEAST_SECONDS)
+    connection = _Connection(host, port, addresses, is_tls=is_tls, seconds=left)
+    watch = threading.Timer(left, connection.cut)
     watch.daemon = True
     watch.start()
     try:
@@ -49,12 +55,22 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bo
         connection.close()
 
 
-def _resolved(host: str, port: int) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise NotDelivered("unresolved") from error
-    return [str(address[0]).partition("%")[0] for *_, address in found]
+def _resolved(host: str, port: int, seconds: float) -> list[str]:
+    """The name's addresses. The resolver knows no time of ours: one that takes longer is left behind in its thread."""
+    answer = SimpleQueue[list[str]]()
+
+    def resolve() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            found = []
+        answer.put([str(address[0]).partition("%")[0] for *_, address in found])
+
+    threading.Thread(target=resolve, daemon=True).start()
+    with suppress(Empty):
+        if addresses := answer.get(timeout=seconds):
+            return addresses
+    raise NotDelivered("unresolved")
 
 
 def _allowed(addresses: list[str], *, is_tls: bool, allow_private: bool) -> list[str]:

@@ -146,3 +146,19 @@ def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             assert problem(f"https://hook.example:{endpoint.port}/") == "bad_certificate"
         finally:
             posting._tls.cache_clear()
+
+
+def test_a_resolver_that_does_not_answer_takes_no_longer_than_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def wait(*_: Any, **__: Any) -> list[Any]:
+        over.wait(60)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", wait)
+    try:
+        with pytest.raises(NotDelivered, match="unresolved"):
+            post("http://example.org/", b"", {}, allow_private=True, seconds=0.2)
+        assert not over.is_set()
+    finally:
+        over.set()
