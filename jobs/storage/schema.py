@@ -16,6 +16,7 @@ _IS_IN_PROGRESS = sa.text("status = 'in_progress'")
 IS_HELD = sa.text("held_at IS NOT NULL")
 IS_TO_END = sa.text("status = 'queued' AND (cancel_requested_at IS NOT NULL OR stop_requested_at IS NOT NULL)")
 IS_UNINDEXED = sa.text("search <> ''")
+_HAS_END = sa.text("ended_at IS NOT NULL")
 IS_DUE = sa.text("due_at IS NOT NULL")
 IS_OF_BATCH = sa.text("batch_id IS NOT NULL")
 
@@ -102,9 +103,10 @@ jobs = sa.Table(
     _index("jobs_by_batch", "batch_id", "status", "id", only=IS_OF_BATCH),
     sa.Index("jobs_unstored", "stored", "ended_at"),
     sa.Index("jobs_by_worker", "worker", "status"),
-    # What the charts of the last hour and the failures of a day are made of, and expiry.
+    # What the charts of the last hour and the failures of a day are made of, and expiry. Without the jobs that have not
+    # ended: SQLite, which knows nothing of how many there are, would look for those that wait in here, and sort them.
     sa.Index("jobs_by_age", "created_at"),
-    sa.Index("jobs_by_end", "status", "ended_at", "error", "tokens"),
+    _index("jobs_by_end", "status", "ended_at", "error", "tokens", only=_HAS_END),
 )
 
 # For a time of the end: the index of those begins with the status.

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from jobs.storage.database import Database
 from jobs.storage.queue.claims import select_queued, select_running
 from jobs.storage.queue.position import MOST
-from jobs.storage.schema import jobs, paused, workers
+from jobs.storage.schema import HAS_ENDED, jobs, paused, workers
 
 # The pace is measured over so many seconds, by so many jobs at most; fewer than the least say nothing of it.
 _PACE_SECONDS = 600.0
@@ -41,7 +41,8 @@ class QueueCounts(NamedTuple):
 def read_counts(database: Database, now: float) -> QueueCounts:
     """The counts at `now` (Unix seconds). Raises SQLAlchemyError."""
     waiting = select(func.count()).select_from(select_queued().limit(MOST).subquery())
-    ran = select(jobs.c.ended_at).where(jobs.c.ended_at >= now - _PACE_SECONDS, jobs.c.started_at.is_not(None))
+    ended_lately = select(jobs.c.ended_at).where(HAS_ENDED, jobs.c.ended_at >= now - _PACE_SECONDS)
+    ran = ended_lately.where(jobs.c.started_at.is_not(None))
     lately = ran.order_by(jobs.c.ended_at.desc()).limit(_MOST_ENDED).subquery()
     running = Counter[tuple[str, str]]()
     with database.read() as connection:

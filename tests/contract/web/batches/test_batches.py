@@ -12,7 +12,7 @@ import pytest
 from openai.types import Batch
 
 from tests.support.pictures import png, url_of
-from tests.support.stack import Stack, wait_for
+from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.up import ask
 
 FAST = "[[demo tokens=3 think=1]]"
@@ -183,3 +183,21 @@ def test_the_command_line_waits_and_prints_the_answers(client: openai.OpenAI, pe
     refused = ask(penstock.url, "batch", str(file))
     assert (refused.exit_code, "line 1:" in refused.stderr) == (1, True)
     assert ask(penstock.url, "batch", str(tmp_path / "none")).exit_code == 2
+
+
+@pytest.mark.timeout(600)
+def test_fifty_thousand_lines_become_jobs_and_one_more_is_refused(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if not request.config.getoption("--soak"):
+        pytest.skip("takes minutes: --soak")
+    lines = [line(f"line {number}", input=f"one {FAST}") for number in range(50_000)]
+    with running_stack(tmp_path / "data", PENSTOCK_CONCURRENCY="1") as stack:
+        client = stack.client()
+        refused = ended(client, made(client, *lines, line("one too many", input="two")))
+        assert (refused.status, "50,000" in str(refused.errors)) == ("failed", True)
+        batch = made(client, *lines)
+        wait_for(lambda: client.batches.retrieve(batch.id).status != "validating", 300)
+        taken = client.batches.retrieve(batch.id)
+        assert taken.request_counts
+        assert (taken.status, taken.request_counts.total) == ("in_progress", 50_000)
