@@ -20,7 +20,8 @@ from web.api.batches.files import FileRoutes
 from web.api.chat.completions import ChatCompletions
 from web.api.health import Health
 from web.api.metrics import MetricsPage
-from web.api.plan import PlanApi
+from web.api.reports.plan import PlanApi
+from web.api.reports.sections import SectionRoutes
 from web.api.responses import Responses
 from web.api.shares import ShareRoutes
 from web.api.webhooks.deliveries import WebhookDeliveryRoutes
@@ -37,6 +38,7 @@ from web.pages.job import JobPages
 from web.pages.jobs import JobsPage
 from web.pages.layout import Layout
 from web.pages.reports.plan import PlanPage
+from web.pages.reports.section import SectionPage
 from web.pages.shares.page import SharePage
 from web.pages.shares.shared import SharedPages
 from web.pages.signin import SignIn
@@ -146,6 +148,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
     handlers: dict[str, Any] = {
         "responses": Responses(context),
         "plan_api": PlanApi(context),
+        "section_api": SectionRoutes(context),
         "share_api": ShareRoutes(context),
         "chat": ChatCompletions(context),
         "files": FileRoutes(context),
@@ -159,6 +162,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "jobs": JobsPage(context),
         "job": JobPages(context),
         "plan": PlanPage(context),
+        "section": SectionPage(context),
         "share": SharePage(context),
         "shared": SharedPages(context),
         "bulk": BulkActions(context),

@@ -87,7 +87,7 @@ def submit(
     if table is None:
         reference = {"id": prompt, "variables": shared} if prompt else omit
         asked = _input(prompt, text, files, images) or omit
-        _print_new(server, wire(create(prompt=reference, input=asked, extra_headers=only_once(key))), shown)
+        print_new(server, wire(create(prompt=reference, input=asked, extra_headers=only_once(key))), shown)
         return
     if not prompt or text is not None or files or images or shown.follows:
         raise CommandError("--each needs the id of a prompt, and goes without --input, --file, --image and --follow")
@@ -100,7 +100,8 @@ def submit(
             print_json(wire(created)) if shown.as_json else click.echo(created.id)
 
 
-def _print_new(server: Server, job: Job, view: View) -> None:
+def print_new(server: Server, job: Job, view: View) -> None:
+    """Print the id of a new job, or what is wished of it."""
     click.echo(f"{server.url}/jobs/{job['id']}", err=True)
     if view.follows:
         follow(server, job, view)
@@ -145,7 +146,7 @@ def retry(server: Server, *, job_id: str, **view: Any) -> None:
 
     ID may be the start of one, or `last`.
     """
-    _print_new(server, server.retry(job_id), View(**view))
+    print_new(server, server.retry(job_id), View(**view))
 
 
 @click.command("list")

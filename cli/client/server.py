@@ -71,10 +71,13 @@ class Server:
         """What the server answers to a call of its own, beside those that the client knows."""
         return wire(self.openai.post(path, cast_to=_Response, body=body))
 
+    def make(self, path: str, **body: object) -> Job:
+        """The job that a call makes; sent again, it makes no second one."""
+        return wire(self.openai.post(path, cast_to=_Response, body=body, options={"headers": only_once()}))
+
     def retry(self, name: str) -> Job:
         """A new job for the ended one that a person means."""
-        path = f"/responses/{self.full_id(name)}/retry"
-        return wire(self.openai.post(path, cast_to=_Response, options={"headers": only_once()}))
+        return self.make(f"/responses/{self.full_id(name)}/retry")
 
     def cancel(self, name: str, *, graceful: bool) -> Job:
         """Cancel the job that a person means, or let it come to the end of its sentences; the job as it is then."""

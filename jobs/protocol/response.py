@@ -25,6 +25,8 @@ _AGREED = "the plan was agreed on"
 # Fields that have to be there: without a value until the end or for ever, and as the request had them.
 _EMPTY = ("completed_at", "error", "incomplete_details", "usage", "max_tool_calls")
 _AS_REQUESTED = ("model", "background", "store", "metadata", "service_tier", *UNCHANGED_FIELDS)
+# What is told of a section that was written again, or taken from another version.
+_REWRITE = ("section", "wish", "taken_from")
 # JavaScript's integers end here.
 _HIGHEST_COUNT = 2**53 - 1
 # What strict clients want a value for, where none was asked for.
@@ -62,7 +64,8 @@ def initial(job_id: str, created_at: float, request: JobRequest) -> dict[str, An
 def _origin(request: JobRequest) -> dict[str, Any]:
     """What the `penstock` object tells of the request."""
     retried = {"retry_of": request.retry_of} if request.retry_of else {}
-    return retried | ({"review": True} if request.review else {})
+    rewritten = {name: value for name, value in (request.rewrite or {}).items() if name in _REWRITE}
+    return retried | ({"review": True} if request.review else {}) | ({"rewrite": rewritten} if rewritten else {})
 
 
 def _tools(request: JobRequest) -> dict[str, Any]:

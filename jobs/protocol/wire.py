@@ -180,6 +180,14 @@ class SectionsDone(TypedDict):
     sections: list[SectionProgress]
 
 
+class Rewrite(TypedDict):
+    """Which section of a report was written again, and how it was wished; or which version of it was taken."""
+
+    section: int
+    wish: NotRequired[str]
+    taken_from: NotRequired[str]
+
+
 class Progress(TypedDict):
     """The `penstock` object of a response: what OpenAI's object has no room for."""
 
@@ -187,6 +195,7 @@ class Progress(TypedDict):
     attempts: NotRequired[list[AttemptBegun]]
     retry_of: NotRequired[str]
     review: NotRequired[bool]
+    rewrite: NotRequired[Rewrite]
     sha256: NotRequired[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
     queue_position: NotRequired[int]
     oldest_wait_seconds: NotRequired[float]

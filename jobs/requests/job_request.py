@@ -61,6 +61,9 @@ class JobRequest:
     input: Sequence[Message] = ()
     retry_of: str | None = None
     review: bool = False
+    # A report with one section in another version: `report` is the first of its jobs, `section` the number. It is
+    # written again by a `wish`, with the `previous` text before the model; or `taken_from` another job.
+    rewrite: Mapping[str, Any] | None = None
     # Where its end is told, beside the owner's endpoints.
     webhook: str | None = None
     # The trace that its create belongs to.

@@ -37,6 +37,9 @@ FAULTS = {
         "faults/test_plan_review.py::test_a_plan_waits_through_the_death_of_all_processes_and_the_loss_of_the_log",
         "faults/test_plan_review.py::test_a_worker_that_dies_after_the_agreement_does_not_ask_again",
     ],
+    "everything dies while a section is written again": [
+        "faults/test_plan_review.py::test_a_section_is_written_again_through_the_death_of_all_processes",
+    ],
     "a worker is killed between its commits": [
         "faults/test_guards.py::test_nothing_is_called_finished_before_it_is_kept",
         "faults/test_guards.py::test_invariant_5_finished_items_stay_when_the_worker_is_killed",

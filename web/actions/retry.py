@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import orjson
 from jobs.errors import InvalidRequest
 from jobs.job import Job, Status
 from jobs.protocol.fold import ANSWERS
+from jobs.requests.job_request import JobRequest
 from web.context import WebContext
 
 
@@ -26,16 +27,28 @@ def retry(
         raise InvalidRequest("Cannot retry a response that has not ended: cancel it first.")
     context.admission.check_create(owner)
     response = orjson.loads(job.response)
-    checkpoints = [] if job.status is Status.COMPLETED else _checkpoints(response)
-    review = job.request.review and (job.status is Status.COMPLETED or not _is_begun(response))
-    request = replace(job.request, background=True, store=True, retry_of=job.id, review=review)
+    is_anew = job.status is Status.COMPLETED
+    review = job.request.review and (is_anew or not _is_begun(response))
+    rewrite = None if is_anew else job.request.rewrite
+    request = replace(job.request, retry_of=job.id, review=review, rewrite=rewrite)
+    sending = {"idempotency_key": idempotency_key, "client_retry": client_retry}
+    return accept_anew(context, owner, request, [] if is_anew else checkpoints_of(response), **sending)
+
+
+def accept_anew(
+    context: WebContext, owner: str, request: JobRequest, finished: Iterable[Mapping[str, Any]], **sending: Any
+) -> Job:
+    """A new background job with the request of another, which begins with `finished` checkpoints.
+
+    `sending` is how the client sends it. Raises InvalidRequest, LimitReached.
+    """
+    request = replace(request, background=True, store=True)
     new_job = context.store.accept(  # invariant 5
         owner,
         context.telemetry.traced(request),
-        finished=checkpoints,
-        idempotency_key=idempotency_key,
-        client_retry=client_retry,
+        finished=finished,
         limits=context.admission.limits.of(owner),
+        **sending,
     )
     context.telemetry.accepted(new_job)
     context.wakeups.job(new_job.id)
@@ -47,7 +60,7 @@ def _is_begun(response: Mapping[str, Any]) -> bool:
     return any(item["penstock"]["section"] for item in response["output"])
 
 
-def _checkpoints(response: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def checkpoints_of(response: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The finished sections of a response, its plan among them, as rows of checkpoints."""
     output = response["output"]
     if outline := response["penstock"].get("outline"):

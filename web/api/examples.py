@@ -12,6 +12,8 @@ _JSON = "application/json"
 BODIES: Mapping[str, Any] = {
     "createResponse": {"input": "Why is the sky blue?", "background": True},
     "cancelResponse": {"graceful": True},
+    "rewriteSection": {"wish": "shorter, with figures from 2024"},
+    "chooseVersion": {"response_id": "resp_1"},
     "createShare": {"days": 7},
     "createChatCompletion": {"messages": [{"role": "user", "content": "Why is the sky blue?"}]},
     "createBatch": {"input_file_id": "ID", "endpoint": "/v1/responses", "completion_window": "24h"},

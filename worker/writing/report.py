@@ -21,6 +21,7 @@ from worker.writing.outline.outline import Outline
 from worker.writing.planning.plan_report import PLAN, plan_report, summary_title
 from worker.writing.planning.plan_review import PLAN_EXPIRED, is_agreed
 from worker.writing.report_section import Heading
+from worker.writing.rewriting import with_wish
 from worker.writing.section import Section
 from worker.writing.write_section import write_section
 
@@ -92,7 +93,7 @@ def _write_planned(attempt: AttemptContext, outline: Outline, section: Section) 
         "source": "\n\n".join(needed),
     }
     heading = Heading(planned.title, outline.title, is_first=number == 1)
-    return write_section(attempt, section, _step(attempt, "section", outline, step_values), heading=heading)
+    return _write(attempt, section, _step(attempt, "section", outline, step_values), heading)
 
 
 def _write_summary(attempt: AttemptContext, outline: Outline, section: Section) -> Outcome:
@@ -107,7 +108,12 @@ def _write_summary(attempt: AttemptContext, outline: Outline, section: Section) 
         "summary_words": max(50, int(words or _DEFAULT_WORDS) // _SUMMARY_SHARE),
     }
     heading = Heading(section.title or "", outline.title)
-    return write_section(attempt, section, _step(attempt, "summary", outline, step_values), heading=heading)
+    return _write(attempt, section, _step(attempt, "summary", outline, step_values), heading)
+
+
+def _write(attempt: AttemptContext, section: Section, asked: ModelRequest, heading: Heading) -> Outcome:
+    asked = with_wish(asked, attempt.claim.job.request, section.number)
+    return write_section(attempt, section, asked, heading=heading)
 
 
 def _step(attempt: AttemptContext, step: str, outline: Outline, step_values: Mapping[str, Any]) -> ModelRequest:

@@ -1,0 +1,28 @@
+"""The jobs of a report: the first one, and those that were made of it by writing one section again."""
+
+from __future__ import annotations
+
+from sqlalchemy import or_
+
+from jobs.job import Job
+from jobs.storage.database import Database
+from jobs.storage.rows import job_of, select_jobs
+from jobs.storage.schema import HAS_ENDED, jobs
+
+# The newest ones count: each is read with its whole text.
+MOST_JOBS = 100
+
+
+class ReportJobs:
+    """Finds them in the database. `owner` is always checked: another's do not exist."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ended(self, owner: str, report_id: str) -> list[Job]:
+        """Those of a report that have ended and are still there, the oldest first; `report_id` is the first one's."""
+        together = or_(jobs.c.id == report_id, jobs.c.report_id == report_id)
+        mine = select_jobs().where(jobs.c.owner == owner, together, HAS_ENDED)  # invariant 8
+        newest = mine.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(MOST_JOBS)
+        with self._database.read() as connection:
+            return [job_of(row) for row in connection.execute(newest).mappings()][::-1]

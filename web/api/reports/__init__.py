@@ -1,0 +1,1 @@
+"""What the API does with reports: their plans, and versions of their sections."""
