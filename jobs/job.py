@@ -107,3 +107,8 @@ class Job(ListedJob):
     request: JobRequest
     initial_frames: bytes
     response: bytes | None
+
+    @property
+    def root_id(self) -> str:
+        """The id of the first of the jobs that this one belongs to; its own when it is the first."""
+        return self.request.root or self.id

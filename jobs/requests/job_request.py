@@ -61,8 +61,10 @@ class JobRequest:
     input: Sequence[Message] = ()
     retry_of: str | None = None
     review: bool = False
-    # A report with one section in another version: `report` is the first of its jobs, `section` the number. It is
-    # written again by a `wish`, with the `previous` text before the model; or `taken_from` another job.
+    # The first of the jobs that belong together; none in that one itself.
+    root: str | None = None
+    # A report with one `section` in another version: written again by a `wish`, with the `previous` text before the
+    # model, or `taken_from` another job.
     rewrite: Mapping[str, Any] | None = None
     # Where its end is told, beside the owner's endpoints.
     webhook: str | None = None

@@ -64,7 +64,7 @@ def new_row(sending: Sending, request: JobRequest) -> dict[str, Any]:
         "model": request.model,
         "request": request.to_json().decode(),
         "prompt": request.prompt.id if request.prompt else None,
-        "report_id": request.rewrite["report"] if request.rewrite else None,
+        "root_id": request.root,
         "target_words": request.target_words,
         "title": storable(title_of(request)),
         "body_hash": sending.body_hash,

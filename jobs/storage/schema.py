@@ -19,7 +19,7 @@ IS_UNINDEXED = sa.text("search <> ''")
 _HAS_END = sa.text("ended_at IS NOT NULL")
 IS_DUE = sa.text("due_at IS NOT NULL")
 IS_OF_BATCH = sa.text("batch_id IS NOT NULL")
-_IS_VERSION = sa.text("report_id IS NOT NULL")
+_HAS_ROOT = sa.text("root_id IS NOT NULL")
 
 
 def _index(name: str, *columns: str, only: sa.TextClause) -> sa.Index:
@@ -82,8 +82,8 @@ jobs = sa.Table(
     sa.Column("outcome", sa.Text),
     # The newest job that repeats this one; it may have been deleted.
     sa.Column("retried_by", sa.String(64)),
-    # The report that it is another version of: the first of them, which may have been deleted.
-    sa.Column("report_id", sa.String(64)),
+    # The first of the jobs that belong together, as versions of a report do; it may have been deleted.
+    sa.Column("root_id", sa.String(64)),
     sa.Column("response", sa.LargeBinary),
     sa.Column("sha256", sa.String(64)),
     # The batch that it is a line of, and what that line calls it.
@@ -104,7 +104,7 @@ jobs = sa.Table(
     _index("jobs_held", "owner", "created_at", "id", only=IS_HELD),
     _index("jobs_unindexed", "id", only=IS_UNINDEXED),
     _index("jobs_by_batch", "batch_id", "status", "id", only=IS_OF_BATCH),
-    _index("jobs_by_report", "report_id", only=_IS_VERSION),
+    _index("jobs_by_root", "root_id", only=_HAS_ROOT),
     sa.Index("jobs_unstored", "stored", "ended_at"),
     sa.Index("jobs_by_worker", "worker", "status"),
     # What the charts of the last hour and the failures of a day are made of, and expiry. Without the jobs that have not

@@ -38,7 +38,7 @@ FAULTS = {
         "faults/test_plan_review.py::test_a_worker_that_dies_after_the_agreement_does_not_ask_again",
     ],
     "everything dies while a section is written again": [
-        "faults/test_plan_review.py::test_a_section_is_written_again_through_the_death_of_all_processes",
+        "faults/test_plan_review.py::test_a_section_is_written_again_through_the_death_of_all_processes"
     ],
     "a worker is killed between its commits": [
         "faults/test_guards.py::test_nothing_is_called_finished_before_it_is_kept",

@@ -23,7 +23,11 @@ def asked(stack: Stack) -> Counter[str]:
     """How many times the model was asked for a plan, a section, a summary, a section once more."""
     counts = Counter[str]()
     for prompt, happened in stack.model.all_stats().items():
-        kind = next(word for word in ("Plan a report", "Write section", "Summarise", "Write this section again") if word in prompt)
+        kind = next(
+            word
+            for word in ("Plan a report", "Write section", "Summarise", "Write this section again")
+            if word in prompt
+        )
         counts[kind] += happened["requests"]
     return counts
 
@@ -84,7 +88,9 @@ def test_a_section_is_written_again_through_the_death_of_all_processes(own_stack
     stored = completed(own_stack, job_id)
     assert_one_end(own_stack.database, job_id)
     assert [item["penstock"]["section"] for item in stored["output"]] == [0, 1, 2, 3, 4]
-    assert [stored["output"][at]["content"] for at in (1, 3, 4)] == [report["output"][at]["content"] for at in (1, 3, 4)]
+    assert [stored["output"][at]["content"] for at in (1, 3, 4)] == [
+        report["output"][at]["content"] for at in (1, 3, 4)
+    ]
     assert asked(own_stack) == {"Plan a report": 1, "Write section": 3, "Summarise": 1, "Write this section again": 2}
 
 

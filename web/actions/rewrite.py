@@ -62,7 +62,7 @@ def choose(context: WebContext, owner: str, job_id: str, section: int, version_i
     """
     job = context.store.get(owner, job_id)
     sections = whole_sections(job, section)
-    report_jobs = ReportJobs(context.database).ended(owner, report_of(job))
+    report_jobs = ReportJobs(context.database).ended(owner, job.root_id)
     other = next((known for known in report_jobs if known.id == version_id), None)
     if other is None or (version := _sections(other).get(section)) is None:
         words = f"'{version_id}' has no version of section {section}: GET .../sections/{section}/versions lists them."
@@ -85,8 +85,8 @@ def _another(
 ) -> Job:
     """A job with all of a report but one section, and in its place the checkpoints that are `taken`, if any."""
     kept = [each for each in checkpoints_of(_response(job)) if each["section"] != section]
-    changed = {"report": report_of(job), "section": section, **wanted}
-    request = replace(job.request, retry_of=job.id, review=False, rewrite=changed)
+    changed = {"section": section, **wanted}
+    request = replace(job.request, retry_of=job.id, review=False, root=job.root_id, rewrite=changed)
     return accept_anew(context, job.owner, request, [*kept, *taken], **sending)
 
 
@@ -94,18 +94,13 @@ def versions(context: WebContext, job: Job, section: int) -> list[Version]:
     """All texts that a report's section has had and that are still there, the oldest first. Raises InvalidRequest."""
     whole_sections(job, section)
     found: dict[str, Version] = {}
-    for known in ReportJobs(context.database).ended(job.owner, report_of(job)):
+    for known in ReportJobs(context.database).ended(job.owner, job.root_id):
         text = _sections(known).get(section)
         if text is not None and text not in found:
             changed = known.request.rewrite or {}
             wish = changed.get("wish", "") if changed.get("section") == section else ""
             found[text] = Version(known.id, text, wish, known.created_at)
     return list(found.values())
-
-
-def report_of(job: Job) -> str:
-    """The id of the first job of the report that a job is a version of; its own if it is the first."""
-    return str(job.request.rewrite["report"]) if job.request.rewrite else job.id
 
 
 def whole_sections(job: Job, section: int) -> dict[int, str]:

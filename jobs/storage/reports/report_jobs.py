@@ -19,9 +19,9 @@ class ReportJobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def ended(self, owner: str, report_id: str) -> list[Job]:
-        """Those of a report that have ended and are still there, the oldest first; `report_id` is the first one's."""
-        together = or_(jobs.c.id == report_id, jobs.c.report_id == report_id)
+    def ended(self, owner: str, root_id: str) -> list[Job]:
+        """Those of a report that have ended and are still there, the oldest first; `root_id` is the first one's."""
+        together = or_(jobs.c.id == root_id, jobs.c.root_id == root_id)
         mine = select_jobs().where(jobs.c.owner == owner, together, HAS_ENDED)  # invariant 8
         newest = mine.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(MOST_JOBS)
         with self._database.read() as connection:

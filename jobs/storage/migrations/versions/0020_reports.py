@@ -1,4 +1,4 @@
-"""Which report a job is another version of."""
+"""Which jobs belong together."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from alembic import op
 revision = "0020"
 down_revision = "0019"
 
-_IS_VERSION = sa.text("report_id IS NOT NULL")
+_HAS_ROOT = sa.text("root_id IS NOT NULL")
 
 
 def upgrade() -> None:
-    op.add_column("jobs", sa.Column("report_id", sa.String(64)))
-    op.create_index("jobs_by_report", "jobs", ["report_id"], sqlite_where=_IS_VERSION, postgresql_where=_IS_VERSION)
+    op.add_column("jobs", sa.Column("root_id", sa.String(64)))
+    op.create_index("jobs_by_root", "jobs", ["root_id"], sqlite_where=_HAS_ROOT, postgresql_where=_HAS_ROOT)
