@@ -46,10 +46,10 @@ class ListedJob:
     """What lists need of a row of `jobs`: neither what was asked nor what was written. Times are Unix seconds.
 
     `prompt` is the id of its prompt. `progress` is how far it is: the sections `done` and the `total`, its `words` and
-    their `curve`; None before the worker has noted any. `title` is what lists call it, and `held_at` since when it
-    waits for a person. At the end `words` is how long
-    its text is, `tokens` how many the model says it wrote, and `outcome` what jobs/protocol/outcome.py makes of its
-    response, as JSON.
+    their `curve`; None before the worker has noted any. `title` is what lists call it, unless its owner calls it by a
+    `name`; `starred` is 1 if it has a star, and `labels` are its labels as one text. `held_at` is since when it waits
+    for a person. At the end `words` is how long its text is, `tokens` how many the model says it wrote, and `outcome`
+    what jobs/protocol/outcome.py makes of its response, as JSON.
     """
 
     id: str
@@ -71,6 +71,9 @@ class ListedJob:
     words: int | None
     tokens: int | None
     title: str | None
+    name: str | None
+    starred: int
+    labels: str | None
     outcome: str | None
 
     @property
@@ -97,14 +100,16 @@ class ListedJob:
 class Job(ListedJob):
     """One row of `jobs`, without its transcript.
 
-    `request` is what was accepted, `initial_frames` the frames numbered 0 and 1, `response` the terminal response
-    object as JSON bytes, None until the job has ended.
+    `request` is what was accepted, `metadata` is its metadata as JSON if the owner has changed it since,
+    `initial_frames` the frames numbered 0 and 1, `response` the terminal response object as JSON bytes, None until the
+    job has ended.
     """
 
     rescues: int
     seq_mark: int
     index_mark: int
     request: JobRequest
+    metadata: str | None
     initial_frames: bytes
     response: bytes | None
 

@@ -84,7 +84,7 @@ def _fill(database: Database, author: _Author, count: int) -> float:
             connection.execute(insert(jobs), rows)
             began = time.perf_counter()
             for job, written in zip(rows, texts, strict=True):
-                set_entry(connection, job["id"], entry_words(OWNER, request, written))
+                set_entry(connection, job["id"], entry_words(OWNER, None, request, written))
             spent += time.perf_counter() - began
     if database.engine.name == "postgresql":
         with database.write() as connection:

@@ -18,6 +18,8 @@ from jobs.requests.images import Image
 from jobs.requests.job_request import FLEX, JobRequest
 from jobs.requests.title import title_of
 from jobs.storage.images.kept_images import keep_images
+from jobs.storage.lists.filing import filing_columns
+from jobs.storage.lists.labels import add_labels
 from jobs.storage.rows import storable
 from jobs.storage.schema import checkpoints, jobs
 from jobs.storage.search.entries import row_words, set_entry
@@ -67,6 +69,7 @@ def new_row(sending: Sending, request: JobRequest) -> dict[str, Any]:
         "root_id": request.root,
         "target_words": request.target_words,
         "title": storable(title_of(request)),
+        **filing_columns(request.metadata),
         "body_hash": sending.body_hash,
         "idempotency_key": sending.idempotency_key,
         "client_retry": sending.client_retry,
@@ -84,6 +87,7 @@ def insert_job(
     """
     connection.execute(insert(jobs).values(row))  # invariant 1
     set_entry(connection, row["id"], row_words(row))
+    add_labels(connection, [row])
     keep_images(connection, sending.owner, row["id"], sending.image_names, sending.images)
     for section in finished:
         connection.execute(insert(checkpoints).values(job_id=row["id"], **section))

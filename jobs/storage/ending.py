@@ -52,12 +52,13 @@ def end_job(connection: Connection, job: Job, guard: ColumnElement[bool], ending
     False, and nothing written, when the row does not meet `guard`.
     """
     values = _columns(job, ending)
-    if not connection.execute(update(jobs).where(jobs.c.id == job.id, guard).values(values)).rowcount:  # invariant 3
+    ended = update(jobs).where(jobs.c.id == job.id, guard).values(values).returning(jobs.c.name)  # invariant 3
+    if (row := connection.execute(ended).one_or_none()) is None:
         return False
     text = text_of(ending.response)
     connection.execute(insert(transcripts).values(job_id=job.id, frames=ending.transcript))
     connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job.id))
-    set_entry(connection, job.id, entry_words(job.owner, job.request, text))
+    set_entry(connection, job.id, entry_words(job.owner, row.name, job.request, text))
     if job.request.background:  # whoever waits is told by the answer itself
         enqueue(connection, job.owner, f"response.{values['status']}", job.id, job.request.webhook)
     spend(connection, job.owner, ending.response["usage"], text)  # last: it locks a row for all jobs of the owner

@@ -14,6 +14,7 @@ IS_QUEUED = sa.text("status = 'queued'")
 IS_RUNNING = sa.text("status = 'in_progress' AND held_at IS NULL")
 _IS_IN_PROGRESS = sa.text("status = 'in_progress'")
 IS_HELD = sa.text("held_at IS NOT NULL")
+IS_STARRED = sa.text("starred = 1")
 IS_TO_END = sa.text("status = 'queued' AND (cancel_requested_at IS NOT NULL OR stop_requested_at IS NOT NULL)")
 IS_UNINDEXED = sa.text("search <> ''")
 _HAS_END = sa.text("ended_at IS NOT NULL")
@@ -74,6 +75,11 @@ jobs = sa.Table(
     sa.Column("target_words", sa.Integer),
     # What lists call it, made when it is accepted and again at its end; empty when nothing names it.
     sa.Column("title", sa.String(80)),
+    # The metadata as its owner has changed it since, as JSON; and what lists need of it (jobs/filing.py).
+    sa.Column("metadata", sa.Text),
+    sa.Column("name", sa.String(80)),
+    sa.Column("starred", sa.Integer, nullable=False, default=0, server_default="0"),
+    sa.Column("labels", sa.String(512)),
     sa.Column("words", sa.Integer),
     sa.Column("tokens", sa.Integer),
     # The code of its StatusDetails, if there is anything to say.
@@ -102,6 +108,7 @@ jobs = sa.Table(
     _index("jobs_to_end", "created_at", only=IS_TO_END),
     _index("jobs_running", "owner", "model", "held_at", only=_IS_IN_PROGRESS),
     _index("jobs_held", "owner", "created_at", "id", only=IS_HELD),
+    _index("jobs_starred", "owner", "created_at", "id", only=IS_STARRED),
     _index("jobs_unindexed", "id", only=IS_UNINDEXED),
     _index("jobs_by_batch", "batch_id", "status", "id", only=IS_OF_BATCH),
     _index("jobs_by_root", "root_id", only=_HAS_ROOT),

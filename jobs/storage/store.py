@@ -25,6 +25,7 @@ from jobs.storage.disk.reserve import DiskReserve
 from jobs.storage.disk.space import DiskSpace
 from jobs.storage.ending import end_unstarted
 from jobs.storage.images.kept_images import images_of
+from jobs.storage.lists.filing import change_metadata
 from jobs.storage.lists.job_lists import JobLists
 from jobs.storage.queue.held import released_values
 from jobs.storage.queue.position import Position, position_of
@@ -181,6 +182,15 @@ class Store:
             wish = jobs.c.stop_requested_at if graceful else jobs.c.cancel_requested_at
             first = and_(jobs.c.id == job.id, jobs.c.ended_at.is_(None), wish.is_(None))
             connection.execute(update(jobs).where(first).values({wish: time.time(), **released_values()}))
+
+    def change_metadata(self, owner: str, job_id: str, metadata: Mapping[str, str]) -> Job:
+        """Give a job other metadata, whether it has ended or not. Raises JobNotFound."""
+        self._write(lambda: self._change_metadata(owner, job_id, metadata))
+        return self.get(owner, job_id)
+
+    def _change_metadata(self, owner: str, job_id: str, metadata: Mapping[str, str]) -> None:
+        with self._database.write() as connection:
+            change_metadata(connection, owner, job_id, metadata)
 
     def delete(self, owner: str, job_id: str) -> None:
         """Remove a job and all that belongs to it; a worker that still runs it finds itself replaced.

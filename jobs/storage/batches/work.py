@@ -19,6 +19,7 @@ from jobs.storage.batches.tables import batches
 from jobs.storage.database import Database
 from jobs.storage.ending import end_unstarted
 from jobs.storage.images.kept_images import keep_images
+from jobs.storage.lists.labels import add_labels
 from jobs.storage.queue.held import released_values
 from jobs.storage.rows import job_of, select_jobs
 from jobs.storage.schema import jobs
@@ -83,6 +84,7 @@ class BatchWork:
             if not connection.execute(update(batches).where(guard).values(values)).rowcount:
                 return False
             connection.execute(insert(jobs), rows)  # invariant 1
+            add_labels(connection, rows)
             for row, line in zip(rows, lines, strict=True):
                 keep_images(connection, batch["owner"], row["id"], list(line.request.images), line.images)
         return True

@@ -8,43 +8,33 @@ numbers, each claim of one owner's jobs would have to wait for the one before it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Unpack
 
 from sqlalchemy import CompoundSelect, Select, func, literal, select, union_all
 
 from jobs.job import Status
 from jobs.storage.database import Database
-from jobs.storage.lists.filters import matching, order_of, prompt_id
+from jobs.storage.lists.filters import Filter, is_counted, matching, order_of, prompt_id
 from jobs.storage.schema import job_counts, jobs
 from jobs.storage.search.matches import MOST_COUNTED
 
 _UNENDED = (Status.QUEUED, Status.IN_PROGRESS)
 
 
-def select_counts(
-    dialect: str,
-    owner: str,
-    *,
-    status: Status | None = None,
-    prompt: str | None = None,
-    words: str = "",
-    held: bool = False,
-) -> CompoundSelect[Any] | Select[Any]:
+def select_counts(dialect: str, owner: str, **only: Unpack[Filter]) -> CompoundSelect[Any] | Select[Any]:
     """SELECT of statuses and numbers to be added up: how many jobs of the owner match a Filter. Of one moment.
 
-    With `words` the newest MOST_COUNTED that have them are counted.
+    Where the filter is of more than status and prompt, the newest MOST_COUNTED that match are counted.
     """
-    if held:
-        query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
-        return matching(query, dialect, owner, status=status, prompt=prompt, words=words, held=True)
-    if words.strip():
-        query = matching(select(jobs.c.status), dialect, owner, status=status, prompt=prompt, words=words)
-        newest = query.order_by(*(key.desc() for key in order_of(words))).limit(MOST_COUNTED).subquery()
+    if not is_counted(only):
+        query = matching(select(jobs.c.status), dialect, owner, **only)
+        newest = query.order_by(*(key.desc() for key in order_of(only))).limit(MOST_COUNTED).subquery()
         return select(newest.c.status, func.count()).group_by(newest.c.status)
+    status, prompt = only.get("status"), only.get("prompt")
     kept = select(job_counts.c.status, job_counts.c.jobs).where(job_counts.c.owner == owner)
-    if prompt is not None:
+    if prompt:
         kept = kept.where(job_counts.c.prompt == prompt_id(prompt))
-    if status is not None:
+    if status:
         kept = kept.where(job_counts.c.status == status)
     # One by one, because only then PostgreSQL always looks them up, and reads none of the others.
     counted = (

@@ -1,19 +1,23 @@
-"""An owner's jobs in order of age, page by page: each query reads along one index, and only what it shows."""
+"""An owner's jobs, page by page. In the order of age each query reads along one index, and only what it shows."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple, Unpack
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, select, tuple_
 
 from jobs.errors import JobNotFound
 from jobs.job import ListedJob, Status
 from jobs.requests.job_request import JobRequest
 from jobs.storage.database import Database
 from jobs.storage.lists.counts import select_counts
-from jobs.storage.lists.filters import Filter, first_of, matching, order_of
+from jobs.storage.lists.filters import Filter, Sort, first_of, in_order, is_search, matching, order_of, value_of
+from jobs.storage.lists.labels import select_labels
 from jobs.storage.rows import listed_job_of, select_listed_jobs
 from jobs.storage.schema import jobs, search_entries
+
+# In any order but that of age so many of the newest are looked at: to sort them takes some 20 ms.
+MOST_SORTED = 10_000
 
 
 class Place(NamedTuple):
@@ -31,28 +35,34 @@ class JobLists:
         self._dialect = database.engine.name
 
     def page(
-        self, owner: str, *, limit: int, after: str | None = None, newest_first: bool = True, **only: Unpack[Filter]
+        self,
+        owner: str,
+        *,
+        limit: int,
+        after: str | None = None,
+        sort: Sort = Sort.NEWEST,
+        backwards: bool = False,
+        **only: Unpack[Filter],
     ) -> list[ListedJob]:
-        """Up to `limit` jobs of the owner that match, in order of age, beginning behind the job `after`.
+        """Up to `limit` jobs of the owner that match, beginning behind the job `after`, or `backwards` before it.
 
         Raises JobNotFound when there is no such job.
         """
-        rows = self._rows(select_listed_jobs(), owner, limit, after, newest_first=newest_first, **only)
+        rows = self._rows(self._page(select_listed_jobs(), owner, after, _Order(limit, sort, backwards), only))
         return [listed_job_of(row) for row in rows]
 
     def page_with_requests(
-        self, owner: str, *, limit: int, after: str | None = None, newest_first: bool = True, **only: Unpack[Filter]
+        self, owner: str, *, limit: int, after: str | None = None, sort: Sort = Sort.NEWEST, **only: Unpack[Filter]
     ) -> list[tuple[ListedJob, JobRequest]]:
         """The same, each job with what was asked."""
         columns = select_listed_jobs().add_columns(jobs.c.request)
-        rows = self._rows(columns, owner, limit, after, newest_first=newest_first, **only)
+        rows = self._rows(self._page(columns, owner, after, _Order(limit, sort), only))
         requests = [JobRequest.from_json(row.pop("request")) for row in rows]
         return list(zip(map(listed_job_of, rows), requests, strict=True))
 
     def places(self, owner: str, *, limit: int, behind: Place | None = None, **only: Unpack[Filter]) -> list[Place]:
         """Up to `limit` of the owner's jobs that match, the newest first, beginning behind a place."""
-        columns = select(jobs.c.id, *order_of(only.get("words", "")))
-        query = self._select(columns, owner, limit, behind, newest_first=True, **only)
+        query = self._by_age(select(jobs.c.id, *order_of(only)), owner, behind, _Order(limit), only)
         with self._database.read() as connection:
             return [Place(job_id, tuple(keys)) for job_id, *keys in connection.execute(query)]
 
@@ -61,53 +71,72 @@ class JobLists:
         return [place.id for place in self.places(owner, limit=limit, **only)]
 
     def counts(self, owner: str, **only: Unpack[Filter]) -> dict[Status, int]:
-        """How many jobs of the owner match, by status; with `words`, of the newest MOST_COUNTED."""
+        """How many jobs of the owner match, by status: all, or of the newest MOST_COUNTED (see select_counts)."""
         counts = dict.fromkeys(Status, 0)
         with self._database.read() as connection:
             for status, count in connection.execute(select_counts(self._dialect, owner, **only)):
                 counts[Status(status)] += count
         return counts
 
-    def _rows(
-        self,
-        columns: Select[Any],
-        owner: str,
-        limit: int,
-        after: str | None,
-        *,
-        newest_first: bool,
-        **only: Unpack[Filter],
-    ) -> list[dict[str, Any]]:
-        behind = self._place(owner, after, only.get("words", "")) if after else None
-        query = self._select(columns, owner, limit, behind, newest_first=newest_first, **only)
+    def labels(self, owner: str) -> list[str]:
+        """The labels that jobs of the owner have, by name."""
+        with self._database.read() as connection:
+            return list(connection.execute(select_labels(owner)).scalars())
+
+    def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
         with self._database.read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def _place(self, owner: str, job_id: str, words: str) -> Place:
-        keys = (search_entries.c.number,) if words.strip() else (jobs.c.created_at, jobs.c.id)
-        query = select(*keys).select_from(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner)  # invariant 8
-        if words.strip():
+    def _page(self, columns: Select[Any], owner: str, after: str | None, order: _Order, only: Filter) -> Select[Any]:
+        behind = self._place(owner, after, order, only) if after else None
+        select_page = self._by_age if order.sort.is_by_age else self._sorted
+        return select_page(columns, owner, behind, order, only)
+
+    def _place(self, owner: str, job_id: str, order: _Order, only: Filter) -> Place:
+        keys: tuple[ColumnElement[Any], ...] = (jobs.c.created_at, jobs.c.id)
+        query = select().select_from(jobs).where(jobs.c.id == job_id, jobs.c.owner == owner)  # invariant 8
+        if not order.sort.is_by_age:
+            keys = (value_of(order.sort), jobs.c.id)
+        elif is_search(only):
+            keys = (search_entries.c.number,)
             query = query.join(search_entries, search_entries.c.job_id == jobs.c.id)
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(query.add_columns(*keys)).one_or_none()
         if row is None:
             raise JobNotFound(job_id)
         return Place(job_id, tuple(row))
 
-    def _select(
-        self,
-        columns: Select[Any],
-        owner: str,
-        limit: int,
-        behind: Place | None,
-        *,
-        newest_first: bool,
-        **only: Unpack[Filter],
+    def _by_age(
+        self, columns: Select[Any], owner: str, behind: Place | None, order: _Order, only: Filter
     ) -> Select[Any]:
-        query = matching(columns, self._dialect, owner, **only)
-        words = only.get("words", "")
-        if behind is not None:
-            # A comparison of rows, because both databases look it up in an index; with OR they read up to it.
-            age, place = tuple_(*order_of(words)), tuple_(*behind.keys)
-            query = query.where(age < place if newest_first else age > place)
-        return first_of(query, self._dialect, limit, words=words, newest_first=newest_first)
+        query = order.behind(behind, matching(columns, self._dialect, owner, **only), order_of(only))
+        return first_of(query, self._dialect, order.limit, only, rising=order.is_rising)
+
+    def _sorted(
+        self, columns: Select[Any], owner: str, behind: Place | None, order: _Order, only: Filter
+    ) -> Select[Any]:
+        newest = self._by_age(select(jobs.c.id), owner, None, _Order(MOST_SORTED), only).subquery()
+        keys = (value_of(order.sort), jobs.c.id)
+        query = order.behind(behind, columns.where(jobs.c.id.in_(select(newest.c.id))), keys)
+        return in_order(query, keys, rising=order.is_rising).limit(order.limit)
+
+
+class _Order(NamedTuple):
+    """How many jobs of a list are wanted, what it begins with, and whether it is read the other way round."""
+
+    limit: int
+    sort: Sort = Sort.NEWEST
+    backwards: bool = False
+
+    @property
+    def is_rising(self) -> bool:
+        """Whether the least comes first."""
+        return self.sort.is_rising != self.backwards
+
+    def behind(self, place: Place | None, query: Select[Any], keys: tuple[ColumnElement[Any], ...]) -> Select[Any]:
+        """The query, beginning behind a place in the order of the keys."""
+        if place is None:
+            return query
+        # A comparison of rows, because both databases look it up in an index; with OR they read up to it.
+        key, values = tuple_(*keys), tuple_(*place.keys)
+        return query.where(key > values if self.is_rising else key < values)

@@ -43,7 +43,7 @@ def _index(database: Database, rows: Sequence[RowMapping]) -> None:
 
 
 def _unindexed(database: Database) -> Sequence[RowMapping]:
-    columns = (jobs.c.id, jobs.c.owner, jobs.c.request, jobs.c.response, jobs.c.search)
+    columns = (jobs.c.id, jobs.c.owner, jobs.c.name, jobs.c.request, jobs.c.response, jobs.c.search)
     columns_of_lists = (jobs.c.created_at, jobs.c.title, jobs.c.outcome)
     query = select(*columns, *columns_of_lists).where(IS_UNINDEXED).order_by(jobs.c.id).limit(_ROWS_AT_ONCE)
     with database.read() as connection:

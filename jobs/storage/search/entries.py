@@ -31,26 +31,33 @@ _NO_WORD = "_"
 _ROWS_AT_ONCE = 20
 
 
-def entry_words(owner: str, request: JobRequest, written: str = "") -> list[str]:
-    """The words by which a job is found. Those of the request come before those that are `written`."""
-    return distinct([owner_word(owner), *words_of(request.search_text), *words_of(written)])
+def entry_words(owner: str, name: str | None, request: JobRequest, written: str = "") -> list[str]:
+    """The words by which a job is found: those of the name that its owner gave it, of the request, of what is written.
+
+    In this order: at a job's end there are only more of them.
+    """
+    return distinct([owner_word(owner), *words_of(name or ""), *words_of(request.search_text), *words_of(written)])
 
 
 def row_words(row: Mapping[str, Any] | RowMapping) -> list[str]:
-    """The same for a row with the columns `owner`, `request` and, when it has ended, `response`."""
+    """The same for a row with the columns `owner`, `name`, `request` and, when it has ended, `response`."""
     written = text_of(orjson.loads(row["response"])) if row.get("response") else ""
-    return entry_words(row["owner"], JobRequest.from_json(row["request"]), written)
+    return entry_words(row["owner"], row["name"], JobRequest.from_json(row["request"]), written)
 
 
-def set_entry(connection: Connection, job_id: str, words: Sequence[str]) -> None:
-    """Let a job be found by these words, which begin with those that it was found by before, if there were any."""
+def set_entry(connection: Connection, job_id: str, words: Sequence[str], before: Sequence[str] | None = None) -> None:
+    """Let a job be found by these words.
+
+    They begin with those that it was found by `before`, if there were any; only where they do not has to be told what
+    those were.
+    """
     mine = select(search_entries.c.number, search_entries.c.indexed).where(search_entries.c.job_id == job_id)
     entry = connection.execute(mine).one_or_none()
     if entry is None:
         new = insert(search_entries).values(job_id=job_id, indexed=len(words)).returning(search_entries.c.number)
         _write(connection, connection.execute(new).scalar_one(), words)
     else:
-        _write(connection, entry.number, words, before=entry.indexed)
+        _write(connection, entry.number, words, words if before is None else before, entry.indexed)
         known = update(search_entries).where(search_entries.c.number == entry.number)
         connection.execute(known.values(indexed=len(words)))
 
@@ -67,17 +74,21 @@ def delete_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> lis
 
 
 def _select_entries(*conditions: ColumnElement[bool]) -> Select[Any]:
-    columns = (search_entries.c.number, search_entries.c.indexed, jobs.c.owner, jobs.c.request, jobs.c.response)
-    joined = select(*columns).join(search_entries, search_entries.c.job_id == jobs.c.id)
+    columns = (jobs.c.owner, jobs.c.name, jobs.c.request, jobs.c.response)
+    joined = select(search_entries.c.number, search_entries.c.indexed, *columns).join(
+        search_entries, search_entries.c.job_id == jobs.c.id
+    )
     return joined.where(search_entries.c.indexed > 0, *conditions)
 
 
-def _write(connection: Connection, number: int, words: Sequence[str], before: int = 0) -> None:
+def _write(
+    connection: Connection, number: int, words: Sequence[str], before: Sequence[str] = (), indexed: int = 0
+) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(_SET, {"number": number, "words": list(words)})
         return
-    if before:
-        _erase(connection, number, words, before)
+    if indexed:
+        _erase(connection, number, before, indexed)
     connection.execute(_ADD, {"number": number, "words": " ".join(words)})
     connection.execute(_MERGE)
 

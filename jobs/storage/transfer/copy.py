@@ -109,7 +109,7 @@ def _continue_numbers(target: Database) -> None:
 
 def _index_words(target: Database) -> Iterator[tuple[str, int]]:
     """Fill the index of words. What an earlier version wrote is left to those who do that anyway."""
-    columns = (jobs.c.id, jobs.c.owner, jobs.c.request, jobs.c.response)
+    columns = (jobs.c.id, jobs.c.owner, jobs.c.name, jobs.c.request, jobs.c.response)
     joined = select(*columns).join(search_entries, search_entries.c.job_id == jobs.c.id)
     query = joined.where(search_entries.c.indexed == 0, jobs.c.search == "").order_by(search_entries.c.number)
     done = 0

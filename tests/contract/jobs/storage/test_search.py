@@ -11,6 +11,7 @@ from sqlalchemy import event, select, text
 
 from jobs.job import Status
 from jobs.storage.database import Database
+from jobs.storage.lists.filters import Sort
 from jobs.storage.search.catch_up import index_some
 from jobs.storage.search.matches import phrase
 from jobs.storage.search.words import AskedWord, owner_word
@@ -66,9 +67,7 @@ def ask(store: Store, owner: str, question: str, **only: Any) -> list[str]:
     """The ids that a question finds, however it is asked."""
     ids = store.lists.ids(owner, words=question, **only)
     assert [job.id for job in store.lists.page(owner, limit=99, words=question, **only)] == ids
-    assert [job.id for job in store.lists.page(owner, limit=99, newest_first=False, words=question, **only)] == ids[
-        ::-1
-    ]
+    assert [job.id for job in store.lists.page(owner, limit=99, sort=Sort.OLDEST, words=question, **only)] == ids[::-1]
     assert sum(store.lists.counts(owner, words=question, prompt=only.get("prompt")).values()) >= len(ids)
     return ids
 
@@ -156,9 +155,9 @@ def test_a_search_is_read_page_by_page_and_counted_as_far_as_anybody_reads(
     job_factory: JobFactory, owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [job_factory.store.accept(owner, accepted(input=f"seal {number % 2}")).id for number in range(9)]
-    for newest_first, expected in ((True, made[::-1]), (False, made)):
+    for sort, expected in ((Sort.NEWEST, made[::-1]), (Sort.OLDEST, made)):
         found, last = list[str](), None
-        while page := job_factory.store.lists.page(owner, limit=2, after=last, newest_first=newest_first, words="seal"):
+        while page := job_factory.store.lists.page(owner, limit=2, after=last, sort=sort, words="seal"):
             found += [job.id for job in page]
             last = found[-1]
         assert found == expected
@@ -232,7 +231,7 @@ def test_sqlite_reads_the_index_in_order_and_sorts_nothing(sqlite_database: Data
     event.listen(sqlite_database.engine, "before_cursor_execute", explain)
     try:
         store.lists.page(owner, limit=2, after=last, words="her", status=Status.QUEUED, prompt="story")
-        store.lists.page(owner, limit=2, newest_first=False, words="heron")
+        store.lists.page(owner, limit=2, sort=Sort.OLDEST, words="heron")
         store.lists.ids(owner, words="heron")
         store.lists.counts(owner, words="heron")
     finally:

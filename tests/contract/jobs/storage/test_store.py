@@ -18,6 +18,7 @@ from jobs.protocol.ids import new_job_id
 from jobs.protocol.transcript import read
 from jobs.storage.attempts import Checkpoint, Finish, Held, Replaced
 from jobs.storage.ending import end_unstarted
+from jobs.storage.lists.filters import Sort
 from tests.support.assertions import assert_one_end
 from tests.support.job_factory import OWNER, JobFactory, accepted
 
@@ -73,12 +74,12 @@ def test_invariant_8_owner_only_in_the_database(job_factory: JobFactory) -> None
 def test_pages_hold_each_job_once(job_factory: JobFactory) -> None:
     owner = secrets.token_hex(4)
     made = [job_factory.accept(owner).id for _ in range(7)]
-    for newest_first in (True, False):
+    for sort in (Sort.NEWEST, Sort.OLDEST):
         found, last = list[str](), None
-        while page := job_factory.store.lists.page(owner, limit=3, after=last, newest_first=newest_first):
+        while page := job_factory.store.lists.page(owner, limit=3, after=last, sort=sort):
             found += [job.id for job in page]
             last = found[-1]
-        assert found == (made[::-1] if newest_first else made)
+        assert found == (made[::-1] if sort is Sort.NEWEST else made)
     job_factory.store.request_cancel(owner, made[2])
     assert [job.id for job in job_factory.store.lists.page(owner, limit=9, status=Status.CANCELLED)] == [made[2]]
     assert job_factory.store.statuses([*made[1:3], new_job_id()]) == {made[1]: Status.QUEUED, made[2]: Status.CANCELLED}

@@ -15,6 +15,7 @@ from sqlalchemy import event, text
 
 from jobs.job import Status
 from jobs.storage.database import Database
+from jobs.storage.lists.filters import Sort
 from jobs.storage.lists.job_lists import JobLists
 from jobs.storage.search.words import owner_word
 from jobs.storage.statistics import Statistics
@@ -36,6 +37,9 @@ def history(database: Database, file: Path) -> Iterator[Database]:
         long_ago = f"{time.time() - 9e6} + created_at - floor(created_at)"
         ended = f"status = 'completed', created_at = {long_ago}, ended_at = {long_ago}"
         connection.execute(text(f"UPDATE jobs SET {ended} WHERE id NOT LIKE '%7'"))
+        connection.execute(text("UPDATE jobs SET starred = 1 WHERE id LIKE '%3'"))
+        of_label = "SELECT owner, 'penguins', created_at, id FROM jobs WHERE id LIKE '%5'"
+        connection.execute(text(f"INSERT INTO job_labels (owner, label, created_at, job_id) {of_label}"))
         if database.engine.name == "postgresql":
             connection.execute(text("ANALYZE"))
     yield job_factory.database
@@ -106,20 +110,36 @@ ONLY: dict[str, dict[str, Any]] = {
     "of both": {"prompt": "story", "status": Status.COMPLETED},
     "of both that none has": {"prompt": "story", "status": Status.FAILED},
 }
+NARROW: dict[str, dict[str, Any]] = {
+    "of a time": {"since": 1.0, "until": 2e9},
+    "starred": {"starred": True},
+    "starred, of a status": {"starred": True, "status": Status.COMPLETED},
+    "of a label": {"label": "penguins"},
+    "of a label, of a prompt and a time": {"label": "penguins", "prompt": "story", "since": 1.0},
+    "of a label that none has": {"label": "none"},
+}
 
 
 @pytest.mark.parametrize("only", ONLY)
-@pytest.mark.parametrize("newest_first", [True, False])
-def test_a_page_reads_along_an_index_and_only_what_it_shows(
-    long_history: Database,
-    only: str,
-    newest_first: bool,  # noqa: FBT001
-) -> None:
+@pytest.mark.parametrize("sort", [Sort.NEWEST, Sort.OLDEST])
+def test_a_page_reads_along_an_index_and_only_what_it_shows(long_history: Database, only: str, sort: Sort) -> None:
     lists = JobLists(long_history)
     middle = lists.places(OWNER, limit=1000)[-1].id
     for after in (None, middle):
-        look = partial(lists.page, OWNER, limit=30, after=after, newest_first=newest_first, **ONLY[only])
+        look = partial(lists.page, OWNER, limit=30, after=after, sort=sort, **ONLY[only])
         assert not any(WIDE.search(statement) for statement in sent_along_an_index(long_history, look))
+
+
+@pytest.mark.parametrize("only", NARROW)
+def test_a_narrow_list_reads_along_its_own_index(long_history: Database, only: str) -> None:
+    lists = JobLists(long_history)
+    index = {"starred": "jobs_starred", "label": "job_labels"}.get(next(iter(NARROW[only])), "jobs_by_owner")
+    for act in (partial(lists.page, OWNER, limit=30, **NARROW[only]), partial(lists.counts, OWNER, **NARROW[only])):
+        ((statement, parameters),) = statements(long_history, act)
+        found = plan(long_history, statement, parameters)
+        assert index in found
+        assert not re.search(r"SCAN jobs|Seq Scan on jobs|USE TEMP B-TREE FOR ORDER BY", found), found
+        assert not WIDE.search(statement)
 
 
 @pytest.mark.parametrize("only", ONLY)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Select, event, text
 
 from jobs.storage.database import Database
+from jobs.storage.lists.filters import Sort
 from jobs.storage.queue.claims import select_queued, select_running, select_to_end
 from jobs.storage.queue.lines import Line, select_line, select_lines
 from jobs.storage.queue.position import MOST, select_position
@@ -140,7 +141,7 @@ def test_a_position_is_counted_up_to_its_bound(queues: list[JobFactory]) -> None
         last = job_factory.store.accept("o", accepted())
         with job_factory.database.write() as connection:
             connection.execute(text(f"UPDATE jobs SET created_at = created_at + 99 WHERE id = '{last.id}'"))
-        first = job_factory.store.lists.page("few", limit=1, newest_first=False)[0]
+        first = job_factory.store.lists.page("few", limit=1, sort=Sort.OLDEST)[0]
         position = job_factory.store.queue_position(job_factory.store.get("o", last.id).created_at)
         assert position.oldest_at == first.created_at
         assert before <= position.before <= before + 8  # some tests have taken one or added one
