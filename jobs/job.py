@@ -100,7 +100,7 @@ class ListedJob:
 class Job(ListedJob):
     """One row of `jobs`, without its transcript.
 
-    `request` is what was accepted, `metadata` is its metadata as JSON if the owner has changed it since,
+    `request` is what was accepted, `changed_metadata` its metadata if the owner has changed it since,
     `initial_frames` the frames numbered 0 and 1, `response` the terminal response object as JSON bytes, None until the
     job has ended.
     """
@@ -109,7 +109,7 @@ class Job(ListedJob):
     seq_mark: int
     index_mark: int
     request: JobRequest
-    metadata: str | None
+    changed_metadata: Mapping[str, str] | None
     initial_frames: bytes
     response: bytes | None
 
@@ -117,3 +117,8 @@ class Job(ListedJob):
     def root_id(self) -> str:
         """The id of the first of the jobs that this one belongs to; its own when it is the first."""
         return self.request.root or self.id
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The metadata as it is now."""
+        return self.request.metadata if self.changed_metadata is None else self.changed_metadata

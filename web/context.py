@@ -26,6 +26,7 @@ from web.http.native_threads import NativeThreads
 from web.http.open_streams import OpenStreams
 from web.http.sqlite_connection import ThreadedConnection
 from web.limits.admission import admission
+from web.live.excerpts import Excerpts
 from web.live.live_pages import LivePages
 from web.live.lru_cache import LruCache
 from web.live.outlook import Outlook
@@ -73,13 +74,17 @@ class WebContext:
         self.relay = Relay(subscriber, self.log, self.store)
         self.admission = admission(self.database, self.redis, settings.owner_limits)
         self.outlook = Outlook(self.database, settings, self.admission.limits, self.workers)
-        self.live_pages = LivePages(self.relay, self.store, self.outlook)
         self.rendering, self.parsing = NativeThreads(_THREADS), NativeThreads(_THREADS)
-        self.rendered_jobs: LruCache[list[RenderedItem]] = LruCache(_CACHE_BYTES, weight)
+        self.live_pages = LivePages(self.relay, self.store, self.outlook)
+        self.rendered_jobs, self.excerpts = _rendered_jobs(), Excerpts(self.store, self.rendering)
         self.wakeups = WakeupSender(Queue(settings, socket_seconds=3), self.log, most=settings.concurrency)
         self.wakeups.start()
         self.waiters = Waiters(WaiterRegistry(self.database), self.wakeups)
         self.heartbeats.append(self.waiters.start())
+
+
+def _rendered_jobs() -> LruCache[list[RenderedItem]]:
+    return LruCache(_CACHE_BYTES, weight)
 
 
 def _subscriber(settings: Settings, log: EventLog, store: Store, telemetry: Telemetry) -> Subscriber:

@@ -20,7 +20,7 @@ def snapshot(context: WebContext, job: Job) -> dict[str, Any]:
     """The response object. Without Redis, a running job has only what its row says."""
     if job.response is not None:
         stored: dict[str, Any] = orjson.loads(job.response)
-        return stored
+        return {**stored, "metadata": job.metadata}
     fold = _folded(context, job)
     response = fold.response()
     penstock = {
@@ -29,7 +29,7 @@ def snapshot(context: WebContext, job: Job) -> dict[str, Any]:
         **JobState.of(context.store, context.outlook, job).to_wire(progress(fold.items.values())),
         **headings.noted(job.request, text_of(response), whole=False),
     }
-    return {**response, "status": job.status, "penstock": penstock}
+    return {**response, "status": job.status, "metadata": job.metadata, "penstock": penstock}
 
 
 def _folded(context: WebContext, job: Job) -> Fold:

@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -34,6 +35,10 @@ from cli.client.watch import View, follow, job_id, notifies, timeout
 from cli.exit_codes import CommandError
 from jobs.job import Status
 from jobs.protocol.fold import readable_text
+
+# As the API has them: SQLAlchemy would take long to load.
+_SORTS = ("newest", "oldest", "words", "duration", "title")
+_DAY = click.DateTime(["%Y-%m-%d"])
 
 follows = click.option("--follow", "follows", is_flag=True, help="Print its text as it is written, or --json events.")
 
@@ -150,17 +155,30 @@ def retry(server: Server, *, job_id: str, **view: Any) -> None:
 
 
 @click.command("list")
-@click.option("-q", "--query", metavar="TEXT", help="Only those with this text.")
+@click.option("-q", "--query", metavar="TEXT", help="Only those with these words; each with where they stand.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
 @click.option("--status", type=click.Choice([status.value for status in Status]), help="Only those.")
-@click.option("--waiting", is_flag=True, help="Only those whose plan waits for you.")
+@click.option("--waiting", flag_value="plan", help="Only those whose plan waits for you.")
+@click.option("--starred", flag_value="true", help="Only those with a star.")
+@click.option("--label", help="Only those with this label.")
+@click.option("--since", type=_DAY, help="Only those from this day on, in this machine's time.")
+@click.option("--until", type=_DAY, help="Only those to the end of this day.")
+@click.option("--sort", type=click.Choice(_SORTS), help="What comes first; by default the newest.")
 @as_json
 @asks_server
 def list_jobs(
-    server: Server, *, query: str | None, limit: int, status: str | None, waiting: bool, as_json: bool
+    server: Server,
+    *,
+    query: str | None,
+    limit: int,
+    since: datetime | None,
+    until: datetime | None,
+    as_json: bool,
+    **only: str | None,
 ) -> None:
     """List the newest jobs, newest first."""
-    jobs = server.jobs(limit, status, query, waiting=waiting)
+    first, end = since and since.timestamp(), until and (until + timedelta(days=1)).timestamp()
+    jobs = server.jobs(limit, q=query, since=first and int(first), until=end and int(end), **only)
     if as_json:
         for job in jobs:
             print_json(job)

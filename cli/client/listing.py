@@ -10,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 
 from cli.client.output import one_line
 from cli.client.server import Job
+from jobs.filing import filing_of
 from jobs.status.ended import details_of
 from jobs.status.translation import rough_duration
 
@@ -33,6 +34,7 @@ def lines(jobs: Sequence[Job], columns: int, now: float) -> Iterator[str]:
 
     A status is a sign, and an id as long as it must be to name one of these jobs; a wide terminal has room for both.
     What there is to say of a status stands behind the title where that leaves room, of a place in the queue always.
+    Where the words of a search stand is a line of its own.
     """
     shown = 99 if columns >= _WIDE else _distinct_length([job["id"] for job in jobs])
     for job in jobs:
@@ -41,6 +43,8 @@ def lines(jobs: Sequence[Job], columns: int, now: float) -> Iterator[str]:
         room = max(columns - len(status) - len(end), 1)
         said = _said(job, room)
         yield f"{status}{_cut(_title(job), room - cell_len(said))}{said}{end}"[:columns]
+        if passage := job["penstock"].get("excerpt"):
+            yield _cut(f"  {one_line(passage)}", columns).rstrip()
 
 
 def _said(job: Job, room: int) -> str:
@@ -71,6 +75,12 @@ def _request(job: Job) -> str:
 
 
 def _title(job: Job) -> str:
+    filing = filing_of(job["metadata"])
+    labels = "".join(f" [{label}]" for label in filing.labels)
+    return one_line(f"{'* ' * filing.starred}{filing.title or _own_title(job)}{labels}")
+
+
+def _own_title(job: Job) -> str:
     prompt = job.get("prompt") or {}
     topic = (prompt.get("variables") or {}).get("topic")
     return one_line(f"{prompt['id']}: {topic}") if topic else _request(job)

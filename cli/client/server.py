@@ -52,12 +52,9 @@ class Server:
         transport = openai.DefaultHttpxClient(trust_env=not is_local(url))
         self.openai = openai.OpenAI(base_url=f"{self.url}/v1", api_key=api_key, max_retries=1, http_client=transport)
 
-    def jobs(
-        self, most: int, status: str | None = None, text: str | None = None, *, waiting: bool = False
-    ) -> Iterator[Job]:
-        """The newest jobs, newest first, `most` at most; of this status, with this text, whose plan waits."""
-        plan = "plan" if waiting else openai.omit
-        return self.rows("/responses", most, status=status or openai.omit, q=text or openai.omit, waiting=plan)
+    def jobs(self, most: int, **query: object) -> Iterator[Job]:
+        """The newest jobs, newest first, `most` at most; or what a query of the API asks for, as far as it is given."""
+        return self.rows("/responses", most, **{name: value or openai.omit for name, value in query.items()})
 
     def rows(self, path: str, most: int, **query: object) -> Iterator[dict[str, Any]]:
         """The entries of a list, as the server orders them, `most` at most."""

@@ -197,6 +197,7 @@ class Progress(TypedDict):
     review: NotRequired[bool]
     rewrite: NotRequired[Rewrite]
     sha256: NotRequired[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+    excerpt: NotRequired[str]
     queue_position: NotRequired[int]
     oldest_wait_seconds: NotRequired[float]
     time_to_first_token: NotRequired[float]

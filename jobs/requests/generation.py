@@ -69,6 +69,12 @@ class CreateRequest(Parameters):
     penstock: Extensions | None = None
 
 
+class UpdateRequest(BaseModel):
+    """The body of an update: all the metadata that the job shall have."""
+
+    metadata: Metadata
+
+
 class CancelRequest(BaseModel):
     """The body of a cancel, which most clients leave empty."""
 

@@ -24,7 +24,9 @@ def select_jobs() -> Select[Any]:
 
 def job_of(row: RowMapping) -> Job:
     """The Job in a row of `select_jobs`."""
-    return Job(**{**row, **_parsed(row), "request": JobRequest.from_json(row["request"])})
+    changed = row["changed_metadata"]
+    parsed = {"request": JobRequest.from_json(row["request"]), "changed_metadata": changed and orjson.loads(changed)}
+    return Job(**{**row, **_parsed(row), **parsed})
 
 
 def select_listed_jobs() -> Select[Any]:

@@ -76,7 +76,7 @@ jobs = sa.Table(
     # What lists call it, made when it is accepted and again at its end; empty when nothing names it.
     sa.Column("title", sa.String(80)),
     # The metadata as its owner has changed it since, as JSON; and what lists need of it (jobs/filing.py).
-    sa.Column("metadata", sa.Text),
+    sa.Column("changed_metadata", sa.Text),
     sa.Column("name", sa.String(80)),
     sa.Column("starred", sa.Integer, nullable=False, default=0, server_default="0"),
     sa.Column("labels", sa.String(512)),

@@ -30,7 +30,7 @@ def retry(
     is_anew = job.status is Status.COMPLETED
     review = job.request.review and (is_anew or not _is_begun(response))
     rewrite = None if is_anew else job.request.rewrite
-    request = replace(job.request, retry_of=job.id, review=review, rewrite=rewrite)
+    request = replace(job.request, metadata=job.metadata, retry_of=job.id, review=review, rewrite=rewrite)
     sending = {"idempotency_key": idempotency_key, "client_retry": client_retry}
     return accept_anew(context, owner, request, [] if is_anew else checkpoints_of(response), **sending)
 

@@ -11,6 +11,7 @@ _JSON = "application/json"
 # By the operation's id; what a request may say is in the schemas.
 BODIES: Mapping[str, Any] = {
     "createResponse": {"input": "Why is the sky blue?", "background": True},
+    "updateResponse": {"metadata": {"title": "The blue sky", "starred": "true", "labels": "physics, draft"}},
     "cancelResponse": {"graceful": True},
     "rewriteSection": {"wish": "shorter, with figures from 2024"},
     "chooseVersion": {"response_id": "resp_1"},

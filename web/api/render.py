@@ -15,6 +15,8 @@ from jobs.job import Job, ListedJob, Status
 from jobs.protocol import input_items
 from jobs.protocol.outcome import without_output
 from jobs.requests.job_request import JobRequest
+from jobs.storage.lists.filters import Sort
+from web.api.list_query import ListQuery
 from web.api.numbers import parse_number
 from web.context import WebContext
 from web.live.job_state import details_and_position
@@ -31,8 +33,12 @@ def json(value: Any) -> Response:
 
 
 def response(context: WebContext, job: Job) -> Response:
-    """A job as the response that it is at this moment, with its times in the header; a stored one as its bytes."""
-    body = orjson.dumps(snapshot(context, job)) if job.response is None else job.response
+    """A job as the response that it is at this moment, with its times in the header; a stored one as its bytes.
+
+    Only its metadata is as its owner has changed it since.
+    """
+    is_stored = job.response is not None and job.changed_metadata is None
+    body = job.response if is_stored else orjson.dumps(snapshot(context, job))
     answer = Response(body, mimetype="application/json")
     now = job.ended_at or time.time()
     moments = {"queue": job.started_at or now, "first_token": job.first_token_at, "total": now}
@@ -42,24 +48,19 @@ def response(context: WebContext, job: Job) -> Response:
 
 
 def page(context: WebContext, owner: str, arguments: Mapping[str, str]) -> Response:
-    """A page of an owner's jobs, without their texts: `limit`, `after`, `order`, `status`, `waiting`, `prompt`, `q`."""
-    status = arguments.get("status")
-    if status is not None and status not in set(Status):
-        raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
-    if arguments.get("waiting", "plan") != "plan":
-        raise InvalidRequest("'waiting' must be plan: the jobs that wait for you to agree on theirs.", param="waiting")
+    """A page of an owner's jobs, without their texts: `limit`, `after`, `order`, and what a ListQuery has."""
+    query = ListQuery.of(arguments)
     limit, newest_first = paging(arguments)
+    if not newest_first and "sort" in query.fields:
+        raise InvalidRequest("'order' says the order by age, 'sort' another one: leave out one of them.", param="order")
     jobs = context.store.lists.page_with_requests(
         owner,
         limit=limit + 1,
         after=arguments.get("after"),
-        newest_first=newest_first,
-        status=Status(status) if status else None,
-        prompt=arguments.get("prompt"),
-        words=arguments.get("q", ""),
-        held="waiting" in arguments,
+        sort=query.sort if newest_first else Sort.OLDEST,
+        **query.only,
     )
-    return listing([_listed(context, job, asked) for job, asked in jobs], limit)
+    return listing([_listed(context, job, asked, query.only["words"]) for job, asked in jobs], limit)
 
 
 def asked_items(context: WebContext, job: Job, arguments: MultiDict[str, str]) -> Response:
@@ -84,9 +85,11 @@ def listing(found: Sequence[Mapping[str, Any]], limit: int) -> Response:
     return json({"object": "list", "data": data, **ends, "has_more": len(found) > limit})
 
 
-def _listed(context: WebContext, job: ListedJob, asked: JobRequest) -> dict[str, Any]:
-    """A job in a list: its response without the output."""
+def _listed(context: WebContext, job: ListedJob, asked: JobRequest, words: str) -> dict[str, Any]:
+    """A job in a list: its response without the output, and the passage in which `words` stand."""
     response = without_output(job, asked)
+    if passage := words and context.excerpts.of(job, words):
+        response["penstock"] |= {"excerpt": "".join(passage)}
     if job.outcome is None:
         details, before, _oldest_at = details_and_position(context.store, context.outlook, job)
         place = {"queue_position": before} if job.status is Status.QUEUED else {}

@@ -11,6 +11,7 @@ from jobs.job import Job, Status
 from jobs.requests import generation
 from web.actions.cancel import cancel
 from web.actions.delete import delete
+from web.actions.metadata import change_metadata
 from web.actions.retry import retry
 from web.api import render
 from web.api.creation import create, repetition
@@ -51,6 +52,12 @@ class Responses:
         if "text/event-stream" in request.headers.get("Accept", ""):
             return _event_source(context, job)
         return render.response(context, job)
+
+    def update(self, job_id: str) -> Response:
+        """Give a job other metadata."""
+        context = self._context
+        update = context.parsing.run(generation.validated, generation.UpdateRequest, request.get_data())
+        return render.response(context, change_metadata(context, g.owner, job_id, update.metadata))
 
     def delete(self, job_id: str) -> Response:
         """Cancel a job if it runs, and remove it."""

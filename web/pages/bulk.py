@@ -18,10 +18,10 @@ from jobs.storage.lists.job_lists import Place
 from web.actions.cancel import cancel
 from web.actions.delete import delete_all
 from web.actions.retry import retry
+from web.api.list_query import ListQuery
 from web.context import WebContext
 from web.limits.words import sentence
 from web.pages.i18n import _
-from web.pages.jobs import Filter
 from web.pages.layout import place_here
 from web.pages.titles import title
 from web.turns import Turns
@@ -87,17 +87,9 @@ class BulkActions:
 
     def _found(self, action: str, form: MultiDict[str, str], behind: Place | None = None) -> Batch:
         """The first batch behind this place, of all that the form's filter finds, that the action suits."""
-        job_filter = Filter.of(form)
+        only = ListQuery.of(form).only
         while True:
-            places = self._context.store.lists.places(
-                g.owner,
-                limit=_MAX_JOBS + 1,
-                behind=behind,
-                status=job_filter.status,
-                prompt=job_filter.prompt,
-                words=job_filter.words,
-                held=job_filter.held,
-            )
+            places = self._context.store.lists.places(g.owner, limit=_MAX_JOBS + 1, behind=behind, **only)
             batch = self._suited(action, [place.id for place in places[:_MAX_JOBS]])
             if len(places) <= _MAX_JOBS:
                 return batch
@@ -121,7 +113,7 @@ class BulkActions:
             "confirm.html",
             action=action,
             batch=batch,
-            filter=Filter.of(request.form),
+            query=ListQuery.of(request.form),
             is_asked="unasked" not in request.form,
             running=sum(not status.is_terminal for status in statuses.values()),
             completed=sum(status is Status.COMPLETED for status in statuses.values()),
@@ -190,8 +182,8 @@ def _place(form: Mapping[str, str]) -> Place:
     """Where the next batch begins, as the form of the batch before says. Raises InvalidRequest."""
     with suppress(orjson.JSONDecodeError):
         match orjson.loads(form["rest"]):
-            case [float(created_at), str(job_id)] if not Filter.of(form).words and is_job_id(job_id):
+            case [float(created_at), str(job_id)] if not ListQuery.of(form).only["words"] and is_job_id(job_id):
                 return Place(job_id, (created_at, job_id))
-            case [int(number)] if Filter.of(form).words and number < _HIGHEST_NUMBER:
+            case [int(number)] if ListQuery.of(form).only["words"] and number < _HIGHEST_NUMBER:
                 return Place("", (number,))
     raise InvalidRequest("'rest' is none of this page's: begin again at the list of jobs.", param="rest")

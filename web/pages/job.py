@@ -7,8 +7,10 @@ from typing import Any
 from flask import Response, g, redirect, render_template, request, url_for
 
 from jobs.errors import JobNotFound, LimitReached
+from jobs.filing import MAX_TITLE, labels_in
 from web.actions.cancel import cancel
 from web.actions.delete import delete
+from web.actions.metadata import file_job
 from web.actions.retry import retry
 from web.api import render
 from web.context import WebContext
@@ -17,6 +19,7 @@ from web.pages import live_stream
 from web.pages.export import html_file, text_file
 from web.pages.i18n import _
 from web.pages.job_view import job_view, rendered_items
+from web.pages.layout import place_here
 from web.pages.reports.document_file import DOCUMENTS, document_file
 from web.pages.titles import title
 
@@ -70,6 +73,19 @@ class JobPages:
         except LimitReached as error:
             return render_template("limited.html", problem=sentence(error, _)), 429
         return redirect(url_for("job.show", job_id=new_job.id), 303)
+
+    def file(self, job_id: str) -> Any:
+        """The forms that give a job another title, a star or labels: back to the page where they are."""
+        form = request.form
+        changes: dict[str, Any] = {}
+        if "title" in form:
+            changes["title"] = " ".join(form["title"].split())[:MAX_TITLE]
+        if "labels" in form:
+            changes["labels"] = labels_in(form["labels"])
+        if "star" in form:
+            changes["starred"] = form["star"] == "true"
+        file_job(self._context, g.owner, job_id, **changes)
+        return redirect(place_here(form.get("back", ""), url_for("job.show", job_id=job_id)), 303)
 
     def delete(self, job_id: str) -> Any:
         """The button that removes a job: to the others."""

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import redis
 
+from jobs.filing import labels_in
 from jobs.job import Job
 from web.context import WebContext
 from web.live.job_state import JobState
@@ -38,6 +39,7 @@ def job_view(context: WebContext, job: Job) -> dict[str, Any]:
     return {
         "job": job,
         "title": name,
+        "labels_of_job": labels_in(job.labels or ""),
         "named_twice": _begins_with(items, name),
         "ended": job.response is not None,
         "retried_by": context.store.retried_by(job.owner, job.id) if job.response is not None else None,

@@ -4,50 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from flask import g, redirect, render_template, request, url_for
 
 from jobs.configuration.tables import Price
-from jobs.errors import InvalidRequest, JobNotFound
+from jobs.errors import JobNotFound
+from jobs.filing import labels_in
 from jobs.job import ListedJob, Status
+from jobs.storage.lists.filters import is_counted
 from jobs.storage.search.matches import MOST_COUNTED
+from web.api.list_query import ListQuery
 from web.context import WebContext
 from web.live.job_state import details_and_position
 from web.pages.titles import title
 
 _PAGE_SIZE = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which jobs of an owner: those of a status, of a prompt, with these words; all, as far as they are empty.
-
-    `held` is for those only that wait for the owner to agree on their plan.
-    """
-
-    status: Status | None
-    prompt: str | None
-    words: str
-    held: bool = False
-
-    @classmethod
-    def of(cls, fields: Mapping[str, str]) -> Filter:
-        """The filter in `status`, `prompt`, `q` and `waiting`. Raises InvalidRequest."""
-        status = fields.get("status", "")
-        if status and status not in set(Status):
-            raise InvalidRequest(f"'status' must be one of {', '.join(Status)}.", param="status")
-        words = fields.get("q", "").strip()
-        return cls(Status(status) if status else None, fields.get("prompt") or None, words, bool(fields.get("waiting")))
-
-    def address(self, **changes: str) -> str:
-        """The page of these jobs; `changes` are other fields."""
-        known = {"status": self.status or "", "prompt": self.prompt or "", "q": self.words}
-        fields = known | {"waiting": "plan" if self.held else "", **changes}
-        query: dict[str, Any] = {name: value for name, value in fields.items() if value}
-        return url_for("jobs.show", **query)
 
 
 class JobsPage:
@@ -57,54 +30,66 @@ class JobsPage:
         self._context = context
 
     def show(self) -> Any:
-        """A page of jobs: behind the job `after`, or up to the job `before`; the newest when neither is given."""
+        """A page of jobs: behind the job `after`, or up to the job `before`; the first of all when neither is given."""
         lists = self._context.store.lists
-        job_filter = Filter.of(request.args)
-        after = request.args.get("after")
-        before = request.args.get("before")
-        in_every_status: dict[str, Any] = {"prompt": job_filter.prompt, "words": job_filter.words}
+        query = ListQuery.of(request.args)
+        after, before = request.args.get("after"), request.args.get("before")
+        limit = _PAGE_SIZE + 1
         try:
             jobs = lists.page(
-                g.owner,
-                limit=_PAGE_SIZE + 1,
-                after=before or after,
-                newest_first=not before,
-                status=job_filter.status,
-                held=job_filter.held,
-                **in_every_status,
+                g.owner, limit=limit, after=before or after, sort=query.sort, backwards=bool(before), **query.only
             )
         except JobNotFound:  # the job at which the page began was deleted
-            return redirect(job_filter.address())
+            return redirect(address(query))
         more = len(jobs) > _PAGE_SIZE
         jobs = jobs[:_PAGE_SIZE][::-1] if before else jobs[:_PAGE_SIZE]
-        counts = lists.counts(g.owner, **in_every_status)
-        held = sum(lists.counts(g.owner, held=True, **in_every_status).values())
-        prices = self._context.settings.prices
         return render_template(
             "jobs.html",
-            rows=[row(self._context, job) for job in jobs],
-            filter=job_filter,
-            counts=counts,
-            held=held,
-            # Of a search with more matches only the newest are counted.
-            at_least="+" if job_filter.words and sum(counts.values()) == MOST_COUNTED else "",
-            total=held
-            if job_filter.held
-            else sum(counts[each] for each in Status if job_filter.status in (None, each)),
+            rows=[row(self._context, job, query.only["words"]) for job in jobs],
+            query=query,
+            address=address,
+            **self._numbers(query),
             prompts=list(self._context.prompts),
-            priced=bool(prices),
-            newer=job_filter.address(before=jobs[0].id) if jobs and (more if before else after) else "",
-            older=job_filter.address(after=jobs[-1].id) if jobs and (more or before) else "",
+            labels=lists.labels(g.owner),
+            priced=bool(self._context.settings.prices),
+            newer=address(query, before=jobs[0].id) if jobs and (more if before else after) else "",
+            older=address(query, after=jobs[-1].id) if jobs and (more or before) else "",
         )
 
+    def _numbers(self, query: ListQuery) -> dict[str, Any]:
+        """How many jobs there are, by status and of this list."""
+        lists = self._context.store.lists
+        in_every_status = query.only.copy()
+        in_every_status |= {"status": None, "held": False}
+        counts = lists.counts(g.owner, **in_every_status)
+        of_held = in_every_status.copy()
+        of_held |= {"held": True}
+        held = sum(lists.counts(g.owner, **of_held).values())
+        status = query.only["status"]
+        return {
+            "counts": counts,
+            "held": held,
+            # Of more the newest are counted.
+            "at_least": "+" if not is_counted(in_every_status) and sum(counts.values()) == MOST_COUNTED else "",
+            "total": held if query.only["held"] else sum(counts[each] for each in Status if status in (None, each)),
+        }
 
-def row(context: WebContext, job: ListedJob) -> dict[str, Any]:
-    """What a list shows of a job."""
+
+def address(query: ListQuery, **changes: str) -> str:
+    """The page of the jobs that a query asks for; `changes` are other fields of it, empty to leave one out."""
+    fields: dict[str, Any] = {name: value for name, value in {**query.fields, **changes}.items() if value}
+    return url_for("jobs.show", **fields)
+
+
+def row(context: WebContext, job: ListedJob, words: str = "") -> dict[str, Any]:
+    """What a list shows of a job, and where these words stand in it."""
     progress = job.noted_progress
     end = job.ended_at or time.time()
     return {
         "job": job,
         "title": title(job),
+        "labels": labels_in(job.labels or ""),
+        "excerpt": context.excerpts.of(job, words) if words else (),
         "running": not job.status.is_terminal,
         "sections": progress if progress["total"] > 1 else None,
         "words": progress["words"] if job.words is None else job.words,

@@ -6,5 +6,5 @@ from jobs.job import ListedJob
 
 
 def title(job: ListedJob) -> str:
-    """The stored title, else the id."""
-    return job.title or job.id
+    """The name that its owner gave it, else the stored title, else the id."""
+    return job.name or job.title or job.id

@@ -25,7 +25,7 @@ def filing_columns(metadata: Mapping[str, str]) -> dict[str, Any]:
 def change_metadata(connection: Connection, owner: str, job_id: str, metadata: Mapping[str, str]) -> None:
     """Give a job other metadata, inside the caller's transaction. Raises JobNotFound."""
     mine = (jobs.c.id == job_id, jobs.c.owner == owner)  # invariant 8
-    values = {"metadata": orjson.dumps(metadata).decode(), **filing_columns(metadata)}
+    values = {"changed_metadata": orjson.dumps(metadata).decode(), **filing_columns(metadata)}
     columns = (jobs.c.id, jobs.c.owner, jobs.c.created_at, jobs.c.name, jobs.c.labels, jobs.c.request, jobs.c.response)
     # Locked first: a worker that ends the job meanwhile adds to the words of one name or the other.
     before = connection.execute(select(*columns, jobs.c.search).where(*mine).with_for_update()).mappings().one_or_none()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple, Unpack
 
+import orjson
 from sqlalchemy import ColumnElement, Select, select, tuple_
 
 from jobs.errors import JobNotFound
@@ -54,10 +56,10 @@ class JobLists:
     def page_with_requests(
         self, owner: str, *, limit: int, after: str | None = None, sort: Sort = Sort.NEWEST, **only: Unpack[Filter]
     ) -> list[tuple[ListedJob, JobRequest]]:
-        """The same, each job with what was asked."""
-        columns = select_listed_jobs().add_columns(jobs.c.request)
+        """The same, each job with what was asked, and with the metadata that it has now."""
+        columns = select_listed_jobs().add_columns(jobs.c.request, jobs.c.changed_metadata)
         rows = self._rows(self._page(columns, owner, after, _Order(limit, sort), only))
-        requests = [JobRequest.from_json(row.pop("request")) for row in rows]
+        requests = [_request_of(row.pop("request"), row.pop("changed_metadata")) for row in rows]
         return list(zip(map(listed_job_of, rows), requests, strict=True))
 
     def places(self, owner: str, *, limit: int, behind: Place | None = None, **only: Unpack[Filter]) -> list[Place]:
@@ -119,6 +121,11 @@ class JobLists:
         keys = (value_of(order.sort), jobs.c.id)
         query = order.behind(behind, columns.where(jobs.c.id.in_(select(newest.c.id))), keys)
         return in_order(query, keys, rising=order.is_rising).limit(order.limit)
+
+
+def _request_of(request: str, changed_metadata: str | None) -> JobRequest:
+    accepted = JobRequest.from_json(request)
+    return replace(accepted, metadata=orjson.loads(changed_metadata)) if changed_metadata else accepted
 
 
 class _Order(NamedTuple):

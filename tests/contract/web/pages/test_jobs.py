@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import orjson
@@ -22,6 +23,7 @@ from tests.support.stack import Stack, running_stack, wait_for
 from tests.support.wire import create
 from web.auth import LOCAL_OWNER
 
+_MINE: dict[str, Any] = {"json": {"metadata": {"title": "mine", "starred": "true", "labels": "mine"}}}
 PRICES = '{"demo": {"input": 2, "output": 5, "currency": "EUR"}}'
 
 
@@ -260,6 +262,10 @@ def test_invariant_8_owner_only_holds_for_lists_and_acts(person: Person, stack: 
         person.act(row=f"{act} {theirs}")
         person.act(act=act, confirmed=theirs)
         person.act(act=act, scope="all", q="theirs")
+    for path, sent in ((f"/jobs/{theirs}/filing", {"data": {"title": "mine"}}), (f"/v1/responses/{theirs}", _MINE)):
+        assert person.browser.post(path, **sent).status_code == 404, path
+    assert shown(person.look(label="mine")) == shown(person.look(starred="true")) == []
+    assert "theirs" in stranger.look().all("tr", id=theirs)[0].text
     assert stranger.statuses() == ["queued"]
     assert person.browser.get("/", params={"from": theirs}).status_code == 404
     assert "theirs" not in person.browser.get("/jobs", params={"after": theirs}).text

@@ -15,7 +15,8 @@ NOW = 1_800_000_000.0
 
 def job(number: int = 0, topic: str = "penguins", status: str = "completed", age: float = 5) -> dict[str, Any]:
     prompt = {"id": "report", "variables": {"topic": topic, "words": "900"}}
-    return {"id": f"resp_{number:040x}", "status": status, "created_at": NOW - age, "prompt": prompt, "model": "demo"}
+    told = {"id": f"resp_{number:040x}", "status": status, "created_at": NOW - age, "prompt": prompt, "model": "demo"}
+    return {**told, "metadata": {}, "penstock": {}}
 
 
 @pytest.mark.parametrize("columns", [60, 80, 100, 110, 160])
@@ -68,3 +69,14 @@ def test_another_program_gets_the_whole_of_it() -> None:
     line = record(job(7, topic="two\nlines"))
     assert line.startswith(f"resp_{7:040x}  completed    20")
     assert line.endswith("  report topic=two lines words=900")
+
+
+def test_a_line_has_the_title_star_and_labels_of_its_owner_and_the_hit_stands_beneath() -> None:
+    filed = job() | {
+        "metadata": {"title": "My birds", "starred": "true", "labels": "zoo, draft", "other": "x"},
+        "penstock": {"excerpt": "… a penguin\x1b[31m walks " + "on " * 40},
+    }
+    first, second = lines([filed], 80, NOW)
+    assert first.startswith("✓ * My birds [zoo] [draft] ")
+    assert second.startswith("  … a penguin[31m walks on ")
+    assert cell_len(second) <= 80

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 
 _IS_STARRED = sa.text("starred = 1")
 
 
 def upgrade() -> None:
-    op.add_column("jobs", sa.Column("metadata", sa.Text))
+    op.add_column("jobs", sa.Column("changed_metadata", sa.Text))
     op.add_column("jobs", sa.Column("name", sa.String(80)))
     op.add_column("jobs", sa.Column("starred", sa.Integer, nullable=False, server_default="0"))
     op.add_column("jobs", sa.Column("labels", sa.String(512)))

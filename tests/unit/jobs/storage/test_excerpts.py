@@ -1,0 +1,45 @@
+"""The passage that a search shows: around the first hit, with each hit marked."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.storage.search.excerpts import excerpt
+
+LONG = "The history of bridges begins with a fallen tree across a stream. " * 5
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "pieces"),
+    [
+        ("Penguins walk.", "walk", ("Penguins ", "walk", ".")),
+        ("Penguins\n\nwalk to  the sea.", "SEA penguin", ("", "Penguin", "s walk to the ", "sea", ".")),
+        ("An oxen is no ox.", "ox", ("An oxen is no ", "ox", ".")),  # too short for a beginning
+        ("企鹅在冰上走。", "冰上", ("企鹅在", "冰上", "走。")),
+        ("nothing", "walk", ()),
+        ("anything", " ?! ", ()),
+    ],
+)
+def test_a_hit_stands_between_what_is_around_it(text: str, question: str, pieces: tuple[str, ...]) -> None:
+    assert excerpt(["", text], question) == pieces
+
+
+def test_a_passage_of_a_long_text_begins_and_ends_at_words() -> None:
+    before, hit, after = excerpt([f"{LONG}A swan swims. {LONG}"], "swan")
+    assert before.startswith("… ")
+    assert before.endswith(" stream. A ")
+    assert hit == "swan"
+    assert after.endswith(" …")
+    assert len(before + hit + after) < 200
+
+
+@given(st.text(max_size=500), st.text(max_size=20))
+def test_a_passage_is_of_the_text(text: str, question: str) -> None:
+    pieces = excerpt([text], question)
+    assert len(pieces) % 2 == (1 if pieces else 0)
+    passage = re.sub(r"^… | …$", "", "".join(pieces))
+    assert passage in " ".join(text.split())

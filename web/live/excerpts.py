@@ -1,0 +1,39 @@
+"""What a search has found: the passage of each job, looked for once."""
+
+from __future__ import annotations
+
+import orjson
+
+from jobs.errors import JobNotFound
+from jobs.job import Job, ListedJob
+from jobs.protocol.fold import text_of
+from jobs.storage.search.excerpts import Excerpt, excerpt
+from jobs.storage.store import Store
+from web.http.native_threads import NativeThreads
+from web.live.lru_cache import LruCache
+
+_CACHE_BYTES = 4 << 20
+
+
+class Excerpts:
+    """The passages of jobs in which the words of a search stand."""
+
+    def __init__(self, store: Store, threads: NativeThreads) -> None:
+        self._store, self._threads = store, threads
+        self._known: LruCache[Excerpt] = LruCache(_CACHE_BYTES, lambda pieces: 200 + 4 * sum(map(len, pieces)))
+
+    def of(self, listed: ListedJob, words: str) -> Excerpt:
+        """The passage of a job's text or request, in pieces (see `excerpt`); empty when only its name has the words."""
+        return self._known.get(f"{listed.id} {listed.status} {words}", lambda: self._find(listed, words))
+
+    def _find(self, listed: ListedJob, words: str) -> Excerpt:
+        try:
+            job = self._store.get(listed.owner, listed.id)
+        except JobNotFound:  # deleted meanwhile
+            return ()
+        return self._threads.run(_excerpt, job, words)
+
+
+def _excerpt(job: Job, words: str) -> Excerpt:
+    written = text_of(orjson.loads(job.response)) if job.response else ""
+    return excerpt((written, job.request.search_text), words)
