@@ -82,6 +82,7 @@ ROUTES = (
     Route("POST", "/jobs", "home.submit"),
     Route("GET", "/jobs", "jobs.show"),
     Route("POST", "/jobs/act", "bulk.act"),
+    Route("GET", "/jobs/news", "jobs.news"),
     Route("GET", "/jobs/<job_id>", "job.show"),
     Route("GET", "/jobs/<job_id>/live", "job.live"),
     Route("GET", "/live", "job.live_together"),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from flask import g, redirect, render_template, request, url_for
+from flask import Response, g, redirect, render_template, request, url_for
 
 from jobs.configuration.tables import Price
 from jobs.errors import JobNotFound
@@ -15,12 +15,16 @@ from jobs.filing import labels_in
 from jobs.job import ListedJob, Status
 from jobs.storage.lists.filters import is_counted
 from jobs.storage.search.matches import MOST_COUNTED
+from web.api import render
 from web.api.list_query import ListQuery
+from web.api.numbers import parse_number
 from web.context import WebContext
 from web.live.job_state import details_and_position
+from web.pages.i18n import _
 from web.pages.titles import title
 
 _PAGE_SIZE = 30
+_NEWS_SECONDS = 3600
 
 
 class JobsPage:
@@ -55,6 +59,16 @@ class JobsPage:
             newer=address(query, before=jobs[0].id) if jobs and (more if before else after) else "",
             older=address(query, after=jobs[-1].id) if jobs and (more or before) else "",
         )
+
+    def news(self) -> Response:
+        """The owner's jobs that have ended, or wait for the owner, since a time in Unix seconds, and the time now.
+
+        Those of long ago are left out, those that were cancelled, and the lines of batches.
+        """
+        now = time.time()
+        since = max(parse_number(request.args.get("since", "0"), "since"), now - _NEWS_SECONDS)
+        found = self._context.store.lists.news(g.owner, since, limit=_PAGE_SIZE)
+        return render.json({"now": int(now), "jobs": [_told(self._context, job) for job in found]})
 
     def _numbers(self, query: ListQuery) -> dict[str, Any]:
         """How many jobs there are, by status and of this list."""
@@ -97,6 +111,11 @@ def row(context: WebContext, job: ListedJob, words: str = "") -> dict[str, Any]:
         "cost": _cost(job, context.settings.prices),
         "details": details_and_position(context.store, context.outlook, job)[0],
     }
+
+
+def _told(context: WebContext, job: ListedJob) -> dict[str, Any]:
+    details = details_and_position(context.store, context.outlook, job)[0]
+    return {"id": job.id, "title": title(job), "status": job.status, "sentence": details.sentence(_)}
 
 
 def _cost(job: ListedJob, prices: Mapping[str, Price]) -> str:

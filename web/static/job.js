@@ -113,7 +113,7 @@ function showState() {
   part("details").textContent = state.details;
   part("details").hidden = !state.details;
   draw(state.spark);
-  showPlan(state.waiting?.reason === "plan");
+  part("plan").hidden = state.waiting?.reason !== "plan";
   if (state.stopping) stopping();
   arrange(state.items);
   for (const { section, type, status, words } of state.items) {
@@ -121,19 +121,6 @@ function showState() {
     if (!line) continue;
     line.className = status;
     if (words) line.querySelector("span").textContent = _("one word|{n} words", { n: words });
-  }
-}
-
-// A plan that waits for its reader is told of as the end is.
-function showPlan(waits) {
-  const link = part("plan");
-  if (waits && link.hidden) announce();
-  link.hidden = !waits;
-}
-
-function announce() {
-  if (document.hidden && window.Notification?.permission === "granted" && notify) {
-    new Notification(document.title, { tag: id });
   }
 }
 
@@ -206,7 +193,6 @@ async function end(status) {
   if (status === "cancelled") setTimeout(isGone, GONE_MS);
   reading.following = false;
   reading.show(false);
-  announce();
 }
 
 // Puts the final text in place of that which was written before the reader's eyes, block by block, where they differ.
@@ -225,8 +211,6 @@ function settle(final) {
 
 // ---- What can be done ----
 
-let notify = false;
-
 function stopping() {
   const said = part("stopping");
   if (said) said.textContent = _("Stopping …");
@@ -236,7 +220,6 @@ function stopping() {
 function prepare() {
   reach(article);
   if (navigator.clipboard) for (const button of article.querySelectorAll("[data-copy]")) button.hidden = false;
-  if (part("notify") && window.Notification) part("notify").hidden = Notification.permission === "denied" || notify;
   if (!compact && matchMedia("(max-width: 64rem)").matches) part("outline").querySelector("details").open = false;
 }
 
@@ -251,12 +234,6 @@ article.addEventListener("submit", async (event) => {
 });
 
 part("try-now").addEventListener("click", () => stream.open());
-
-article.addEventListener("click", async ({ target }) => {
-  if (target.id !== "notify") return;
-  notify = (await Notification.requestPermission()) === "granted";
-  target.hidden = true;
-});
 
 const CONNECTION = {
   live: () => _("live"),

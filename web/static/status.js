@@ -2,6 +2,7 @@
 
 import { root } from "./page.js";
 import { STATUS, isEnd } from "./statuses.js";
+import { setTitle } from "./tab.js";
 
 const part = (name) => document.getElementById(name);
 const title = document.title;
@@ -15,7 +16,7 @@ export function show(status) {
   pill.className = `status ${status}`;
   if (pill.textContent !== STATUS[status]) pill.textContent = STATUS[status];
   if (compact) return;
-  document.title = `${SIGNS[status] ?? "…"} ${title}`;
+  setTitle(`${SIGNS[status] ?? "…"} ${title}`);
   document.querySelector("link[rel=icon]").href = `${root}/static/icon-${status}.svg`;
 }
 

@@ -16,7 +16,7 @@ from jobs.storage.lists.counts import select_counts
 from jobs.storage.lists.filters import Filter, Sort, first_of, in_order, is_search, matching, order_of, value_of
 from jobs.storage.lists.labels import select_labels
 from jobs.storage.rows import listed_job_of, select_listed_jobs
-from jobs.storage.schema import jobs, search_entries
+from jobs.storage.schema import HAS_ENDED, IS_HELD, jobs, search_entries
 
 # In any order but that of age so many of the newest are looked at: to sort them takes some 20 ms.
 MOST_SORTED = 10_000
@@ -79,6 +79,16 @@ class JobLists:
             for status, count in connection.execute(select_counts(self._dialect, owner, **only)):
                 counts[Status(status)] += count
         return counts
+
+    def news(self, owner: str, since: float, *, limit: int) -> list[ListedJob]:
+        """Up to `limit` of the owner's jobs that have ended since then (Unix s), not cancelled, and as many that wait.
+
+        Without the lines of batches, of which the batch tells.
+        """
+        mine = select_listed_jobs().where(jobs.c.owner == owner, jobs.c.batch_id.is_(None)).limit(limit)  # invariant 8
+        ended = mine.where(HAS_ENDED, jobs.c.status != Status.CANCELLED, jobs.c.ended_at > since)
+        held = mine.where(IS_HELD, jobs.c.held_at > since)
+        return [listed_job_of(row) for row in (*self._rows(ended), *self._rows(held))]
 
     def labels(self, owner: str) -> list[str]:
         """The labels that jobs of the owner have, by name."""
