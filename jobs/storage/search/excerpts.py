@@ -9,7 +9,7 @@ from functools import lru_cache
 from jobs.storage.search.words import asked_words
 
 # Characters before the first hit, and from there on.
-_BEFORE = 50
+_BEFORE = 30
 _AFTER = 100
 _LETTER = r"[^\W_]"
 _SPACED = re.compile(r"[\x00-\u0dff]")
