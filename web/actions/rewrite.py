@@ -86,7 +86,9 @@ def _another(
     """A job with all of a report but one section, and in its place the checkpoints that are `taken`, if any."""
     kept = [each for each in checkpoints_of(_response(job)) if each["section"] != section]
     changed = {"section": section, **wanted}
-    request = replace(job.request, retry_of=job.id, review=False, root=job.root_id, rewrite=changed)
+    request = replace(
+        job.request, metadata=job.metadata, retry_of=job.id, review=False, root=job.root_id, rewrite=changed
+    )
     return accept_anew(context, job.owner, request, [*kept, *taken], **sending)
 
 
