@@ -24,6 +24,7 @@ from web.api.reports.plan import PlanApi
 from web.api.reports.sections import SectionRoutes
 from web.api.responses import Responses
 from web.api.shares import ShareRoutes
+from web.api.sources import SourceApi
 from web.api.webhooks.deliveries import WebhookDeliveryRoutes
 from web.api.webhooks.endpoints import WebhookEndpointRoutes
 from web.context import WebContext
@@ -59,7 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.request_class = Request
     app.extensions[SETTINGS] = settings
     app.extensions[TELEMETRY] = context.telemetry
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_request_bytes
     errors.register(app)
     auth.set_up_cookies(app, settings)
     _add_routes(app, context)
@@ -149,6 +150,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "responses": Responses(context),
         "plan_api": PlanApi(context),
         "section_api": SectionRoutes(context),
+        "sources": SourceApi(),
         "share_api": ShareRoutes(context),
         "chat": ChatCompletions(context),
         "files": FileRoutes(context),

@@ -48,6 +48,7 @@ ROUTES = (
     Route("GET", "/v1/shares", "share_api.page_of_all"),
     Route("DELETE", "/v1/shares/<share_id>", "share_api.delete"),
     Route("POST", "/v1/chat/completions", "chat.create"),
+    Route("POST", "/v1/sources", "sources.read"),
     Route("POST", "/v1/files", "files.create"),
     Route("GET", "/v1/files", "files.page"),
     Route("GET", "/v1/files/<file_id>", "files.retrieve"),

@@ -17,7 +17,7 @@ from openai import omit
 from openai.types.responses import Response
 
 from cli.client import completions
-from cli.client.image import image_address
+from cli.client.attachments import image_address, source_text
 from cli.client.listing import lines, record
 from cli.client.output import (
     FORMATS,
@@ -49,6 +49,13 @@ follows = click.option("--follow", "follows", is_flag=True, help="Print its text
 @click.option("--input", "text", help="Text to send; `-` reads it from stdin.")
 @click.option("--file", "files", type=click.File(encoding="utf-8"), multiple=True, help="A file with text to send.")
 @click.option("--image", "images", multiple=True, help="A PNG, JPEG, GIF or WebP file, or the address of an image.")
+@click.option(
+    "--source",
+    "sources",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A file to write from: .txt, .md, .html, .docx, .pdf or .csv; may be given again.",
+)
 @click.option("--each", "table", type=click.File("rb"), help="A job for each row of this CSV file; `-` is stdin.")
 @click.option("--model", help="The model, when it is not to be the server's own choice.")
 @click.option("--review", is_flag=True, help="Wait after the plan until you agree on it: `penstock plan ID`.")
@@ -67,6 +74,7 @@ def submit(
     text: str | None,
     files: tuple[TextIO, ...],
     images: tuple[str, ...],
+    sources: tuple[Path, ...],
     table: BinaryIO | None,
     model: str | None,
     review: bool,
@@ -87,7 +95,7 @@ def submit(
     create: Callable[..., Response] = partial(
         server.openai.responses.create, background=True, model=model or omit, extra_body=own
     )
-    shared = _variables(variables)
+    shared, text = _with_sources(server, sources, prompt, _variables(variables), text)
     shown = View(**view)
     if table is None:
         reference = {"id": prompt, "variables": shared} if prompt else omit
@@ -111,6 +119,17 @@ def print_new(server: Server, job: Job, view: View) -> None:
     if view.follows:
         follow(server, job, view)
     print_json(job) if view.as_json else click.echo(job["id"])
+
+
+def _with_sources(
+    server: Server, sources: Iterable[Path], prompt: str | None, variables: dict[str, str], text: str | None
+) -> tuple[dict[str, str], str | None]:
+    """Variables and text, with what stands in the sources: in a prompt's variable `source`, else before the text."""
+    if not (read := source_text(server, sources)):
+        return variables, text
+    if prompt:
+        return {**variables, "source": "\n\n".join(filter(None, [variables.get("source"), read]))}, text
+    return variables, f"{read}\n\n{text or ''}"
 
 
 def _variables(words: Iterable[str]) -> dict[str, str]:

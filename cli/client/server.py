@@ -102,6 +102,13 @@ class Server:
         """The job that a person means by an id, the start of one, or `last`. Raises CommandError if there is none."""
         return wire(self.openai.responses.retrieve(self.full_id(name)))
 
+    def read_source(self, name: str, content: bytes) -> dict[str, Any]:
+        """What the server reads out of a file."""
+        # With this header the client sends the file as a form.
+        options: Any = {"headers": {"Content-Type": "multipart/form-data"}}
+        answer = self.openai.post("/sources", cast_to=object, files={"file": (name, content)}, options=options)
+        return cast(dict[str, Any], answer)
+
     def file(self, full_id: str, suffix: str) -> bytes:
         """The text of a job as a file of this kind."""
         answer = self.openai.get(f"{self.url}/jobs/{full_id}.{suffix}", cast_to=openai.HttpxBinaryResponseContent)

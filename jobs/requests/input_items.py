@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from jobs.requests.images import ImagePart
+from jobs.requests.sources.files import FilePart
 from jobs.requests.tools import UNSUPPORTED
 
 
@@ -31,7 +32,7 @@ class RefusalPart(BaseModel):
 
 
 _TEXT_TYPES = ("input_text", "output_text", "text", "refusal")
-PART_TYPES = (*_TEXT_TYPES, "input_image")
+PART_TYPES = (*_TEXT_TYPES, "input_image", "input_file")
 
 
 def _known_part(value: Any) -> Any:
@@ -39,7 +40,10 @@ def _known_part(value: Any) -> Any:
     if isinstance(value, dict) and value.get("type") == "input_image" and not value.get("image_url"):
         words = "an image is sent as 'image_url', a data: URL or an address; files are not kept here"
         raise PydanticCustomError(UNSUPPORTED, "{words}", {"words": words})
-    return _known(value, "part", PART_TYPES, "text or images")
+    if isinstance(value, dict) and value.get("type") == "input_file" and not value.get("file_data"):
+        words = "a file is sent as 'file_data', a data: URL, with its 'filename'; addresses and ids are not fetched"
+        raise PydanticCustomError(UNSUPPORTED, "{words}", {"words": words})
+    return _known(value, "part", PART_TYPES, "text, images or files")
 
 
 def _known_text(value: Any) -> Any:
@@ -48,7 +52,9 @@ def _known_text(value: Any) -> Any:
 
 
 Words = Annotated[TextPart | RefusalPart, Field(discriminator="type"), BeforeValidator(_known_text)]
-Part = Annotated[TextPart | RefusalPart | ImagePart, Field(discriminator="type"), BeforeValidator(_known_part)]
+Part = Annotated[
+    TextPart | RefusalPart | ImagePart | FilePart, Field(discriminator="type"), BeforeValidator(_known_part)
+]
 
 
 def _parts(value: Any) -> Any:
@@ -68,7 +74,9 @@ class InputMessage(BaseModel):
     role: Literal["user", "assistant", "system", "developer"]
     content: Annotated[
         list[Part],
-        BeforeValidator(_parts, json_schema_input_type=str | list[TextPart | RefusalPart | ImagePart] | None),
+        BeforeValidator(
+            _parts, json_schema_input_type=str | list[TextPart | RefusalPart | ImagePart | FilePart] | None
+        ),
     ]
     phase: Annotated[str, StringConstraints(max_length=64)] | None = None
 

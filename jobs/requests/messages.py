@@ -9,17 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from jobs.errors import InvalidRequest
 from jobs.requests.images import Image, ImagePart
 from jobs.requests.input_items import FunctionCall, FunctionCallOutput, InputItem, InputMessage, ItemReference
 from jobs.requests.prompts import Message
+from jobs.requests.sources.files import FilePart
 
 CALL, CALL_OUTPUT = "function_call", "function_call_output"
 
 
 def message_of(item: InputItem) -> Message:
-    """An item of the input as a job keeps it; references have to be resolved before."""
+    """An item of the input as a job keeps it; references have to be resolved before.
+
+    Raises InvalidRequest for a file whose text was not put in its place.
+    """
     match item:
         case InputMessage():
+            _refuse_files(item.content)
             phase = {"phase": item.phase} if item.phase else {}
             images = list(_images(item.content))
             kept = {"images": images} if images else {}
@@ -51,6 +57,12 @@ def sent_images(items: Iterable[InputItem]) -> dict[str, Image]:
 def _call(call_id: str, name: str, arguments: str) -> Message:
     call = {"type": CALL, "call_id": call_id, "name": name, "arguments": arguments}
     return {"role": "assistant", "content": "", **call}
+
+
+def _refuse_files(parts: Sequence[Any]) -> None:
+    if file := next((part for part in parts if isinstance(part, FilePart)), None):
+        words = f"'{file.filename}': files are read for /v1/responses alone; send its text, which /v1/sources gives."
+        raise InvalidRequest(words, param="input")
 
 
 def _text(parts: Sequence[Any]) -> str:

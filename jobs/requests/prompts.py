@@ -19,9 +19,9 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 from jobs.errors import BadSetting, InvalidRequest
 from jobs.json_schema.acceptance import check_schema
 from jobs.json_schema.validation import first_problem
-from jobs.requests import source_text
 from jobs.requests.parameters import Parameters, Text, TextFormat
 from jobs.requests.runnables import load_runnable
+from jobs.requests.sources import source_text
 
 BUILT_IN = Path(__file__).parent / "prompt_files"
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")

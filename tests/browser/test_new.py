@@ -95,3 +95,23 @@ def test_the_language_is_switched_and_kept(site: Stack, page: Page) -> None:
     expect(page.get_by_role("button", name="开始写作").first).to_be_visible()
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("button", name="Write").first).to_be_visible()
+
+
+def test_files_become_source_text_that_can_be_read_first(site: Stack, page: Page) -> None:
+    page.goto(f"{site.url}/?prompt=report")
+    area = page.get_by_label("Source text")
+    area.fill("Mine.")
+    notes = {"name": "notes.md", "mimeType": "text/markdown", "buffer": b"The moon pulls."}
+    program = {"name": "a.exe", "mimeType": "application/octet-stream", "buffer": b"MZ"}
+    page.get_by_label("Files").set_input_files([notes, program])  # type: ignore[arg-type]
+    expect(page.get_by_text("a.exe: only .txt")).to_be_visible()
+    expect(page.get_by_text("notes.md: 1 KB, ")).to_be_visible()
+    expect(area).to_have_value("Mine.\n\n[notes.md]\n\nThe moon pulls.")
+    transfer = page.evaluate_handle(
+        "() => { const data = new DataTransfer(); data.items.add(new File(['n\\n3'], 'n.csv')); return data; }"
+    )
+    area.dispatch_event("drop", {"dataTransfer": transfer})
+    expect(area).to_have_value("Mine.\n\n[notes.md]\n\nThe moon pulls.\n\n[n.csv, rows 1-1]\n\nn: 3")
+    page.locator("#report-topic").fill("tides [[demo rate=0 tokens=5]]")
+    page.get_by_role("button", name="Write").first.click()
+    page.wait_for_url("**/jobs/resp_*")

@@ -75,6 +75,19 @@ def test_what_is_submitted_can_be_listed_shown_and_saved(penstock: Stack, tmp_pa
     )
 
 
+def test_sources_are_read_by_the_server(penstock: Stack, tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text("place,hours\nBay,12\n")
+    source = ("--source", str(tmp_path / "notes.csv"))
+    done = run(penstock, "submit", "report", "topic=tides", "words=100", "source=First.", *source, "--json")
+    assert "notes.csv: 19 bytes, " in done.stderr
+    text = "[notes.csv, rows 1-1]\n\nplace: Bay; hours: 12"
+    assert json.loads(done.stdout)["prompt"]["variables"]["source"] == f"First.\n\n{text}"
+    done = run(penstock, "submit", "--input", "Sum up. [[demo echo]]", *source, "--follow")
+    assert done.stdout.startswith(text)
+    refused = run(penstock, "submit", "--source", str(tmp_path / "none.pdf"))
+    assert (refused.exit_code, "none.pdf: No such file" in refused.stderr) == (2, True)
+
+
 def test_a_terminal_of_80_columns_gets_a_line_a_job(penstock: Stack) -> None:
     job = submitted(penstock, "explainer", f"topic={'关于水管 ' * 20}")
     ours, theirs = pty.openpty()

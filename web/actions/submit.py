@@ -7,7 +7,7 @@ from jobs.requests.generation import CreateRequest
 from jobs.requests.images import check_images
 from jobs.requests.job_request import JobRequest, named_model
 from jobs.requests.messages import sent_images
-from web.actions import conversation, references, webhooks
+from web.actions import conversation, references, source_files, webhooks
 from web.context import WebContext
 
 
@@ -28,7 +28,7 @@ def submit(
     context.admission.check_create(owner, opens_stream=create.stream or not create.background)
     model = named_model(create, context.prompts) or context.models.default()
     webhooks.check_own_address(context, owner, create)
-    create = references.resolved(context.store, owner, create)
+    create = source_files.with_texts(references.resolved(context.store, owner, create), context.prompts)
     previous = create.previous_response_id
     request = JobRequest.from_create(
         create,

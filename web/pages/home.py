@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from flask import g, redirect, render_template, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import FileStorage
 
 from jobs.errors import InvalidRequest, JobNotFound, LimitReached
 from jobs.job import Job, Status
@@ -16,6 +17,7 @@ from jobs.protocol.input_items import input_items
 from jobs.requests import generation
 from jobs.requests.job_request import FLEX
 from jobs.storage.disk.reserve import is_disk_full
+from web.actions.source_files import read_source
 from web.actions.submit import submit
 from web.context import WebContext
 from web.limits.words import sentence
@@ -53,6 +55,7 @@ class HomePage:
         """A form was sent: to the new job's page, or back to the form with what is wrong."""
         context, form = self._context, request.form.to_dict()
         try:
+            _add_files(form, request.files.getlist("files"))
             body = _body(form, self._images(form.pop("images_of", "")))
             job = submit(context, g.owner, context.parsing.run(generation.parse, body))
         except InvalidRequest as error:
@@ -124,6 +127,13 @@ def _body(form: Mapping[str, str], images: Sequence[Mapping[str, Any]]) -> bytes
     if prompt:
         body["prompt"] = {"id": prompt, "variables": variables}
     return orjson.dumps(body)
+
+
+def _add_files(form: dict[str, str], files: Sequence[FileStorage]) -> None:
+    """Put the texts of files into the source text, where no script has done so. Raises InvalidRequest."""
+    texts = [read_source(file.filename, file.read(), "prompt.variables.source").text for file in files if file.filename]
+    if texts:
+        form["source"] = "\n\n".join(filter(None, [form.get("source"), *texts]))
 
 
 def _form_values(job: Job) -> dict[str, str]:

@@ -17,6 +17,7 @@ from web.live.job_state import JobState
 from web.live.live_page import LivePage
 from web.live.rendered_item import RenderedItem, finished, safe
 from web.pages.live_stream import labels
+from web.pages.reports.source_parts import source_parts
 from web.pages.titles import title
 from web.snapshot import snapshot
 
@@ -50,6 +51,7 @@ def job_view(context: WebContext, job: Job) -> dict[str, Any]:
         "cursor": cursor,
         "blocks": blocks,
         "is_local": context.settings.auth == "off",
+        "source_parts": source_parts(context, job),
     }
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from jobs.job import Status
 from jobs.protocol.fold import text_of
-from jobs.requests import source_text
 from jobs.requests.prompts import fill
+from jobs.requests.sources import source_text
 from worker.model.request import ModelRequest
 from worker.publishing.event_writer import EventWriter
 from worker.writing.attempt_context import AttemptContext

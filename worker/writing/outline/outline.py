@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from langchain_core.utils.json import parse_partial_json
 from pydantic import AfterValidator, BaseModel
 
+from jobs.requests.sources.source_text import chosen
 from worker.writing.outline.titles import clean_title, distinct, one_line, without_marks, without_positions
 
 MAX_SECTIONS = 12
@@ -46,6 +47,16 @@ class Outline(BaseModel, frozen=True):
         names = distinct([clean_title(title) for title in titles], [reserved] if reserved else [])
         renamed = (section.model_copy(update={"title": name}) for section, name in zip(sections, names, strict=True))
         return Outline(title=clean_title(_KIND.sub("", without_marks(self.title), count=1)), sections=tuple(renamed))
+
+    def with_sources(self, parts: Sequence[str]) -> Outline:
+        """The outline with the parts of the source that each section is written from."""
+        sections = (
+            section.model_copy(
+                update={"sources": tuple(chosen(parts, section.sources, f"{section.title} {section.brief}"))}
+            )
+            for section in self.sections
+        )
+        return self.model_copy(update={"sections": tuple(sections)})
 
     def lines(self) -> str:
         """The outline as people read it."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from jobs.job import Status
 from jobs.requests.job_request import JobRequest
+from jobs.requests.sources import source_text
 from worker.attempt_state import Reason
 from worker.model.chunks import Kind, Slot
 from worker.model.errors import ModelError
@@ -92,7 +93,8 @@ def _ask_for_outline(attempt: AttemptContext, section: Section, usages: list[Map
 
 def _read(request: JobRequest, answer: str, limit: int) -> Outline:
     topic = request.variables.get("topic") or next(filter(None, request.variables.values()), "Report")
-    return read_outline(answer, str(topic), limit, reserved=summary_title(request))
+    outline = read_outline(answer, str(topic), limit, reserved=summary_title(request))
+    return outline.with_sources(source_text.split(str(request.variables.get("source", ""))))
 
 
 def _stream_outline(

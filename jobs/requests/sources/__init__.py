@@ -1,0 +1,1 @@
+"""What a job is written from: files, and the parts of a long text."""
