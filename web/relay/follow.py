@@ -38,27 +38,32 @@ class Relay:
         Ends behind the job's last frame, or when the job is deleted. Once the first piece is there, the
         subscription is on its way; closing the iterator ends it. Raises OSError when the viewer has left.
         """
+        # Of the job only what is needed: a viewer may stay for hours.
         if job.status.is_terminal:
-            yield from self._replay(job.id, after)
-            return
-        with self._subscriber.topic(job.id) as topic:
-            yield from self._live(job, topic, after, viewer)
+            return self._replay(job.id, after)
+        return self._subscribed(job.id, Batch(0, 1, job.initial_frames).after(after), after, viewer)
 
     def viewers(self) -> int:
         """How many follow a job that runs."""
         return self._subscriber.viewers()
 
-    def _replay(self, job_id: str, after: int) -> Iterator[bytes]:
+    def _subscribed(
+        self, job_id: str, begin: bytes, after: int, viewer: ViewerSocket | None
+    ) -> Generator[bytes, None, None]:
+        with self._subscriber.topic(job_id) as topic:
+            if begin:
+                yield begin
+            del begin
+            yield from self._live(job_id, topic, max(after, 1), viewer)
+
+    def _replay(self, job_id: str, after: int) -> Generator[bytes, None, None]:
         """The rest of an ended job, from the database; nothing when it was deleted."""
         packed = self._store.transcript(job_id)
         if packed is not None:
             for page in transcript.read(packed, after):
                 yield b"".join(page)
 
-    def _live(self, job: Job, topic: Topic, cursor: int, viewer: ViewerSocket | None) -> Iterator[bytes]:
-        if cursor < 1:
-            yield Batch(0, 1, job.initial_frames).after(cursor)
-            cursor = 1
+    def _live(self, job_id: str, topic: Topic, cursor: int, viewer: ViewerSocket | None) -> Iterator[bytes]:
         scanned = -1
         sent_at = time.monotonic()
         while True:
@@ -71,9 +76,10 @@ class Relay:
                     sent_at = topic.written(batch)
                     if events.is_terminal(batch.frames):
                         return
+                    del batch  # or a waiting viewer keeps it
                 scanned = rescans
             if over:
-                yield from self._replay(job.id, cursor)
+                yield from self._replay(job_id, cursor)
                 return
             if time.monotonic() - sent_at >= HEARTBEAT_SECONDS:
                 yield b""
