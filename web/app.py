@@ -22,6 +22,7 @@ from web.api.health import Health
 from web.api.metrics import MetricsPage
 from web.api.reports.plan import PlanApi
 from web.api.reports.sections import SectionRoutes
+from web.api.reports.thread import ThreadRoutes
 from web.api.responses import Responses
 from web.api.shares import ShareRoutes
 from web.api.sources import SourceApi
@@ -40,6 +41,7 @@ from web.pages.jobs import JobsPage
 from web.pages.layout import Layout
 from web.pages.reports.plan import PlanPage
 from web.pages.reports.section import SectionPage
+from web.pages.reports.thread import ThreadPage
 from web.pages.shares.page import SharePage
 from web.pages.shares.shared import SharedPages
 from web.pages.signin import SignIn
@@ -151,6 +153,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "plan_api": PlanApi(context),
         "section_api": SectionRoutes(context),
         "sources": SourceApi(),
+        "thread_api": ThreadRoutes(context),
         "share_api": ShareRoutes(context),
         "chat": ChatCompletions(context),
         "files": FileRoutes(context),
@@ -165,6 +168,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "job": JobPages(context),
         "plan": PlanPage(context),
         "section": SectionPage(context),
+        "thread": ThreadPage(context),
         "share": SharePage(context),
         "shared": SharedPages(context),
         "bulk": BulkActions(context),

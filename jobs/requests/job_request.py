@@ -80,11 +80,12 @@ class JobRequest:
         default_model: str,
         allowed: Sequence[str] = (),
         history: Sequence[Sequence[Message]] = (),
+        root: str | None = None,
     ) -> Self:
         """The request of a validated body.
 
         `allowed` are the models that may be named, any when empty; `history` are the turns that the job
-        goes on with. Raises InvalidRequest.
+        goes on with, and `root` is the job that they began with. Raises InvalidRequest.
         """
         model = named_model(create, prompts) or default_model
         rendered = None
@@ -111,6 +112,7 @@ class JobRequest:
             tools=[tool.model_dump() for tool in create.tools or ()],
             prompt=rendered,
             history=list(history),
+            root=root,
             input=messages,
             webhook=create.penstock.webhook if create.penstock else None,
             review=_is_reviewed(create, rendered),

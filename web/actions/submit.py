@@ -29,13 +29,15 @@ def submit(
     model = named_model(create, context.prompts) or context.models.default()
     webhooks.check_own_address(context, owner, create)
     create = source_files.with_texts(references.resolved(context.store, owner, create), context.prompts)
-    previous = create.previous_response_id
+    previous_id = create.previous_response_id
+    previous = conversation.previous(context.store, owner, previous_id) if previous_id else None
     request = JobRequest.from_create(
         create,
         context.prompts,
         default_model=model,
         allowed=context.settings.models,
-        history=conversation.history(context.store, owner, previous) if previous else [],
+        history=conversation.history(previous) if previous else [],
+        root=previous.root_id if previous else None,
     )
     check_images(request.model_messages, context.settings.max_image_bytes)
     job = context.store.accept(

@@ -15,6 +15,7 @@ BODIES: Mapping[str, Any] = {
     "cancelResponse": {"graceful": True},
     "rewriteSection": {"wish": "shorter, with figures from 2024"},
     "chooseVersion": {"response_id": "resp_1"},
+    "askAboutResponse": {"question": "What follows from section 2?"},
     "createShare": {"days": 7},
     "createChatCompletion": {"messages": [{"role": "user", "content": "Why is the sky blue?"}]},
     "createBatch": {"input_file_id": "ID", "endpoint": "/v1/responses", "completion_window": "24h"},

@@ -20,6 +20,7 @@ from jobs.requests.generation import CreateRequest
 from jobs.requests.plan import Plan
 from web.actions.rewrite import RewriteRequest, VersionChoice
 from web.actions.shares import ShareRequest
+from web.actions.thread import Question
 from web.api import render
 from web.api.examples import body_of, examples
 
@@ -46,7 +47,7 @@ def describe() -> dict[str, Any]:
     for name, meaning in api.pop("fields").items():
         created["properties"][name]["description"] = meaning
     parts = created.pop("$defs")
-    for model in (Plan, ShareRequest, RewriteRequest, VersionChoice):
+    for model in (Plan, ShareRequest, RewriteRequest, VersionChoice, Question):
         body = model.model_json_schema(mode="validation", ref_template=_REFERENCE)
         parts |= {**body.pop("$defs", {}), model.__name__: body}
     answers = {name: schema for name, schema in _answers().items() if name not in parts}

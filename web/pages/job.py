@@ -21,6 +21,7 @@ from web.pages.i18n import _
 from web.pages.job_view import job_view, rendered_items
 from web.pages.layout import place_here
 from web.pages.reports.document_file import DOCUMENTS, document_file
+from web.pages.reports.thread import thread_view
 from web.pages.titles import title
 
 
@@ -36,7 +37,7 @@ class JobPages:
             job = self._context.store.get(g.owner, job_id)
         except JobNotFound:
             return render_template("missing.html"), 404
-        return render_template("job.html", **job_view(self._context, job))
+        return render_template("job.html", **job_view(self._context, job), **thread_view(self._context, job))
 
     def live(self, job_id: str) -> Response:
         """What is on that page, as it changes."""

@@ -182,7 +182,7 @@ async function end(status) {
     removeCopies(output);
     part("cancel").remove();
     if (compact) fresh.getElementById("actions").replaceChildren();
-    replace(fresh, ["facts", "thoughts", "actions", "sections", "timeline"]);
+    replace(fresh, ["facts", "thoughts", "actions", "sections", "timeline", "going-on"]);
     for (const name of ["details", "error"]) part(name).replaceWith(fresh.getElementById(name));
     settle(fresh.getElementById("output"));
     addCopies(output);

@@ -1,1 +1,1 @@
-"""Jobs that belong together: a report, and those in which its sections were written again."""
+"""Jobs that belong together: versions of a report, and turns that go on with a text."""

@@ -1,8 +1,8 @@
-"""The jobs of a report: the first one, and those that were made of it by writing one section again."""
+"""The jobs that belong together: versions of a report, and turns that go on with a text."""
 
 from __future__ import annotations
 
-from sqlalchemy import or_
+from sqlalchemy import ColumnElement, or_
 
 from jobs.job import Job
 from jobs.storage.database import Database
@@ -20,9 +20,16 @@ class ReportJobs:
         self._database = database
 
     def ended(self, owner: str, root_id: str) -> list[Job]:
-        """Those of a report that have ended and are still there, the oldest first; `root_id` is the first one's."""
+        """Those that have ended and are still there, the oldest first; `root_id` is the first one's."""
+        return self._together(owner, root_id, HAS_ENDED)
+
+    def others(self, job: Job) -> list[Job]:
+        """Those that belong together with a job, also those that wait or run."""
+        return self._together(job.owner, job.root_id, jobs.c.id != job.id)
+
+    def _together(self, owner: str, root_id: str, *conditions: ColumnElement[bool]) -> list[Job]:
         together = or_(jobs.c.id == root_id, jobs.c.root_id == root_id)
-        mine = select_jobs().where(jobs.c.owner == owner, together, HAS_ENDED)  # invariant 8
+        mine = select_jobs().where(jobs.c.owner == owner, together, *conditions)  # invariant 8
         newest = mine.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(MOST_JOBS)
         with self._database.read() as connection:
             return [job_of(row) for row in connection.execute(newest).mappings()][::-1]

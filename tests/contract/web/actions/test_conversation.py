@@ -12,7 +12,7 @@ from jobs.errors import InvalidRequest
 from jobs.job import Job
 from tests.support.job_factory import OWNER, JobFactory, accepted
 from tests.support.stack import Stack
-from web.actions.conversation import MAX_TURNS, history
+from web.actions.conversation import MAX_TURNS, history, previous
 
 
 def test_what_was_said_before_comes_before_the_new_input(client: openai.OpenAI, penstock: Stack) -> None:
@@ -73,7 +73,7 @@ def test_a_response_that_has_not_ended_cannot_be_gone_on_with(client: openai.Ope
 
 def ended(job_factory: JobFactory, **body: object) -> Job:
     before = body.pop("before", None)
-    said = history(job_factory.store, OWNER, str(before)) if before else []
+    said = history(previous(job_factory.store, OWNER, str(before))) if before else []
     claim = job_factory.claim(job_factory.store.accept(OWNER, replace(accepted(**body), history=said)))
     job_factory.finish(claim)
     return claim.job
@@ -85,10 +85,10 @@ def test_a_conversation_goes_back_so_far_and_no_further(job_factory: JobFactory)
         job = ended(job_factory, before=job.id)
     assert len(job.request.model_messages) == 2 * MAX_TURNS + 1
     with pytest.raises(InvalidRequest, match="goes back 32 responses at most"):
-        history(job_factory.store, OWNER, job.id)
+        history(previous(job_factory.store, OWNER, job.id))
 
 
 def test_another_owners_response_is_not_found(job_factory: JobFactory) -> None:
     with pytest.raises(InvalidRequest, match="not found") as refused:
-        history(job_factory.store, "another", ended(job_factory).id)
+        previous(job_factory.store, "another", ended(job_factory).id)
     assert refused.value.code == "previous_response_not_found"
