@@ -14,6 +14,16 @@ WORKDIR /etc/penstock
 ENTRYPOINT ["penstock"]
 
 
+# The wheel is made here, so that what makes it is in neither image.
+FROM base AS wheel
+
+WORKDIR /src
+COPY requirements-build.lock ./
+RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement requirements-build.lock
+COPY . ./
+RUN python -m hatchling build -t wheel -d /wheel
+
+
 FROM base AS web
 
 # For PDFs: a server without the letters of a text refuses to make one.
@@ -21,11 +31,11 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends fonts-dejavu-core fonts-noto-cjk \
  && rm -rf /var/lib/apt/lists/*
 
-# The packages before the source: a change of ours does not fetch them again.
-COPY requirements-web.lock /src/
-RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement /src/requirements-web.lock
-COPY . /src
-RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation /src
+# The packages before the wheel: a change of ours does not fetch them again.
+RUN --mount=type=bind,source=requirements-web.lock,target=/requirements.lock \
+    pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement /requirements.lock
+RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
+    pip install --no-cache-dir --disable-pip-version-check --no-deps /wheel/*.whl
 
 USER 10001
 EXPOSE 8000
@@ -34,10 +44,10 @@ CMD ["web", "--host", "0.0.0.0"]
 
 FROM base AS worker
 
-COPY requirements-worker.lock /src/
-RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement /src/requirements-worker.lock
-COPY . /src
-RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation /src
+RUN --mount=type=bind,source=requirements-worker.lock,target=/requirements.lock \
+    pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement /requirements.lock
+RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
+    pip install --no-cache-dir --disable-pip-version-check --no-deps /wheel/*.whl
 
 USER 10001
 CMD ["worker"]

@@ -53,28 +53,23 @@ def is_local(url: str) -> bool:
 class Settings(BaseSettings):
     """`PENSTOCK_<NAME>` in the environment, else `<name>` in `penstock.toml`, else the default below.
 
-    `PENSTOCK_<NAME>_FILE` names a file that holds the value.
+    `PENSTOCK_<NAME>_FILE` names a file that holds the value. What each means is said in `configuration/meanings.toml`.
     """
 
     model_config = SettingsConfigDict(env_prefix="PENSTOCK_", frozen=True, extra="forbid", env_ignore_empty=True)
 
     data: Path = Path(".penstock")
     redis_url: RedisLocation = "redis://127.0.0.1:6379/0"
-    # For whoever keeps passwords in files of their own: put into a URL that has none.
     redis_password: str = Field("", repr=False)
     redis_without_password: bool = False
-    # Whom to trust, in place of the system's authorities, when a URL of Redis is one of TLS.
     redis_ca: FilePath | None = None
-    # Where wake-ups go, if not to that Redis: another one, or RabbitMQ.
     broker_url: BrokerLocation = ""
     database_url: str = ""
     database_password: str = Field("", repr=False)
     auth: Annotated[Literal["off", "keys"], BeforeValidator(in_lower_case)] = "off"
     operators: Names = ()
     secret: str = Field("", repr=False)
-    # What Prometheus shows to read /metrics where sign-in is on; it opens nothing else.
     metrics_token: Token = Field("", repr=False)
-    # How many proxies stand in front: only so many of their headers are believed.
     trusted_proxies: int = Field(0, ge=0, le=8)
     secure_cookies: bool = False
 
@@ -93,15 +88,12 @@ class Settings(BaseSettings):
     prompts: Path | None = None
     demo: bool = False
     worker_id: str = Field("", max_length=64)
-    # What `penstock up` looks at to see that a worker runs.
     heartbeat_file: Path | None = None
 
-    # Of which a worker takes jobs.
     tiers: Annotated[tuple[Tier, ...], NoDecode, BeforeValidator(comma_separated), Field(min_length=1)] = (
         "default",
         "flex",
     )
-    # Of each process to the database; 0 for as many as `concurrency` asks for.
     database_connections: int = Field(0, ge=0, le=1000)
     concurrency: int = Field(100, ge=1, le=1000)
     section_concurrency: int = Field(8, ge=1, le=64)
@@ -118,9 +110,7 @@ class Settings(BaseSettings):
     restart_seconds: SecondsOrNone = 75
     total_seconds: Seconds = 3 * 3600
     max_request_bytes: int = Field(2_000_000, ge=1024)
-    # Of a conversation, and on top of the text of a request.
     max_image_bytes: int = Field(5_000_000, ge=0)
-    # Of each owner, 0 for any number; owners may have their own.
     limit_jobs_queued: Limit = 0
     limit_jobs_running: Limit = 0
     limit_requests_a_minute: Limit = 0
@@ -131,13 +121,9 @@ class Settings(BaseSettings):
     waiting_requests: int = Field(200, ge=1)
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(in_lower_case)] = "info"
     log_format: Annotated[Literal["text", "json"], BeforeValidator(in_lower_case)] = "text"
-    # Where OpenTelemetry's collector takes traces; none are made without one.
     otlp_url: UrlOrNone = ""
-    # Whether LangSmith gets the texts of all jobs; its own variables (LANGSMITH_TRACING) do nothing without this.
     langsmith: bool = False
-    # Of each process that `penstock up` starts: beyond it the log is moved to NAME.log.1.
     log_bytes: int = Field(20_000_000, ge=10_000)
-    # Whether webhooks may go to private addresses, and there without TLS.
     webhook_allow_private: bool = False
     flask_debug: bool = Field(default=False, validation_alias=AliasChoices("FLASK_DEBUG", "flask_debug"))
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from cli.client.output import as_json, print_json
 from cli.launch.data_directory import load_settings
+from jobs.configuration.meanings import meanings
 from jobs.secrets import Secrets
 from jobs.settings import Settings
 
@@ -22,21 +23,25 @@ _HIDDEN = "(set)"
 @click.option("--changed", is_flag=True, help="Only those that have not their default.")
 @as_json
 def config(names: tuple[str, ...], changed: bool, as_json: bool) -> None:
-    """Print each setting, its value in force, and where it is made. NAME is a part of names: `config redis`.
+    """Print each setting, its value in force, and where it is made.
 
-    Secrets are not shown, only whether they are set.
+    NAME is a part of names, as in `config redis`; with one, also what the settings mean. Of secrets, only whether
+    they are set is shown.
     """
-    for name, value, origin in _in_force(load_settings()):
+    texts = {name: text for group in meanings().values() for name, text in group.items()}
+    for field, name, value, origin in _in_force(load_settings()):
         if (names and not any(part.lower() in name.lower() for part in names)) or (changed and origin == "default"):
             continue
         if as_json:
-            print_json({"name": name, "value": value, "origin": origin})
-        else:
-            click.echo(f"{name:<34}  {_words(value)}  ({origin})")
+            print_json({"name": name, "value": value, "origin": origin, "meaning": texts[field]})
+            continue
+        click.echo(f"{name:<34}  {_words(value)}  ({origin})")
+        if names:
+            click.echo(f"  {texts[field]}")
 
 
-def _in_force(settings: Settings) -> Iterator[tuple[str, Any, str]]:
-    """The variable of each setting, its value as JSON has it, and where it is made."""
+def _in_force(settings: Settings) -> Iterator[tuple[str, str, Any, str]]:
+    """The field and the variable of each setting, its value as JSON has it, and where it is made."""
     origins = Settings.origins()
     secrets = Secrets(settings)
     for field, variable in Settings.variables().items():
@@ -48,7 +53,7 @@ def _in_force(settings: Settings) -> Iterator[tuple[str, Any, str]]:
         else:
             value = _without_keys(TypeAdapter(Any).dump_python(value, mode="json"))
         origin = origins.get(field)
-        yield variable, value, origin.place(field) if origin else "default"
+        yield field, variable, value, origin.place(field) if origin else "default"
 
 
 def _without_keys(value: Any) -> Any:

