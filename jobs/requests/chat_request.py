@@ -15,7 +15,7 @@ from jobs.errors import InvalidRequest
 from jobs.requests.generation import CreateRequest, checked, validated
 from jobs.requests.tools import UNSUPPORTED
 
-_UNSUPPORTED = (
+UNSUPPORTED_FIELDS = (
     *("stop", "logit_bias", "logprobs", "top_logprobs", "audio", "web_search_options", "functions", "function_call"),
 )
 # Fields that a create has under the same name.
@@ -125,7 +125,7 @@ def parse(body: bytes | dict[str, Any]) -> tuple[ChatRequest, CreateRequest]:
     """
     chat = validated(ChatRequest, body)
     extra = chat.model_extra or {}
-    for name in _UNSUPPORTED:
+    for name in UNSUPPORTED_FIELDS:
         if extra.get(name):
             raise InvalidRequest(f"'{name}' is not supported: leave it out.", param=name, code=UNSUPPORTED)
     if "audio" in (extra.get("modalities") or ()):

@@ -23,7 +23,7 @@ Metadata = Annotated[
     Field(max_length=16),
 ]
 _TYPES = frozenset({*ITEM_TYPES, *PART_TYPES})
-_UNSUPPORTED = ("conversation", "context_management", "max_tool_calls", "top_logprobs")
+UNSUPPORTED_FIELDS = ("conversation", "context_management", "max_tool_calls", "top_logprobs")
 
 
 class PromptReference(BaseModel):
@@ -89,7 +89,7 @@ def parse(body: bytes) -> CreateRequest:
 def checked(request: CreateRequest) -> CreateRequest:
     """The request, if its fields go together and are supported. Raises InvalidRequest."""
     extra = request.model_extra or {}
-    for name in _UNSUPPORTED:
+    for name in UNSUPPORTED_FIELDS:
         if extra.get(name):
             raise _unsupported(name, f"'{name}' is not supported: Penstock generates text. Leave it out.")
     if request.store is False and request.background:

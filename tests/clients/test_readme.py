@@ -1,4 +1,4 @@
-"""The README's programs, run as they stand there: only the address is another one."""
+"""The programs of the README and of docs/programs.md, run as they stand there: only the address is another one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ PROGRAMS = ("python", "js")
 
 # A section's environment, and what stands at the beginning of each text that its program prints.
 SECTIONS: dict[str, tuple[Callable[[], Environment], list[str]]] = {
+    "Five ways in, python": (environments.own, ["offline demo model"]),
+    "Five ways in, js": (environments.node, ["offline demo model"]),
     "From Python, unchanged": (environments.own, ["离线演示模型"]),
     "From Node": (environments.node, ["offline demo model"]),
     "From LangChain": (environments.own, ["offline demo model"]),
@@ -28,11 +30,18 @@ SECTIONS: dict[str, tuple[Callable[[], Environment], list[str]]] = {
 
 
 def programs() -> dict[str, str]:
-    """Section to program: all of a section's blocks are one."""
-    sections = re.split(r"^## ", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
-    blocks = re.compile(rf"^```(?:{'|'.join(PROGRAMS)})\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-    found = {section.partition("\n")[0]: "\n".join(blocks.findall(section)) for section in sections}
-    return {title: program for title, program in found.items() if program}
+    """Section to program: all of a section's blocks are one, unless they are in different languages."""
+    texts = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/programs.md"))
+    found: dict[str, str] = {}
+    for section in (section for text in texts for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]):
+        title = section.partition("\n")[0]
+        blocks = {
+            language: re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+            for language in PROGRAMS
+        }
+        written = {language: "\n".join(block) for language, block in blocks.items() if block}
+        found |= {title if len(written) == 1 else f"{title}, {language}": text for language, text in written.items()}
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +61,11 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
         yield {section: pool.submit(run, section) for section in SECTIONS}
 
 
-def test_every_program_of_the_readme_is_run() -> None:
+def test_every_program_is_run() -> None:
     assert set(programs()) == set(SECTIONS)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_a_program_of_the_readme_prints_its_texts(printed: dict[str, Future[str]], section: str) -> None:
+def test_a_program_prints_its_texts(printed: dict[str, Future[str]], section: str) -> None:
     _, beginnings = SECTIONS[section]
     assert re.findall("|".join(set(beginnings)), printed[section].result()) == beginnings
