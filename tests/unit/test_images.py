@@ -22,6 +22,7 @@ def test_each_dependency_is_in_an_image() -> None:
 def test_a_wheel_is_built_from_what_is_pinned() -> None:
     lock, whole = pinned("requirements-build.lock"), pinned("requirements.lock")
     assert group("build") <= set(lock)
+    assert group("release") <= set(pinned("requirements-release.lock"))
     assert {name: entry for name, entry in lock.items() if whole.get(name) != entry} == {}
 
 
