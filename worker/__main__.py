@@ -42,6 +42,7 @@ def main(arguments: list[str]) -> None:
         settings = _settings()
         for prompt in Prompts(settings.prompts):
             prompt.import_runnable()
+        refuse_unmigrated(settings)
         queue = Queue(settings)
         process = WorkerProcess(WorkerContext(settings, queue))
         process.start()
@@ -73,15 +74,11 @@ def _celery_arguments(settings: Settings, arguments: list[str]) -> list[str]:
 
 
 def _settings() -> Settings:
-    """The settings, with the log set up by them.
-
-    Raises BadSetting, also for dangerous ones, an unfit Redis and a database without today's tables.
-    """
+    """The settings, with the log set up by them. Raises BadSetting, also for dangerous ones and an unfit Redis."""
     settings = Settings.load()
     refuse_dangerous(settings)
     refuse_unfit_redis(settings)
     set_up_logging(settings.log_level, settings.log_format)
-    refuse_unmigrated(settings)
     if not settings.langsmith:
         langsmith.configure(enabled=False)  # whatever its variables say, which may be meant for other programs
     return settings

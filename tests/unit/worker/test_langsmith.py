@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from jobs.settings import Settings
-from jobs.storage.versions.migrate import upgrade
-
 PROGRAM = """
 from worker.__main__ import _settings
 _settings()
@@ -22,7 +19,6 @@ print(tracing_is_enabled())
 
 @pytest.mark.parametrize(("setting", "enabled"), [("", "False"), ("true", "True")])
 def test_its_own_variables_do_not_turn_it_on(tmp_path: Path, setting: str, enabled: str) -> None:
-    upgrade(Settings.load(data=tmp_path))
     environment = {"LANGSMITH_TRACING": "true", "LANGCHAIN_TRACING_V2": "true", "PENSTOCK_LANGSMITH": setting}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
