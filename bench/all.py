@@ -24,6 +24,7 @@ _BENCHMARKS = (
     "database.growth",
     "by_hand",
     "soak",
+    "machines",
 )
 
 

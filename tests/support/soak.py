@@ -37,20 +37,24 @@ _FREED_SECONDS = 2 * 20
 _DESCRIPTORS, _THREADS = 100, 150
 
 
-def patient(directory: Path) -> AbstractContextManager[Stack]:
-    """A Penstock that misses a dead worker soon, and gives no job up for what a soak does to it."""
+def patient(directory: Path, **more: str) -> AbstractContextManager[Stack]:
+    """A Penstock that misses a dead worker soon, and gives no job up for what a soak does; `more` are settings."""
     prompts = directory / "prompts"
     prompts.mkdir(parents=True)
     (prompts / f"{PROMPT_NAME}.toml").write_text(PROMPT)
     variables = {"PENSTOCK_LEASE_SECONDS": "4", "PENSTOCK_MAX_ATTEMPTS": "1000", "PENSTOCK_PROMPTS": str(prompts)}
-    return running_stack(directory, workers=WORKERS, **variables)
+    return running_stack(directory, workers=WORKERS, **variables, **more)
 
 
 class Soak:
-    """Runs against a `patient` Stack. `seed` decides whom the kills hit and when viewers leave."""
+    """Runs against a `patient` Stack. `seed` decides whom the kills hit and when viewers leave.
 
-    def __init__(self, stack: Stack, seed: int) -> None:
+    So many `jobs` are under way at once, and each has so many `viewers`.
+    """
+
+    def __init__(self, stack: Stack, seed: int, *, jobs: int = JOBS, viewers: int = VIEWERS) -> None:
         self.stack, self.seed = stack, seed
+        self._jobs_at_once, self._viewers = jobs, viewers
         self.jobs: list[SoakJob] = []
         self.counts: Counter[str] = Counter()
         self._numbers = itertools.count()
@@ -58,14 +62,14 @@ class Soak:
         self._turn = threading.Lock()
 
     def run(self, seconds: float) -> None:
-        """Keep JOBS jobs going and kill for so long, then wait until all is well and every job has ended."""
+        """Keep the jobs going and kill for so long, then wait until all is well and every job has ended."""
         for _ in range(WEBS - len(self.stack.urls)):
             self.stack.start_web()
-        with ThreadPoolExecutor(JOBS) as clients, ThreadPoolExecutor() as killers:
+        with ThreadPoolExecutor(self._jobs_at_once) as clients, ThreadPoolExecutor() as killers:
             timer = threading.Timer(seconds, self._over.set)
             timer.start()
-            running = [clients.submit(self._client, number) for number in range(JOBS)]
-            killing = [killers.submit(self._kill, number, *each) for number, each in enumerate(self._targets())]
+            running = [clients.submit(self._client, number) for number in range(self._jobs_at_once)]
+            killing = [killers.submit(self._kill, number, *each) for number, each in enumerate(self.targets())]
             try:
                 for done in (*killing, *running):
                     done.result(seconds + _PATIENCE_SECONDS)
@@ -75,10 +79,10 @@ class Soak:
 
     # -- who kills
 
-    def _targets(self) -> list[tuple[str, Callable[[random.Random], None], float, float]]:
+    def targets(self) -> list[tuple[str, Callable[[random.Random], None], float, float]]:
         """What is killed, and the shortest and the longest pause between two deaths of its kind."""
-        worker = ("worker", self._kill_worker, 1.0, 5.0)
-        return [worker, worker, ("web", self._kill_web, 4.0, 9.0), ("redis", self._kill_redis, 5.0, 12.0)]
+        worker = ("worker", self.kill_worker, 1.0, 5.0)
+        return [worker, worker, ("web", self.kill_web, 4.0, 9.0), ("redis", self._kill_redis, 5.0, 12.0)]
 
     def _kill(
         self, number: int, kind: str, strike: Callable[[random.Random], None], shortest: float, longest: float
@@ -88,7 +92,7 @@ class Soak:
             strike(chance)
             self.counts[f"{kind} killed"] += 1
 
-    def _kill_worker(self, chance: random.Random) -> None:
+    def kill_worker(self, chance: random.Random) -> None:
         """Any of them, also one that only just starts: whoever has started it does not wait for it any longer."""
         with self._turn:
             victim = chance.choice([worker for worker in self.stack.workers if worker.is_running])
@@ -99,7 +103,7 @@ class Soak:
             WorkerRegistry(self.stack.database).declare_dead(victim.name)
         self.stack.await_worker(started)
 
-    def _kill_web(self, chance: random.Random) -> None:
+    def kill_web(self, chance: random.Random) -> None:
         """gunicorn's own process, whose child finds out by itself, or that child, which gunicorn replaces."""
         number = chance.randrange(WEBS)
         web = self._web(number)
@@ -130,12 +134,12 @@ class Soak:
     def _client(self, slot: int) -> None:
         """One job after the other, each with its viewers."""
         chance = random.Random(f"{self.seed} client {slot}")
-        with ThreadPoolExecutor(VIEWERS) as viewers:
+        with ThreadPoolExecutor(self._viewers) as viewers:
             while not self._over.is_set():
                 soak_job = SoakJob.draw(next(self._numbers), chance)
                 self._create(soak_job, chance)
                 watching = [
-                    viewers.submit(self._watch, soak_job, random.Random(chance.random())) for _ in range(VIEWERS)
+                    viewers.submit(self._watch, soak_job, random.Random(chance.random())) for _ in range(self._viewers)
                 ]
                 soak_job.views = [view.result() for view in watching]
                 self.jobs.append(soak_job)
