@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from tests.support.page_states import page_states
 from tests.support.stack import Stack
 from tests.support.wire import create
 
@@ -46,6 +49,19 @@ CONTRASTS = """
 """
 
 
+# Nothing is hidden; of the many cards of the page of the API, which are of a few kinds, each tenth is left.
+OPEN = """
+  for (const one of [...document.querySelectorAll(".api .card")].filter((_, number) => number % 10)) one.remove();
+  for (const one of document.querySelectorAll("details")) one.open = true;
+"""
+# Whatever scrolls within the page, and whether it, or something in it, takes the focus.
+SCROLLED = """
+() => [...document.body.querySelectorAll("*")]
+  .filter((one) => one.checkVisibility() && /auto|scroll/.test(getComputedStyle(one).overflow))
+  .filter((one) => one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1)
+  .map((one) => [one.outerHTML.slice(0, 100), one.matches("textarea") || one.tabIndex >= 0
+    || Boolean(one.querySelector("a[href], button, input, select, textarea, [tabindex]"))])
+"""
 OUTLINE = """
 () => {
   const element = document.activeElement.closest(".tab") ?? document.activeElement;
@@ -62,6 +78,11 @@ def jobs(site: Stack) -> None:
         create(
             site.url, prompt={"id": "story", "variables": {"topic": f"a pale colour {'long ' * 12}[[demo {knobs}]]"}}
         )
+
+
+@pytest.fixture(scope="module")
+def states(site: Stack) -> Mapping[str, str]:
+    return page_states(site)
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -104,6 +125,37 @@ def test_a_phone_scrolls_one_way_and_a_finger_hits(site: Stack, jobs: None, phon
                 .map((one) => one.outerHTML.slice(0, 100))"""
         )
         assert small == [], path
+
+
+# A theme changes colours and nothing else, a language words: each is seen once.
+@pytest.mark.parametrize(("theme", "language"), [("light", "en-US"), ("dark", "zh-CN")])
+def test_axe_finds_nothing_serious(
+    site: Stack, browser: Browser, states: Mapping[str, str], theme: Literal["light", "dark"], language: str
+) -> None:
+    context = browser.new_context(color_scheme=theme, locale=language)
+    page = context.new_page()
+    found = []
+    for name, path in states.items():
+        page.goto(f"{site.url}{path}")
+        page.evaluate(OPEN)
+        violations = Axe().run(page).response["violations"]
+        found += [
+            (name, one["id"], [node["html"][:200] for node in one["nodes"]][:3])
+            for one in violations
+            if one["impact"] in ("serious", "critical")
+        ]
+    context.close()
+    assert found == []
+
+
+def test_what_scrolls_is_reached_by_keys(site: Stack, states: Mapping[str, str], phone: Page) -> None:
+    scrolled = 0
+    for name, path in states.items():
+        phone.goto(f"{site.url}{path}")
+        boxes = phone.evaluate(SCROLLED)
+        assert [(name, box) for box, is_reached in boxes if not is_reached] == []
+        scrolled += len(boxes)
+    assert scrolled > 2
 
 
 def test_the_words_of_a_box_stand_beside_it(site: Stack, jobs: None, wide: Page) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import psutil
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from jobs.storage.store import Store
 from tests.support.job_page import connection, expect_growth, expect_whole, open_job, said, started, status
 from tests.support.stack import Stack, wait_for
 from tests.support.wire import fetch
+from web.auth import LOCAL_OWNER
 
 WINDOWS = 12
 
@@ -25,6 +28,7 @@ def windows(site: Stack, tabs: dict[bool, BrowserContext]) -> Iterator[list[tupl
         fetch(site.url, f"/v1/responses/{job}/cancel", method="POST")
 
 
+@pytest.mark.exclusive
 def test_twelve_windows_are_live_and_the_leader_may_go(
     site: Stack, windows: list[tuple[str, Page]], visits: list[str]
 ) -> None:
@@ -37,8 +41,12 @@ def test_twelve_windows_are_live_and_the_leader_may_go(
         for _, other in windows[2:]:
             expect_growth(other, 20)
     job, page = windows[2]
-    page.get_by_role("button", name="Cancel").click()
+    cancel, clicked_at = page.get_by_role("button", name="Cancel"), time.time()
+    cancel.dispatch_event("click")
     expect(status(page)).to_have_text("cancelled")
+    cancelled_at = Store(site.database).get(LOCAL_OWNER, job).cancel_requested_at
+    assert cancelled_at is not None
+    assert cancelled_at - clicked_at < 1
     for job, page in windows[2:]:
         fetch(site.url, f"/v1/responses/{job}/cancel", method="POST")
         expect_whole(page, site, job, "cancelled")
