@@ -61,7 +61,7 @@ def page_states(site: Stack) -> Mapping[str, str]:
     }
 
 
-def _story(site: Stack, title: str, text: str, directives: str = "", labels: str = "", **asked: int) -> str:
+def _story(site: Stack, title: str, text: str, directives: str = "", labels: str = "", **asked: Any) -> str:
     text = f"{text}\n\n[[demo {directives}]]" if directives else text
     return str(create(site.url, input=text, metadata={"title": title, "labels": labels}, **asked)["id"])
 
