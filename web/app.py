@@ -20,6 +20,7 @@ from web.api.batches.files import FileRoutes
 from web.api.chat.completions import ChatCompletions
 from web.api.health import Health
 from web.api.metrics import MetricsPage
+from web.api.prompts import PromptRoutes
 from web.api.reports.plan import PlanApi
 from web.api.reports.sections import SectionRoutes
 from web.api.reports.thread import ThreadRoutes
@@ -39,6 +40,7 @@ from web.pages.home import HomePage, choice_label
 from web.pages.job import JobPages
 from web.pages.jobs import JobsPage
 from web.pages.layout import Layout
+from web.pages.prompts.page import PromptsPage
 from web.pages.reports.plan import PlanPage
 from web.pages.reports.section import SectionPage
 from web.pages.reports.thread import ThreadPage
@@ -153,6 +155,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "plan_api": PlanApi(context),
         "section_api": SectionRoutes(context),
         "sources": SourceApi(),
+        "prompt_api": PromptRoutes(context),
         "thread_api": ThreadRoutes(context),
         "share_api": ShareRoutes(context),
         "chat": ChatCompletions(context),
@@ -174,6 +177,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "bulk": BulkActions(context),
         "system": SystemPage(context),
         "batch_page": BatchPage(context),
+        "prompts": PromptsPage(context),
         "webhooks": WebhooksPage(context),
         "layout": layout,
         "signin": SignIn(context),

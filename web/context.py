@@ -10,7 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from jobs.requests.prompts import Prompts
+from jobs.requests.prompt_folder import Prompts
 from jobs.settings import Settings
 from jobs.storage.access.api_keys import ApiKeys
 from jobs.storage.access.sessions import Sessions

@@ -73,6 +73,8 @@ ROUTES = (
     Route("GET", "/v1/webhook_deliveries", "webhook_deliveries.page"),
     Route("GET", "/v1/webhook_deliveries/<delivery_id>", "webhook_deliveries.retrieve"),
     Route("POST", "/v1/webhook_deliveries/<delivery_id>/resend", "webhook_deliveries.resend"),
+    Route("GET", "/v1/prompts", "prompt_api.page"),
+    Route("GET", "/v1/prompts/<prompt_id>", "prompt_api.retrieve"),
     Route("GET", "/v1/models", "health.models"),
     Route("GET", "/v1/models/<path:name>", "health.model"),
     Route("GET", "/healthz", "health.healthz", Access.ANYONE),
@@ -108,6 +110,7 @@ ROUTES = (
     Route("GET", "/batches", "batch_page.show"),
     Route("POST", "/batches", "batch_page.create"),
     Route("POST", "/batches/<batch_id>/cancel", "batch_page.cancel"),
+    Route("GET", "/prompts", "prompts.show"),
     Route("GET", "/webhooks", "webhooks.show"),
     Route("POST", "/webhooks", "webhooks.act"),
     # What others see

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.dangerous_settings import refuse_dangerous
 from jobs.errors import PenstockError
-from jobs.requests.prompts import Prompts
+from jobs.requests.prompt_folder import Prompts
 from jobs.settings import Settings
 from jobs.storage.database import reason
 from jobs.storage.versions.check import refuse_unmigrated

@@ -9,17 +9,24 @@ from typing import Any
 
 import click
 
+from cli.admin.prompt_files import edit, new, try_prompt
 from cli.client.completions import prompt_ids
 from cli.client.output import as_json, print_json
 from cli.exit_codes import USAGE, CommandError
 from cli.launch.data_directory import load_settings
 from jobs.errors import BadSetting
-from jobs.requests.prompts import Prompts, read_prompt
+from jobs.requests.prompt_folder import Prompts
+from jobs.requests.prompts import read_prompt
 
 
 @click.group()
 def prompts() -> None:
-    """Look at prompts: the built-in ones, and those in the folder PENSTOCK_PROMPTS."""
+    """Look at prompts, the built-in ones and those in the folder PENSTOCK_PROMPTS; make, change and try your own."""
+
+
+prompts.add_command(new)
+prompts.add_command(edit)
+prompts.add_command(try_prompt)
 
 
 @prompts.command("list")
@@ -27,7 +34,7 @@ def prompts() -> None:
 def list_prompts(as_json: bool) -> None:
     """List the prompts: id, version, title."""
     for prompt in Prompts(load_settings().prompts):
-        line = f"{prompt.id:<12}  {prompt.version:<4}  {' / '.join(prompt.title.values())}"
+        line = f"{prompt.id:<12}  {prompt.revision:<10}  {' / '.join(prompt.title.values())}"
         print_json(prompt.model_dump(mode="json")) if as_json else click.echo(line)
 
 

@@ -9,7 +9,8 @@ from click.shell_completion import CompletionItem
 from cli.client.server import DEFAULT_URL
 from cli.launch.data_directory import load_settings
 from jobs.errors import PenstockError
-from jobs.requests.prompts import Prompt, Prompts
+from jobs.requests.prompt_folder import Prompts
+from jobs.requests.prompts import Prompt
 from jobs.settings import is_local
 
 _MOST = 30

@@ -95,7 +95,7 @@ def submit(
     create: Callable[..., Response] = partial(
         server.openai.responses.create, background=True, model=model or omit, extra_body=own
     )
-    shared, text = _with_sources(server, sources, prompt, _variables(variables), text)
+    shared, text = _with_sources(server, sources, prompt, named_values(variables), text)
     shown = View(**view)
     if table is None:
         reference = {"id": prompt, "variables": shared} if prompt else omit
@@ -132,7 +132,8 @@ def _with_sources(
     return variables, f"{read}\n\n{text or ''}"
 
 
-def _variables(words: Iterable[str]) -> dict[str, str]:
+def named_values(words: Iterable[str]) -> dict[str, str]:
+    """The values that words like `name=value` give. Raises CommandError."""
     for word in words:
         if "=" not in word:
             raise CommandError(f"{word!r} is not a variable: write name=value")

@@ -14,7 +14,7 @@ from jobs.requests.images import Image, check_images
 from jobs.requests.input_items import ItemReference
 from jobs.requests.job_request import FLEX, JobRequest, named_model
 from jobs.requests.messages import sent_images
-from jobs.requests.prompts import Prompts
+from jobs.requests.prompt_folder import Prompts
 from jobs.settings import Settings
 
 RESPONSES = "/v1/responses"

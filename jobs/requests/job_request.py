@@ -13,7 +13,8 @@ from jobs.requests.generation import CreateRequest
 from jobs.requests.images import kept_images
 from jobs.requests.messages import message_of
 from jobs.requests.parameters import TextOptions
-from jobs.requests.prompts import Message, Prompt, Prompts, RenderedPrompt
+from jobs.requests.prompt_folder import Prompts
+from jobs.requests.prompts import Message, Prompt, RenderedPrompt
 
 # The service tier of those who can wait; every other tier is stored as "default".
 FLEX = "flex"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -46,6 +46,9 @@ _FROM_TEXT: Mapping[str, Callable[[str], Any]] = {
 }
 
 
+# How much of a file's digest tells one content from another.
+_DIGEST_CHARACTERS = 8
+
 Language = Literal["en", "zh"]
 Message = dict[str, Any]  # role and content, and what jobs/requests/messages.py says
 T = TypeVar("T")
@@ -68,11 +71,21 @@ class RenderedPrompt:
     plan: Mapping[str, Sequence[Message]] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def revision(self) -> str:
+        """That of the file that it was made from."""
+        return revision_of(self.version, self.digest)
+
     @classmethod
     def from_stored(cls, values: Mapping[str, Any]) -> Self:
         """The prompt of a stored request; fields that it lacks get their defaults, unknown ones are ignored."""
         known = {field.name: values[field.name] for field in fields(cls) if values.get(field.name) is not None}
         return cls(**{"id": "", **known})
+
+
+def revision_of(version: str, digest: str) -> str:
+    """What a version is called whose file has this digest."""
+    return f"{version}-{digest[:_DIGEST_CHARACTERS]}" if digest else version
 
 
 class PromptMessage(BaseModel, frozen=True, extra="forbid"):
@@ -113,6 +126,11 @@ class Prompt(BaseModel, frozen=True, extra="forbid"):
     parts: Mapping[str, Annotated[Mapping[Language, Text], Field(min_length=1)]] = {}
     digest: str
     path: Path = Field(exclude=True)
+
+    @property
+    def revision(self) -> str:
+        """Its version, with what tells one content of the file from another."""
+        return revision_of(self.version, self.digest)
 
     @model_validator(mode="after")
     def _can_be_run(self) -> Self:
@@ -181,32 +199,6 @@ class Prompt(BaseModel, frozen=True, extra="forbid"):
         if not values.get("language"):
             values["language"] = language_of(str(values.get("topic", "")))
         return values
-
-
-class Prompts:
-    """All prompts known to this process, by id."""
-
-    def __init__(self, folder: Path | None) -> None:
-        """Read the built-in prompts, then those in `folder`. Raises BadSetting that names a bad file."""
-        if folder is not None and not folder.is_dir():
-            raise BadSetting(f"PENSTOCK_PROMPTS: {folder} is not a directory")
-        files = [*sorted(BUILT_IN.glob("*.toml")), *(sorted(folder.glob("*.toml")) if folder else [])]
-        self._prompts = {prompt.id: prompt for prompt in map(read_prompt, files)}
-
-    def __iter__(self) -> Iterator[Prompt]:
-        return iter(self._prompts.values())
-
-    def get(self, prompt_id: str, version: str | None) -> Prompt:
-        """The prompt of this id. Raises InvalidRequest when there is none, or only another version."""
-        prompt = self._prompts.get(prompt_id)
-        if prompt is None:
-            known = ", ".join(sorted(self._prompts))
-            raise InvalidRequest(f"There is no prompt '{prompt_id}'; there are {known}.", param="prompt.id")
-        if version not in (None, prompt.version):
-            raise InvalidRequest(
-                f"Prompt '{prompt_id}' has version {prompt.version}, not {version}.", param="prompt.version"
-            )
-        return prompt
 
 
 def read_prompt(path: Path) -> Prompt:

@@ -14,7 +14,7 @@ from jobs.protocol.fold import text_of
 from jobs.protocol.response import ended
 from jobs.requests import generation as creation
 from jobs.requests.job_request import JobRequest
-from jobs.requests.prompts import Prompts
+from jobs.requests.prompt_folder import Prompts
 from jobs.settings import Settings
 from jobs.storage.attempts import AttemptStore, Claim, Finish
 from jobs.storage.database import Database

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobs.job import Job
 from jobs.requests.generation import CreateRequest
 from jobs.requests.job_request import JobRequest
-from jobs.requests.prompts import Prompts
+from jobs.requests.prompt_folder import Prompts
 from jobs.storage.store import Store
 from tests.support.stack import Stack
 

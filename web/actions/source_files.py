@@ -10,7 +10,7 @@ from jobs.errors import InvalidRequest
 from jobs.protocol.word_count import words_in
 from jobs.requests.generation import CreateRequest
 from jobs.requests.input_items import InputMessage, TextPart
-from jobs.requests.prompts import Prompts
+from jobs.requests.prompt_folder import Prompts
 from jobs.requests.sources.files import FilePart
 from web.documents.limited_process import Limits, ProcessFailed, run
 

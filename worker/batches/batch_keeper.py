@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping
 from jobs.background import jittered, log_error, repeat
 from jobs.errors import InvalidRequest
 from jobs.requests.batch_line import LineReader
-from jobs.requests.prompts import Prompts
+from jobs.requests.prompt_folder import Prompts
 from jobs.settings import Settings
 from jobs.storage.access.owner_limits import LimitRegistry
 from jobs.storage.batches import batches as states

@@ -31,7 +31,7 @@ from jobs.protocol.ids import new_job_id
 from jobs.requests import generation
 from jobs.requests.job_request import JobRequest
 from jobs.requests.plan import Plan
-from jobs.requests.prompts import Prompts
+from jobs.requests.prompt_folder import Prompts
 from jobs.storage.statistics import QUEUES, Statistics
 from tests.support.stack import Stack, running_stack
 from tests.support.up import ROOT, clean_environment

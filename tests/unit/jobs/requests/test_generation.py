@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from jobs.errors import InvalidRequest
 from jobs.requests import generation as creation
 from jobs.requests.job_request import JobRequest
-from jobs.requests.prompts import Prompts, RenderedPrompt
+from jobs.requests.prompt_folder import Prompts
+from jobs.requests.prompts import RenderedPrompt
 from tests.support.job_factory import accepted
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from jobs.errors import BadSetting, InvalidRequest
 from jobs.requests import generation as creation
 from jobs.requests.job_request import JobRequest, named_model
-from jobs.requests.prompts import Prompt, Prompts, language_of, read_prompt
+from jobs.requests.prompt_folder import Prompts
+from jobs.requests.prompts import Prompt, language_of, read_prompt
 
 STORY = Prompts(None).get("story", None)
 FILE = """

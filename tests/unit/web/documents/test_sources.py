@@ -12,7 +12,7 @@ from fpdf import FPDF
 
 from jobs.errors import InvalidRequest
 from jobs.requests.generation import parse
-from jobs.requests.prompts import Prompts
+from jobs.requests.prompt_folder import Prompts
 from web.actions.source_files import read_source, with_texts
 from web.documents.sources.readers import Unreadable, read
 
