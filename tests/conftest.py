@@ -8,11 +8,15 @@ from pathlib import Path
 
 import openai
 import pytest
+from hypothesis import settings
 
 from tests.support.exclusive import Turns
 from tests.support.stack import Stack, running_stack
 
 _turns = Turns()
+# A busy machine takes longer over an example than hypothesis allows by default: no test of texts promises a time.
+settings.register_profile("penstock", deadline=None)
+settings.load_profile("penstock")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
