@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ def prompts(*arguments: str) -> Result:
 def test_the_list_has_id_version_and_title(folder: Path) -> None:
     lines = {line.split()[0]: line for line in prompts("list").stdout.splitlines()}
     assert {"explainer", "story", "tale"} <= set(lines)
-    assert lines["story"].split(None, 2) == ["story", "mine", "Story / 故事"]
+    digest = sha256((folder / "story.toml").read_bytes()).hexdigest()
+    assert lines["story"].split(None, 2) == ["story", f"mine-{digest[:8]}", "Story / 故事"]
     listed = {prompt["id"]: prompt for prompt in map(json.loads, prompts("list", "--json").stdout.splitlines())}
     assert set(listed) == set(lines)
     assert listed["story"]["version"] == "mine"
