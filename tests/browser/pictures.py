@@ -29,6 +29,7 @@ PICTURES: Mapping[str, tuple[str, str]] = {
     "system.show": ("system", "system"),
     "batch_page.show": ("batches", "batches"),
     "webhooks.show": ("webhooks", "webhooks"),
+    "prompts.show": ("prompts", "prompts"),
     "openapi.page": ("api", "api"),
     "signin.form": ("sign-in", "sign-in"),
 }

@@ -55,6 +55,7 @@ def page_states(site: Stack) -> Mapping[str, str]:
         "system": "/system",
         "batches": "/batches",
         "webhooks": "/webhooks",
+        "prompts": "/prompts",
         "api": "/openapi",
         "sign-in": "/signin",
         "missing": "/jobs/resp_0",
