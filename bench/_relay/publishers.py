@@ -1,10 +1,13 @@
-"""Publishers of stamped events at a set rate: into our log as a worker does, and to nchan over HTTP."""
+"""Publishers of stamped events at a set rate: into our log as a worker does, to nchan, and to channels of Redis."""
 
 from __future__ import annotations
 
 import socket
 import time
 from collections.abc import Callable, Sequence
+
+import orjson
+import redis
 
 from jobs.protocol import events
 from jobs.transport.event_log import Append, EventLog
@@ -74,5 +77,32 @@ def to_nchan(address: tuple[str, int], paths: Sequence[str]) -> Publish:
         answered = 0
         while answered < len(requests):
             answered += connection.recv(1 << 18).count(b"HTTP/1.1 ")
+
+    return send
+
+
+def to_starlette(redis_url: str, channels: Sequence[str]) -> Publish:
+    """Whole frames, to channels of Redis."""
+    return _to_redis(redis_url, channels, lambda frame: frame)
+
+
+def to_flask_sse(redis_url: str, channels: Sequence[str]) -> Publish:
+    """What flask-sse makes frames of, to channels of Redis."""
+
+    def message(frame: bytes) -> bytes:
+        kind, _, data = frame.decode().rstrip().partition("\ndata: ")
+        return orjson.dumps({"type": kind.removeprefix("event: "), "data": data})
+
+    return _to_redis(redis_url, channels, message)
+
+
+def _to_redis(redis_url: str, channels: Sequence[str], encode: Callable[[bytes], bytes]) -> Publish:
+    client = redis.Redis.from_url(redis_url)
+
+    def send(batch: Sequence[tuple[int, int]]) -> None:
+        with client.pipeline(transaction=False) as pipeline:
+            for channel, number in batch:
+                pipeline.publish(channels[channel], encode(frame(number)))
+            pipeline.execute()
 
     return send

@@ -1,25 +1,28 @@
-"""What it costs to hand events on to viewers: CPU time and lag a delivery, beside nchan in the same run.
+"""What it costs to hand events on to viewers: CPU time and lag a delivery, beside peers in the same run.
 
 The process that hands on is alone on one core; publisher, Redis and viewers share the others. Events have 270 bytes.
-A shape is `JOBSxVIEWERS@DELIVERIES`.
+A shape is `JOBSxVIEWERS@DELIVERIES`. The peers are nchan, and where they are installed Starlette (with uvicorn) and
+flask-sse.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from bench._relay.nchan import MODULE, nchan
-from bench._relay.publishers import Publish, publish, to_log, to_nchan
+from bench._relay.peers.nchan import MODULE, nchan
+from bench._relay.peers.python_peers import flask_sse, starlette
+from bench._relay.publishers import Publish, publish, to_flask_sse, to_log, to_nchan, to_starlette
 from bench._results.results import parsed
 from jobs.transport.event_log import EventLog
 from tests.support.job_factory import JobFactory
@@ -84,12 +87,53 @@ def penstock(shape: Shape) -> Iterator[Relay]:
 
 
 @contextmanager
-def peer(shape: Shape) -> Iterator[Relay]:
+def beside_nchan(shape: Shape) -> Iterator[Relay]:
     """nchan."""
+    names = _names(shape)
     with nchan() as (listener, process):
-        names = [str(number) for number in range(shape.jobs)]
         send = to_nchan((listener.host, listener.port), [f"/pub/{name}" for name in names])
         yield Relay((listener.host, listener.port), _worker(process.pid), [f"/sub/{name}" for name in names], send)
+
+
+@contextmanager
+def beside_starlette(shape: Shape) -> Iterator[Relay]:
+    """Starlette."""
+    names = _names(shape)
+    with starlette() as (listener, process, redis_url):
+        paths = [f"/sub/{name}" for name in names]
+        yield Relay((listener.host, listener.port), process.pid, paths, to_starlette(redis_url, names))
+
+
+@contextmanager
+def beside_flask_sse(shape: Shape) -> Iterator[Relay]:
+    """flask-sse."""
+    names = _names(shape)
+    with flask_sse(names) as (listener, process, redis_url):
+        paths = [f"/sub?channel={name}" for name in names]
+        yield Relay((listener.host, listener.port), _worker(process.pid), paths, to_flask_sse(redis_url, names))
+
+
+def _peers() -> dict[str, Callable[[Shape], AbstractContextManager[Relay]]]:
+    """Those that are on this machine; the others are named."""
+    found: dict[str, Callable[[Shape], AbstractContextManager[Relay]]] = {}
+    for name, is_there, peer in (
+        ("nchan", PROGRAM is not None and MODULE.exists(), beside_nchan),
+        ("Starlette", _is_installed("starlette", "uvicorn"), beside_starlette),
+        ("flask-sse", _is_installed("flask_sse"), beside_flask_sse),
+    ):
+        if is_there:
+            found[name] = peer
+        else:
+            print(f"no {name} on this machine", file=sys.stderr)
+    return found
+
+
+def _is_installed(*modules: str) -> bool:
+    return all(importlib.util.find_spec(module) for module in modules)
+
+
+def _names(shape: Shape) -> list[str]:
+    return [str(number) for number in range(shape.jobs)]
 
 
 def _address(stack: Stack) -> tuple[str, int]:
@@ -131,10 +175,7 @@ def measure(relay: Relay, shape: Shape) -> dict[str, float]:
 def main() -> None:
     """Measure each shape and relay, in runs that take turns."""
     arguments, results = parsed("relay", __doc__, shapes=_SHAPES)
-    relays = {"Penstock": penstock, "nchan": peer}
-    if PROGRAM is None or not MODULE.exists():
-        del relays["nchan"]
-        print("no nchan on this machine", file=sys.stderr)
+    relays = {"Penstock": penstock, **_peers()}
     for shape in map(Shape.parse, arguments.shapes):
         runs: dict[str, list[dict[str, float]]] = {name: [] for name in relays}
         for _ in range(_REPEATS):
