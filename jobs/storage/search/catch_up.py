@@ -37,7 +37,8 @@ def _index(database: Database, rows: Sequence[RowMapping]) -> None:
     words = [row_words(row) for row in rows]
     with database.write() as connection:
         for row, its_words in zip(rows, words, strict=True):
-            unchanged = update(jobs).where(jobs.c.id == row["id"], jobs.c.search == row["search"])
+            same = (jobs.c.search == row["search"], jobs.c.name.is_not_distinct_from(row["name"]))
+            unchanged = update(jobs).where(jobs.c.id == row["id"], *same)
             if connection.execute(unchanged.values(search="", **listed_values(row))).rowcount:
                 set_entry(connection, row["id"], its_words)
 

@@ -23,7 +23,10 @@ from tests.support.own_database import bring_to, own_settings
 from tests.support.stack import wait_for
 from tests.support.up import COMMAND, ROOT, clean_environment
 
-NEW = {"outcome", "target_words", "retried_by", "batch_id", "custom_id", "held_at"}
+NEW = {
+    *("outcome", "target_words", "retried_by", "batch_id", "custom_id", "held_at", "root_id"),
+    *("changed_metadata", "name", "starred", "labels"),
+}
 # More than two batches.
 JOBS = 50
 _STOP = {
