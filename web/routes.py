@@ -116,7 +116,7 @@ ROUTES = (
     # What others see
     Route("GET", "/s/<token>", "shared.show", Access.ANYONE),
     Route("GET", "/s/<token>/live", "shared.live", Access.ANYONE),
-    Route("GET", "/s/<token>.<any(md, txt, html):suffix>", "shared.download", Access.ANYONE),
+    Route("GET", "/s/<token>.<any(md, txt, html, docx, pdf):suffix>", "shared.download", Access.ANYONE),
     Route("POST", "/language", "layout.choose", Access.VISITOR),
     Route("POST", "/theme", "layout.choose_theme", Access.VISITOR),
     Route("GET", "/signin", "signin.form", Access.VISITOR),

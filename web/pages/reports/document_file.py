@@ -28,22 +28,27 @@ _UNFIT = re.compile(r'[\\/:*?"<>|\x00-\x1f]+')
 _log = logging.getLogger(__name__)
 
 
-def document_file(context: WebContext, job: Job, suffix: str) -> Any:
-    """The file, made by a process of its own from the HTML of the job's page; a page or an envelope if that fails."""
+def document_file(context: WebContext, job: Job, suffix: str, *, shared_title: str = "") -> Any:
+    """The file, made by a process of its own from the HTML of the job's page; a page or an envelope if that fails.
+
+    For others than the owner it has the `shared_title`, and below it no facts.
+    """
+    name = shared_title or title(job)
+    facts = [] if shared_title else [f"{datetime.fromtimestamp(job.created_at, UTC):%Y-%m-%d}", job.request.model or ""]
     sections = [item.html for item in rendered_items(context, job) if item.summary["type"] == "message"]
     asked = {
         "suffix": suffix,
-        "title": title(job),
+        "title": name,
         "language": language_of("".join(sections)),
-        "facts": [f"{datetime.fromtimestamp(job.created_at, UTC):%Y-%m-%d}", job.request.model or ""],
+        "facts": facts,
         "sections": sections,
     }
     try:
         file = run("web.documents.exports", orjson.dumps(asked), _LIMITS)
     except ProcessFailed as error:
         return _failure(error)
-    name = _UNFIT.sub("_", title(job))[:80]
-    return send_file(io.BytesIO(file), as_attachment=True, download_name=f"{name}.{suffix}")
+    file_name = _UNFIT.sub("_", name)[:80]
+    return send_file(io.BytesIO(file), as_attachment=True, download_name=f"{file_name}.{suffix}")
 
 
 def _failure(error: ProcessFailed) -> Any:

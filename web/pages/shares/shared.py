@@ -20,6 +20,7 @@ from web.pages.export import html_file, text_file
 from web.pages.i18n import _
 from web.pages.job_view import rendered_items, running_items
 from web.pages.live_stream import stream_of
+from web.pages.reports.document_file import DOCUMENTS, document_file
 from web.relay import sse
 
 _HEADERS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow, noarchive"}
@@ -62,9 +63,14 @@ class SharedPages:
         job = self._job(token)
         if job is None:
             return _missing()
-        if suffix == "html":
+        if suffix in ("html", *DOCUMENTS):
             items = rendered_items(self._context, job)
-            return _unlisted(html_file(_title(items), items))
+            name = _title(items)
+            is_document = suffix in DOCUMENTS
+            file = (
+                document_file(self._context, job, suffix, shared_title=name) if is_document else html_file(name, items)
+            )
+            return _unlisted(file)
         return self._ending_with_share(token, text_file(self._context, job, suffix))
 
     def _job(self, token: str) -> Job | None:

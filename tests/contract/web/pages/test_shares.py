@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import IncompleteRead
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import update
@@ -97,6 +99,13 @@ def test_a_link_shows_the_text_and_nothing_else(locked: Stack, key: dict[str, st
         assert "zebra" in text, suffix
         assert [secret for secret in [*secrets, thought[:30]] if secret in text] == [], suffix
     assert "<title>The title</title>" in answers[""][1] + answers[".html"][1]
+    with request(locked.url, f"{path}.docx") as answer:
+        assert answer.status == 200
+        assert "The title.docx" in answer.headers["Content-Disposition"]
+        with ZipFile(io.BytesIO(answer.read())) as parts:
+            document = "".join(parts.read(name).decode("utf-8", "replace") for name in parts.namelist())
+    assert "zebra" in document
+    assert [secret for secret in [*secrets, thought[:30]] if secret in document] == []
     token = path.rpartition("/")[2]
     logs = "".join(log.read_text() for log in locked.directory.glob("*.log"))
     assert token not in logs
