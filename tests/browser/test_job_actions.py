@@ -26,7 +26,7 @@ def test_what_is_copied(site: Stack, tabs: dict[bool, BrowserContext], client: o
 
     assert copied(page.locator(".actions [data-copy]")) == job.output_text
     section = copied(page.locator("#outline [data-copy]").nth(1))
-    assert section.startswith(f"## {page.locator('#outline li a').nth(1).inner_text()}")
+    assert section.startswith(f"## {page.locator('#outline li > a').nth(1).inner_text()}")
     assert section in job.output_text
     code = started(site, "```python\nx = [1,\n     2]\n```\n[[demo echo]]")
     open_job(page, site, code)
