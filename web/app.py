@@ -22,6 +22,7 @@ from web.api.health import Health
 from web.api.metrics import MetricsPage
 from web.api.prompts import PromptRoutes
 from web.api.reports.plan import PlanApi
+from web.api.reports.schedules import ScheduleRoutes
 from web.api.reports.sections import SectionRoutes
 from web.api.reports.thread import ThreadRoutes
 from web.api.responses import Responses
@@ -44,6 +45,7 @@ from web.pages.prompts.page import PromptsPage
 from web.pages.reports.plan import PlanPage
 from web.pages.reports.section import SectionPage
 from web.pages.reports.thread import ThreadPage
+from web.pages.schedules.page import SchedulesPage
 from web.pages.shares.page import SharePage
 from web.pages.shares.shared import SharedPages
 from web.pages.signin import SignIn
@@ -62,11 +64,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     context = WebContext(settings)
     app = Flask(__name__)
     app.request_class = Request
-    app.extensions[SETTINGS] = settings
-    app.extensions[TELEMETRY] = context.telemetry
+    app.extensions |= {SETTINGS: settings, TELEMETRY: context.telemetry}
     app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_request_bytes
     errors.register(app)
     auth.set_up_cookies(app, settings)
+    app.add_template_filter(choice_label)
     _add_routes(app, context)
 
     if settings.trusted_proxies:
@@ -149,7 +151,6 @@ def _end_with_credential(context: WebContext, response: Response) -> None:
 def _add_routes(app: Flask, context: WebContext) -> None:
     layout = Layout(context)
     layout.install(app)
-    app.add_template_filter(choice_label)
     handlers: dict[str, Any] = {
         "responses": Responses(context),
         "plan_api": PlanApi(context),
@@ -157,6 +158,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "sources": SourceApi(),
         "prompt_api": PromptRoutes(context),
         "thread_api": ThreadRoutes(context),
+        "schedule_api": ScheduleRoutes(context),
         "share_api": ShareRoutes(context),
         "chat": ChatCompletions(context),
         "files": FileRoutes(context),
@@ -178,6 +180,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "system": SystemPage(context),
         "batch_page": BatchPage(context),
         "prompts": PromptsPage(context),
+        "schedules": SchedulesPage(context),
         "webhooks": WebhooksPage(context),
         "layout": layout,
         "signin": SignIn(context),

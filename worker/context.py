@@ -24,6 +24,7 @@ from worker.batches.batch_keeper import BatchKeeper
 from worker.model.chat_model import Models
 from worker.publishing.publisher import Publisher
 from worker.running_jobs import RunningJobs
+from worker.schedules.schedule_keeper import ScheduleKeeper
 from worker.telemetry import Telemetry
 from worker.webhooks.sender import WebhookSender
 
@@ -65,5 +66,6 @@ class WorkerContext:
         self.publisher = Publisher(self.log, self.telemetry.metrics.publish_lag.observe)
         self.running = RunningJobs()
         self.batches = BatchKeeper(database, settings, self.owner_limits)
+        self.schedules = ScheduleKeeper(database, settings, self.owner_limits)
         deliveries = WebhookDeliveries(database)
         self.webhooks = WebhookSender(deliveries, allow_private=settings.webhook_allow_private)

@@ -56,6 +56,7 @@ class WorkerProcess:
         Rescue(self._context).start()
         self._context.webhooks.start()
         self._context.batches.start()
+        self._context.schedules.start()
         repeat("look for jobs", self._look)
         worker_shutting_down.connect(self._drain, weak=False)
         # Everything imported stays for good; a full collection over it would stop all streams for 0.1 s.

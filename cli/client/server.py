@@ -94,6 +94,10 @@ class Server:
         """Take a share back; what the server says."""
         return wire(self.openai.delete(f"/shares/{share_id}", cast_to=_Response))
 
+    def delete_schedule(self, schedule_id: str) -> None:
+        """Delete a schedule."""
+        self.openai.delete(f"/schedules/{schedule_id}", cast_to=_Response)
+
     def delete(self, full_id: str) -> dict[str, Any]:
         """Delete a job; what the server says."""
         return wire(self.openai.delete(f"/responses/{full_id}", cast_to=_Response))

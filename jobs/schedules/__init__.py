@@ -1,0 +1,1 @@
+"""What is asked again and again: when, and with which words each time."""
