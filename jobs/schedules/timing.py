@@ -31,14 +31,9 @@ def zone_of(timezone: str) -> ZoneInfo:
     """The time zone of this name. Raises InvalidRequest."""
     try:
         return ZoneInfo(timezone)
-    except (ValueError, OSError) as error:  # ZoneInfoNotFoundError is a KeyError
-        raise _no_zone(timezone) from error
-    except KeyError as error:
-        raise _no_zone(timezone) from error
-
-
-def _no_zone(timezone: str) -> InvalidRequest:
-    return InvalidRequest(f"'{timezone[:64]}' is no time zone: write one as 'Europe/Berlin'.", param="timezone")
+    except (KeyError, ValueError, OSError) as error:  # as the name is unknown, or no name, or that of a folder
+        words = f"'{timezone[:64]}' is no time zone: write one as 'Europe/Berlin'."
+        raise InvalidRequest(words, param="timezone") from error
 
 
 def filled(text: str, due: float, timezone: str) -> str:

@@ -28,6 +28,7 @@ PICTURES: Mapping[str, tuple[str, str]] = {
     "shared.show": ("shared", "shared"),
     "system.show": ("system", "system"),
     "batch_page.show": ("batches", "batches"),
+    "schedules.show": ("schedules", "schedules"),
     "webhooks.show": ("webhooks", "webhooks"),
     "prompts.show": ("prompts", "prompts"),
     "openapi.page": ("api", "api"),

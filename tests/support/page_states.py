@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,6 +41,8 @@ def page_states(site: Stack) -> Mapping[str, str]:
         lambda: all(_told(site, ids[name])["status"] in ended for name in ("completed", "failed", "cut", "report")), 60
     )
     wait_for(lambda: _told(site, ids["waiting"])["penstock"].get("status_details", {}).get("code") == "plan_waits", 60)
+    weekly = {"name": "Tides of the week", "cron": "0 9 * * 1", "request": {"input": "Tides of {date}"}}
+    fetch(site.url, "/v1/schedules", method="POST", body=json.dumps(weekly).encode())
     share = fetch(site.url, f"/v1/responses/{ids['completed']}/shares", method="POST", body=b"{}")[1]
     return {
         "new": "/?prompt=report",
@@ -54,6 +57,7 @@ def page_states(site: Stack) -> Mapping[str, str]:
         "shared": urlsplit(share["url"]).path,
         "system": "/system",
         "batches": "/batches",
+        "schedules": "/schedules",
         "webhooks": "/webhooks",
         "prompts": "/prompts",
         "api": "/openapi",

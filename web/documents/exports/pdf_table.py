@@ -17,7 +17,7 @@ _LINE = 4.6  # millimetres
 _LETTER = 1.75
 _MAX_COLUMNS = 10
 # What the library takes for Markdown.
-_MARKS = re.compile(r"(\\*)(\*\*|__|~~|--)")
+_MARKS = re.compile(r"(?<!\\)(\\*)(\*\*|__|~~|--)")
 
 
 def write_table(
