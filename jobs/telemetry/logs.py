@@ -22,7 +22,7 @@ Format = Literal["text", "json"]
 _LONGEST_LINE = 1000
 # Below warnings they log bodies and addresses.
 _TALKATIVE = ("httpx2", "httpcore2", "openai", "urllib3")
-# They bring handlers of their own.
+# They bring handlers of their own, and tell addresses below INFO.
 _PROUD = ("gunicorn.error",)
 
 _ids: ContextVar[Mapping[str, object]] = ContextVar("log_ids", default={})  # noqa: B039  (nobody changes it)
@@ -39,7 +39,7 @@ def set_up_logging(level: str, style: Format) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _PROUD:
         logging.getLogger(name).handlers[:] = [handler]
-        logging.getLogger(name).setLevel(level.upper())
+        logging.getLogger(name).setLevel(max(logging.getLevelName(level.upper()), logging.INFO))
 
 
 @contextmanager

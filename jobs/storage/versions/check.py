@@ -49,7 +49,7 @@ def refuse_unmigrated(settings: Settings) -> None:
     Newer ones may do: old processes go on while new ones come. A database that does not answer is waited for.
     """
     engine = connect(settings.database)
-    if engine.name == "sqlite" and not Path(engine.url.database or "").exists():
+    if engine.name == "sqlite" and not Path(str(engine.url.database).removeprefix("file:")).exists():
         raise BadSetting(NO_DATABASE)  # to connect would make the file
     try:
         with engine.connect() as connection:
