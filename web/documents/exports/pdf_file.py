@@ -15,7 +15,7 @@ from ziamath.zmath import Math
 from web.documents.exports.document import Block, Code, Document, Formula, Heading, Paragraph, Rule, Span, Table
 from web.documents.exports.fonts import Fonts
 from web.documents.exports.formulas import as_words
-from web.documents.exports.pdf_fonts import add_fonts
+from web.documents.exports.pdf_fonts import add_fonts, use_font
 from web.documents.exports.pdf_table import write_table
 from web.documents.exports.wide import pieces
 
@@ -66,7 +66,7 @@ class _Pdf(FPDF):
         """The number of the page; the title page has none."""
         if self.page_no() > 1:
             self.set_y(-15)
-            self.set_font("text", "", 9)
+            use_font(self, "text", "", 9)
             self.set_text_color(*_GREY)
             self.cell(0, 6, str(self.page_no()), align="C")
             self.set_text_color(*_BLACK)
@@ -83,13 +83,13 @@ class _Pdf(FPDF):
             self._centred(f"No font of the server has these; they are named: {' '.join(names)}", 9)
 
     def _centred(self, text: str, size: float, style: str = "") -> None:
-        self.set_font("text", style, size)
+        use_font(self, "text", style, size)
         self.multi_cell(0, size / 2, self._shown(text), align="C", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def _contents(self) -> None:
         self._heading(_SIZES[0], [Span(self._text.contents)])
         self.ln(3)
-        self.set_font("text", "", _SIZE)
+        use_font(self, "text", "", _SIZE)
         pages = self.contents_pages
         self.insert_toc_placeholder(self._fill_contents, pages, allow_extra_pages=pages == 1)
 
@@ -101,6 +101,7 @@ class _Pdf(FPDF):
             self._line(section.name, _SIZE, link=link)
             if self.get_x() > right - 2 * number_width:
                 self.ln(_LINE)
+            use_font(self, "text", "", _SIZE)
             room = right - number_width - self.get_x()
             self.cell(room, _LINE, "." * int(room / self.get_string_width(".") - 2), link=link, align="R")
             self.cell(number_width, _LINE, str(section.page_number), link=link, align="R")
@@ -117,7 +118,7 @@ class _Pdf(FPDF):
         self.ln(size / 4)
         if self.will_page_break(size + 3 * _LINE):
             self.add_page()
-        self.set_font("text", "B", size)
+        use_font(self, "text", "B", size)
         self.start_section(self._shown(heading.text) or "–", level=heading.depth - 1)
         self._name(heading.names)
         self._heading(size, heading.spans)
@@ -131,7 +132,7 @@ class _Pdf(FPDF):
         self.set_left_margin(22 + _INDENT * paragraph.indent)
         self._name(paragraph.names)
         if paragraph.marker:
-            self.set_font("text", "", _SIZE)
+            use_font(self, "text", "", _SIZE)
             self.set_x(self.l_margin - _INDENT)
             self.write(_LINE, paragraph.marker)
             self.set_x(max(self.l_margin, self.get_x() + 1))
@@ -141,7 +142,7 @@ class _Pdf(FPDF):
 
     @_write.register
     def _(self, code: Code) -> None:
-        self.set_font("code", "", 9)
+        use_font(self, "code", "", 9)
         self.set_fill_color(243, 244, 246)
         text = self._shown(code.text.expandtabs(4))
         self.multi_cell(
@@ -197,8 +198,7 @@ class _Pdf(FPDF):
         """Go on writing in a line."""
         height = _LINE if size <= _SIZE else size / 2
         for is_wide, piece in pieces(text):
-            self.font_family = ""  # what is written in another font leaves that behind, unknown to the library
-            self.set_font(family, style, size)
+            use_font(self, family, style, size)
             self.write(height, piece, link, wrapmode=WrapMode.CHAR if is_wide else WrapMode.WORD)
 
     def _words(self, span: Span) -> str:

@@ -38,6 +38,15 @@ def add_fonts(pdf: FPDF, fonts: Fonts, text: str) -> dict[int, str]:
     return {code: _substitute(chr(code), known) for code in wanted - known}
 
 
+def use_font(pdf: FPDF, family: str, style: str, size: float) -> None:
+    """Write in this font (size in points) from here on, also where it is this one already.
+
+    A character of another font leaves a page without any, which the library does not know.
+    """
+    pdf.font_family = ""
+    pdf.set_font(family, style, size)
+
+
 def _add(pdf: FPDF, family: str, font: Font, styles: int) -> set[int]:
     """Add the first styles of a family; the characters that it has."""
     for style, file in zip(_STYLES[:styles], font.files, strict=False):

@@ -10,6 +10,7 @@ from fpdf.enums import Align, TableCellFillMode, VAlign
 from fpdf.fonts import FontFace
 
 from web.documents.exports.document import Cell, Paragraph, Span, Table, words_of
+from web.documents.exports.pdf_fonts import use_font
 from web.documents.exports.wide import width
 
 _SIZE = 9
@@ -30,7 +31,7 @@ def write_table(
         _write_rows(table, write_paragraph)
         return
     head = FontFace(emphasis="BOLD", fill_color=(235, 238, 242))
-    pdf.set_font("text", "", _SIZE)
+    use_font(pdf, "text", "", _SIZE)
     pdf.set_fill_color(255)
     pdf.set_draw_color(190)
     with pdf.table(

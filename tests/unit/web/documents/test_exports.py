@@ -97,6 +97,13 @@ def test_a_pdf_has_title_contents_outline_and_numbers() -> None:
 
 
 @needs_fonts
+@needs_chinese
+def test_contents_in_chinese_have_the_numbers_of_pages() -> None:
+    contents = reader(made("## 潮汐发电\n\n一。\n\n## 总结\n\n二。\n")).pages[1].extract_text()
+    assert [line[-1] for line in contents.splitlines() if ".." in line] == ["3", "3"]
+
+
+@needs_fonts
 def test_the_links_of_a_pdf_lead_somewhere() -> None:
     pdf = reader(made(TEXT.replace("潮汐", "tides") + "\n[nowhere](#nothing)\n"))
     actions = [link.get_object() for page in pdf.pages for link in page.get("/Annots", [])]
