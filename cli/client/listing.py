@@ -24,9 +24,10 @@ _WIDE = 110  # columns from which the whole id and the status in words have room
 
 
 def record(job: Job) -> str:
-    """A job as a line for another program: id, status, time, and what was asked for."""
+    """A job as a line for another program: id, status, time, and the title it was given, else what was asked for."""
     created = datetime.fromtimestamp(job["created_at"]).astimezone()
-    return f"{job['id']}  {job['status']:<11}  {created:%Y-%m-%d %H:%M}  {_request(job)}"
+    about = one_line(filing_of(job.get("metadata") or {}).title) or _request(job)
+    return f"{job['id']}  {job['status']:<11}  {created:%Y-%m-%d %H:%M}  {about}"
 
 
 def lines(jobs: Sequence[Job], columns: int, now: float) -> Iterator[str]:
@@ -75,7 +76,7 @@ def _request(job: Job) -> str:
 
 
 def _title(job: Job) -> str:
-    filing = filing_of(job["metadata"])
+    filing = filing_of(job.get("metadata") or {})
     labels = "".join(f" [{label}]" for label in filing.labels)
     return one_line(f"{'* ' * filing.starred}{filing.title or _own_title(job)}{labels}")
 

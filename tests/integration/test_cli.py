@@ -21,7 +21,6 @@ from rich.cells import cell_len
 
 from cli.launch.listening import listen
 from jobs.protocol.fold import fold, text_of
-from tests.support.pictures import png
 from tests.support.stack import Stack
 from tests.support.up import COMMAND, ROOT, ask, clean_environment, command, eventually
 
@@ -75,19 +74,6 @@ def test_what_is_submitted_can_be_listed_shown_and_saved(penstock: Stack, tmp_pa
     )
 
 
-def test_sources_are_read_by_the_server(penstock: Stack, tmp_path: Path) -> None:
-    (tmp_path / "notes.csv").write_text("place,hours\nBay,12\n")
-    source = ("--source", str(tmp_path / "notes.csv"))
-    done = run(penstock, "submit", "report", "topic=tides", "words=100", "source=First.", *source, "--json")
-    assert "notes.csv: 19 bytes, " in done.stderr
-    text = "[notes.csv, rows 1-1]\n\nplace: Bay; hours: 12"
-    assert json.loads(done.stdout)["prompt"]["variables"]["source"] == f"First.\n\n{text}"
-    done = run(penstock, "submit", "--input", "Sum up. [[demo echo]]", *source, "--follow")
-    assert done.stdout.startswith(text)
-    refused = run(penstock, "submit", "--source", str(tmp_path / "none.pdf"))
-    assert (refused.exit_code, "none.pdf: No such file" in refused.stderr) == (2, True)
-
-
 def test_a_terminal_of_80_columns_gets_a_line_a_job(penstock: Stack) -> None:
     job = submitted(penstock, "explainer", f"topic={'关于水管 ' * 20}")
     ours, theirs = pty.openpty()
@@ -128,17 +114,6 @@ def test_plain_text_comes_from_an_option_a_file_or_stdin(penstock: Stack, tmp_pa
     assert run(penstock, "submit", "--follow", text=f"{echo} from stdin").stdout.strip() == "from stdin"
     both = run(penstock, "submit", "--input", "-", "--file", str(tmp_path / "text"), "--follow", text=echo)
     assert both.stdout.strip() == "from a file"
-
-
-def test_images_are_files_or_addresses(penstock: Stack, tmp_path: Path) -> None:
-    echo = "[[demo echo rate=0]]"
-    picture = tmp_path / "cat.png"
-    picture.write_bytes(png())
-    of_image = ("--image", str(picture), "--image", "https://a.example/b.gif")
-    named = f"[image/png, {len(picture.read_bytes())} bytes][https://a.example/b.gif]"
-    assert run(penstock, "submit", "--input", f"{echo}see ", *of_image, "--follow").stdout.strip() == f"see {named}"
-    refused = run(penstock, "submit", "--input", "x", "--image", "a.txt")
-    assert (refused.exit_code, "no image by its name" in refused.stderr) == (2, True)
 
 
 def test_json_is_the_events_and_the_events_are_the_job(penstock: Stack) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import orjson
 
 from jobs.errors import JobNotFound
@@ -13,6 +15,8 @@ from web.http.native_threads import NativeThreads
 from web.live.lru_cache import LruCache
 
 _CACHE_BYTES = 4 << 20
+# Of Markdown, what would stand in the way of a reader in the middle of a sentence.
+_MARKS = re.compile(r"\*\*|`|^#+ ", re.MULTILINE)
 
 
 class Excerpts:
@@ -36,4 +40,4 @@ class Excerpts:
 
 def _excerpt(job: Job, words: str) -> Excerpt:
     written = text_of(orjson.loads(job.response)) if job.response else ""
-    return excerpt((written, job.request.search_text), words)
+    return excerpt((_MARKS.sub("", written), job.request.search_text), words)

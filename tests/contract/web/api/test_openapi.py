@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from jobs.requests.job_request import JobRequest
 from jobs.requests.plan import Plan
 from jobs.requests.prompt_folder import Prompts
 from jobs.storage.statistics import QUEUES, Statistics
+from tests.support.markup import Markup
 from tests.support.stack import Stack, running_stack
 from tests.support.up import ROOT, clean_environment
 from tests.support.wire import create, fetch
@@ -267,35 +267,21 @@ def test_every_answer_about_a_job_that_exists_is_as_described(
     assert answer.status_code != 404
 
 
-class Loads(HTMLParser):
-    """What a page has, and what it takes from elsewhere."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.loaded: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attrs}
-        assert tag != "script" or "src" in found
-        self.ids += [found["id"]] if "id" in found else []
-        if "href" in found:
-            (self.links if tag == "a" else self.loaded).append(found["href"])
-        self.loaded += [found["src"]] if "src" in found else []
-
-
 def test_the_page_shows_all_of_it_and_needs_no_script(penstock: Stack) -> None:
     with ask(penstock.url, "/openapi") as answer:
         assert (answer.status, answer.headers.get_content_type()) == (200, "text/html")
         text = answer.read().decode()
-    page = Loads()
-    page.feed(text)
-    assert all(link.startswith("/static/") for link in page.loaded)
-    assert len(set(page.ids)) == len(page.ids)
-    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    elements = Markup(text).elements
+    ids = [element.attributes["id"] for element in elements if "id" in element.attributes]
+    named = [(element.tag, element.attributes.get("href")) for element in elements if "href" in element.attributes]
+    loaded = [href for tag, href in named if tag != "a"]
+    loaded += [element.attributes["src"] for element in elements if "src" in element.attributes]
+    assert all("src" in element.attributes for element in elements if element.tag == "script")
+    assert all(address and address.startswith("/static/") for address in loaded)
+    assert len(set(ids)) == len(ids)
+    assert {href[1:] for tag, href in named if tag == "a" and href and href.startswith("#")} <= set(ids)
     for method, path, operation in operations():
         assert f"<code>{method} {path}</code></h2>" in text
-        assert operation["operationId"] in page.ids
-    assert set(describe()["components"]["schemas"]) <= set(page.ids)
+        assert operation["operationId"] in ids
+    assert set(describe()["components"]["schemas"]) <= set(ids)
     assert fetch(penstock.url, "/openapi.json") == (200, json.loads(json.dumps(describe())))

@@ -72,6 +72,7 @@ def test_another_program_gets_the_whole_of_it() -> None:
     line = record(job(7, topic="two\nlines"))
     assert line.startswith(f"resp_{7:040x}  completed    20")
     assert line.endswith("  report topic=two lines words=900")
+    assert record(job() | {"metadata": {"title": "My birds"}}).endswith("  My birds")
 
 
 def test_a_line_has_the_title_star_and_labels_of_its_owner_and_the_hit_stands_beneath() -> None:
