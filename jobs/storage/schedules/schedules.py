@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, case, delete, func, insert, select, update
+from sqlalchemy import RowMapping, case, delete, func, insert, select, tuple_, update
 
 from jobs.errors import InvalidRequest
 from jobs.job import Status
@@ -22,7 +22,7 @@ MOST_SCHEDULES = 100
 # So many runs in a row have failed: the schedule is paused.
 MOST_FAILURES = 5
 BY_OWNER, BY_FAILURES = "owner", "failures"
-_DUE_AT_ONCE = 20
+_ROWS_AT_ONCE = 20
 
 
 class Schedules:
@@ -82,11 +82,19 @@ class Schedules:
         if not changed.rowcount:
             raise self._rows.missing(schedule_id)
 
-    def due(self) -> list[RowMapping]:
-        """Some of those whose time has come."""
+    def due(self) -> Iterator[RowMapping]:
+        """Those whose time has come, the longest ago first. One that cannot be run yet keeps none behind it waiting."""
         ripe = select(schedules).where(schedules.c.due_at <= time.time(), schedules.c.paused.is_(None))
-        with self._database.read() as connection:
-            return list(connection.execute(ripe.order_by(schedules.c.due_at).limit(_DUE_AT_ONCE)).mappings())
+        age = tuple_(schedules.c.due_at, schedules.c.id)
+        ripe = ripe.order_by(schedules.c.due_at, schedules.c.id).limit(_ROWS_AT_ONCE)
+        last = (0.0, "")
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(ripe.where(age > tuple_(*last))).mappings().all()
+            if not rows:
+                return
+            yield from rows
+            last = (rows[-1]["due_at"], rows[-1]["id"])
 
     def ran(self, row: RowMapping, job_id: str) -> None:
         """Its run is this job: it goes on with its next time from now on, so those that were missed are one."""
@@ -108,7 +116,7 @@ class Schedules:
             select(schedules.c.id, jobs.c.id.label("job_id"), jobs.c.status)
             .join(jobs, jobs.c.id == schedules.c.job_id)
             .where(schedules.c.counted == 0, jobs.c.ended_at.is_not(None))
-            .limit(_DUE_AT_ONCE)
+            .limit(_ROWS_AT_ONCE)
         )
         with self._database.read() as connection:
             rows = connection.execute(ended).all()

@@ -127,6 +127,17 @@ def test_an_owner_with_too_many_jobs_runs_later(job_factory: JobFactory) -> None
     assert len(owner.jobs()) == 1
 
 
+def test_those_that_cannot_be_run_yet_keep_no_other_waiting(
+    job_factory: JobFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "_ROWS_AT_ONCE", 2)
+    owners = [ScheduleOwner(job_factory) for _ in range(5)]
+    for days, owner in enumerate(owners, 1):
+        owner.make_due(days)
+    due = [row["id"] for row in owners[0].schedules.due()]
+    assert [each for each in due if each in {owner.id for owner in owners}] == [owner.id for owner in owners[::-1]]
+
+
 def test_another_owner_has_none_of_it(job_factory: JobFactory) -> None:
     owner, other = ScheduleOwner(job_factory), ScheduleOwner(job_factory)
     with pytest.raises(NotFound):
