@@ -6,6 +6,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from werkzeug.exceptions import TooManyRequests
+
 from jobs.errors import InvalidRequest
 from jobs.protocol.word_count import words_in
 from jobs.requests.generation import CreateRequest
@@ -16,6 +18,7 @@ from web.documents.limited_process import Limits, ProcessFailed, run
 
 MOST_BYTES = 20 << 20
 _LIMITS = Limits(seconds=30, memory_bytes=1 << 30, output_bytes=8 << 20)
+_BUSY_SECONDS = 10
 _SOURCE = "source"
 _log = logging.getLogger(__name__)
 
@@ -35,12 +38,16 @@ class Source:
 
 
 def read_source(name: str, content: bytes, param: str | None = None) -> Source:
-    """The text of a file. Raises InvalidRequest, one line that says what is the matter with it."""
+    """The text of a file. Raises InvalidRequest, one line that says what is the matter with it, and TooManyRequests
+    when so many are being read that its turn does not come: its sender may try again.
+    """
     if len(content) > MOST_BYTES:
         raise InvalidRequest(f"{name}: a file has at most {MOST_BYTES:,} bytes.", param=param, code="file_too_large")
     try:
         text = run("web.documents.sources", f"{name}\n".encode() + content, _LIMITS).decode()
     except ProcessFailed as error:
+        if error.code == "busy":
+            raise TooManyRequests("Many files are being read just now.", retry_after=_BUSY_SECONDS) from error
         if error.code == "broken":
             _log.error("a file could not be read: %s", error.details)
         words = _PROBLEMS.get(error.code, error.details or "it could not be read")
@@ -48,11 +55,7 @@ def read_source(name: str, content: bytes, param: str | None = None) -> Source:
     return Source(name, len(content), text)
 
 
-_PROBLEMS = {
-    "busy": "many files are being read just now; try again in a minute",
-    "too_long": "it takes too much time or memory to read",
-    "broken": "it could not be read",
-}
+_PROBLEMS = {"too_long": "it takes too much time or memory to read", "broken": "it could not be read"}
 
 
 def with_texts(create: CreateRequest, prompts: Prompts) -> CreateRequest:

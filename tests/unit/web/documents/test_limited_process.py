@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
+from werkzeug.exceptions import TooManyRequests
 
+from web.actions.source_files import read_source
+from web.documents import limited_process
 from web.documents.limited_process import Limits, ProcessFailed, run
 
 ROOMY = Limits(seconds=60, memory_bytes=1 << 30, output_bytes=1 << 20)
@@ -35,3 +39,13 @@ def test_what_it_may_not_or_cannot_is_a_code(asked: bytes, limits: Limits, code:
         run(MODULE, asked, limits)
     assert failed.value.code == code
     assert "quoted" not in failed.value.details
+
+
+def test_who_cannot_have_a_turn_may_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = threading.BoundedSemaphore(1)
+    taken.acquire()
+    monkeypatch.setattr(limited_process, "_AT_ONCE", taken)
+    monkeypatch.setattr(limited_process, "_WAIT_SECONDS", 0.01)
+    with pytest.raises(TooManyRequests) as refused:
+        read_source("a.txt", b"text")
+    assert refused.value.retry_after
