@@ -111,9 +111,9 @@ def test_invariant_4_stale_writes_refused_by_the_row_alone(stack: Stack, client:
 
 def test_nothing_is_called_finished_before_it_is_kept(stack: Stack, client: openai.OpenAI) -> None:
     """The other side of invariant 5: what no viewer was told may be bought again."""
-    job = create(stack.url, input="not kept yet [[demo tokens=30]]")["id"]
-    viewer = Viewer(client, job)
     with endless(database_file(stack), "INSERT ON checkpoints"):
+        job = create(stack.url, input="not kept yet [[demo tokens=30]]")["id"]
+        viewer = Viewer(client, job)
         wait_for(lambda: is_locked(database_file(stack)))
         stack.lose(stack.runner(job))
     stack.start_worker()
@@ -133,14 +133,14 @@ def test_invariant_5_finished_items_stay_when_the_worker_is_killed(
     """The worker dies behind the commit of its checkpoint: before or after the done events are in the log."""
     name = f"in between {told}"
     text = client.responses.create(input=f"{name} [[demo think=5 tokens=40]]").output_text
-    job = create(stack.url, input=f"{name} [[demo think=5 tokens=40 rate=40]]")["id"]
-    viewer = Viewer(client, job)
-    viewer.seen(10)
-    hindrance = nullcontext() if told else stack.frozen_redis()
-    with endless(database_file(stack), "UPDATE OF ended_at ON jobs"), hindrance:
-        wait_for(lambda: checkpoints_of(stack, job))
-        wait_for(lambda: len(ends_in(viewer.events)) == 2 * told)
-        stack.lose(stack.runner(job))
+    with endless(database_file(stack), "UPDATE OF ended_at ON jobs"):
+        job = create(stack.url, input=f"{name} [[demo think=5 tokens=40 rate=10]]")["id"]
+        viewer = Viewer(client, job)
+        viewer.seen(10)
+        with nullcontext() if told else stack.frozen_redis():
+            wait_for(lambda: checkpoints_of(stack, job))
+            wait_for(lambda: len(ends_in(viewer.events)) == 2 * told)
+            stack.lose(stack.runner(job))
     stack.start_worker()
     found = viewer.ended()
     assert_in_order(found, attempts=2)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from functools import partial
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -156,7 +157,11 @@ class Soak:
                 self.counts["requests cut"] += 1
                 time.sleep(0.05)
                 continue
-            assert status == 200, job
+            if status == HTTPStatus.SERVICE_UNAVAILABLE:  # a database under such a load may say so; a client asks again
+                self.counts["answers to ask again"] += 1
+                time.sleep(0.5)
+                continue
+            assert status == HTTPStatus.OK, job
             soak_job.id = job["id"]
 
     def _watch(self, soak_job: SoakJob, chance: random.Random) -> list[bytes]:
