@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cli.exit_codes import CommandError
+from cli.launch.listening import listen
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -22,6 +23,7 @@ def docs(port: int) -> None:
         raise CommandError("the documents are not installed: run it in a checkout, or read them where the code is")
     if not find_spec("material"):
         raise CommandError("it needs mkdocs: pip install 'penstock[docs]'")
+    listen("127.0.0.1", port).socket.close()  # a port in use is one line; mkdocs has a traceback for it
     os.chdir(_CHECKOUT)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "mkdocs", "serve", "--dev-addr", f"127.0.0.1:{port}"])  # noqa: S606

@@ -96,7 +96,10 @@ def _database(settings: Settings) -> Findings:
     if fault := version_fault(current, newest, settings):
         yield FAIL, fault
     else:
-        yield OK, "it has the newest version" if current else "there is none yet; `penstock up` makes it"
+        missing = "there is none yet; `penstock up` makes it"
+        if url.get_backend_name() != "sqlite":
+            missing = "it has no tables yet; `penstock db upgrade` makes them"
+        yield OK, "it has the newest version" if current else missing
 
 
 def _redis(settings: Settings) -> Findings:

@@ -90,6 +90,11 @@ def python(name: str) -> Environment:
     return _interpreter(_made(name, PINS / f"{name}.txt", _install_python))
 
 
+def release_tools() -> Path:
+    """The directory of one with what ops/release builds and checks with; skips the test when it cannot be fetched."""
+    return _made("release", ROOT / "requirements-release.lock", _install_with_pip)
+
+
 def node(name: str = "openai-node") -> Environment:
     """One with the packages of `pins/NAME.json`; skips the test without Node or when they cannot be fetched."""
     if not (shutil.which("node") and shutil.which("npm")):
@@ -109,9 +114,14 @@ def _install_python(directory: Path, pins: Path) -> None:
         _take(uv, "venv", "--python", sys.executable, place)
         _take(uv, "pip", "install", "--python", interpreter, "--requirement", str(pins))
     else:
-        _take(sys.executable, "-I", "-m", "venv", place)
-        options = ("--no-compile", "--no-input", "--retries=1")
-        _take(interpreter, "-I", "-m", "pip", "install", *options, "--requirement", str(pins))
+        _install_with_pip(directory, pins)
+
+
+def _install_with_pip(directory: Path, pins: Path) -> None:
+    _take(sys.executable, "-I", "-m", "venv", str(directory))
+    options = ("--no-compile", "--no-input", "--retries=1")
+    interpreter = str(directory / "bin" / "python")
+    _take(interpreter, "-I", "-m", "pip", "install", *options, "--requirement", str(pins))
 
 
 def _install_node(directory: Path, pins: Path) -> None:

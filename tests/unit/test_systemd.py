@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.compose import compose_file, seconds
+from tests.support.units import unit_values
 from tests.support.up import ROOT
 
 FOLDER = ROOT / "ops" / "systemd"
@@ -24,8 +24,7 @@ SERVICES = {
 
 def values(service: str, name: str) -> list[str]:
     """What a unit, with what all have in common, says under a name."""
-    text = (FOLDER / "penstock-.service.d" / "common.conf").read_text() + (FOLDER / SERVICES[service]).read_text()
-    return re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)
+    return unit_values(FOLDER, SERVICES[service])[name]
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -43,6 +42,8 @@ def test_a_unit_does_what_its_container_does(service: str) -> None:
     here = {name: value.replace("%d/", "/run/secrets/") for name, value in environment.items()}
     del here["PENSTOCK_DATA"]
     assert here.items() <= container["environment"].items()
+    # What all have in common is read last, so that it must not say how a process starts.
+    assert values(service, "Type") == ["oneshot" if service == "migrate" else "exec"]
     if service != "migrate":
         assert float(values(service, "TimeoutStopSec")[0]) == seconds(container["stop_grace_period"])
         assert values(service, "Restart") == ["always"]

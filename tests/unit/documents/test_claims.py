@@ -12,23 +12,21 @@ import pytest
 from jobs.requests import chat_request, generation
 from jobs.settings import Settings
 from tests.documents.commands import all_commands
+from tests.support.documents import BLOCK, DOCUMENTS
 from tests.support.up import ROOT
 from web.routes import ROUTES
 
-PLACES = ("README.md", "SECURITY.md", "docs/*.md", "ops/*.md")
-DOCUMENTS = sorted(path for place in PLACES for path in ROOT.glob(place) if path.name != "commands.md")
 COMMANDS = dict(all_commands())
 GROUPS = {words.split()[0] for words in COMMANDS if " " in words}
 # Variables of client commands, and the one that is misspelt on purpose.
 OTHER_VARIABLES = {"PENSTOCK_URL", "PENSTOCK_API_KEY", "PENSTOCK_CONCURENCY"}
-BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 CALL = re.compile(r"(?:[$] )?(?:\.venv/bin/|docker compose exec web )?penstock ([a-z].*)")
 
 
 def calls(document: Path) -> Iterator[str]:
     """Each call of `penstock` in a document, in a block or between back-quotes, without what the shell does with it."""
     text = document.read_text(encoding="utf-8")
-    blocks = [block for language, block in BLOCK.findall(text) if language in ("sh", "console")]
+    blocks = [match[3] for match in BLOCK.finditer(text) if match[2] in ("sh", "console")]
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     quoted = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", BLOCK.sub("", text))
     for match in filter(None, (CALL.match(line.strip()) for line in [*lines, *quoted])):
