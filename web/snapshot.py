@@ -26,7 +26,7 @@ def snapshot(context: WebContext, job: Job) -> dict[str, Any]:
     penstock = {
         **response["penstock"],
         "attempt": job.attempt,
-        **JobState.of(context.store, context.outlook, job).to_wire(progress(fold.items.values())),
+        **JobState.of(context.outlook, job).to_wire(progress(fold.items.values())),
         **headings.noted(job.request, text_of(response), whole=False),
     }
     return {**response, "status": job.status, "metadata": job.metadata, "penstock": penstock}

@@ -28,7 +28,6 @@ from jobs.storage.images.kept_images import images_of
 from jobs.storage.lists.filing import change_metadata
 from jobs.storage.lists.job_lists import JobLists
 from jobs.storage.queue.held import released_values
-from jobs.storage.queue.position import Position, position_of
 from jobs.storage.rows import job_of, select_jobs
 from jobs.storage.schema import HAS_ENDED, jobs, transcripts
 from jobs.storage.search.catch_up import index_some
@@ -159,11 +158,6 @@ class Store:
     def images(self, job: Job) -> dict[str, bytes]:
         """The data of the job's images by name, as far as they came as data."""
         return images_of(self._database, job)
-
-    def queue_position(self, accepted_at: float) -> Position:
-        """How many queued jobs were accepted before this time (Unix seconds), and when the first of all was."""
-        with self._database.read() as connection:
-            return position_of(connection, accepted_at)
 
     def request_cancel(self, owner: str, job_id: str, *, graceful: bool = False) -> Job:
         """Ask for a job's end. One that never ran ends here; any other is ended by a worker.

@@ -11,7 +11,7 @@ from flask import Response
 from werkzeug.datastructures import MultiDict
 
 from jobs.errors import InvalidRequest
-from jobs.job import Job, ListedJob, Status
+from jobs.job import Job, ListedJob
 from jobs.protocol import input_items
 from jobs.protocol.outcome import without_output
 from jobs.requests.job_request import JobRequest
@@ -19,7 +19,7 @@ from jobs.storage.lists.filters import Sort
 from web.api.list_query import ListQuery
 from web.api.numbers import parse_number
 from web.context import WebContext
-from web.live.job_state import details_and_position
+from web.live.job_state import queue_place, status_details
 from web.snapshot import snapshot
 
 _MAX_LIMIT = 100
@@ -91,9 +91,8 @@ def _listed(context: WebContext, job: ListedJob, asked: JobRequest, words: str) 
     if passage := words and context.excerpts.of(job, words):
         response["penstock"] |= {"excerpt": "".join(passage)}
     if job.outcome is None:
-        details, before, _oldest_at = details_and_position(context.store, context.outlook, job)
-        place = {"queue_position": before} if job.status is Status.QUEUED else {}
-        response["penstock"] |= {"status_details": details.to_wire(), **place}
+        details = status_details(context.outlook, job).to_wire()
+        response["penstock"] |= {"status_details": details, **queue_place(context.outlook, job)}
     return response
 
 

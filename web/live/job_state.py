@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -14,7 +14,6 @@ from jobs.protocol.fold import ANSWERS, CALL
 from jobs.protocol.progress import pace, waiting
 from jobs.status.details import StatusDetails
 from jobs.status.ended import details_of
-from jobs.storage.store import Store
 from web.live.outlook import Outlook
 
 ItemSummary = dict[str, Any]
@@ -28,20 +27,16 @@ _MIN_SLOTS = 5
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """A job's row and what is to be said of its status; while it is queued also its place, as Position tells it.
-
-    Times are Unix seconds.
-    """
+    """A job's row and what is to be said of its status; while it is queued also its `place`, as Outlook tells it."""
 
     job: Job
     details: StatusDetails
-    queue_position: int = 0
-    oldest_at: float = 0.0
+    place: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, store: Store, outlook: Outlook, job: Job) -> JobState:
+    def of(cls, outlook: Outlook, job: Job) -> JobState:
         """The state of a row that was just read."""
-        return cls(job, *details_and_position(store, outlook, job))
+        return cls(job, status_details(outlook, job), queue_place(outlook, job))
 
     def elapsed(self) -> float:
         """Seconds since the job was accepted, up to its end."""
@@ -61,8 +56,7 @@ class JobState:
         """The place in the queue, or the pace: what moves without an event."""
         job = self.job
         if job.status is Status.QUEUED:
-            waited = round(time.time() - self.oldest_at, 1)
-            return {"queue_position": self.queue_position, "oldest_wait_seconds": waited}
+            return dict(self.place)
         if job.first_token_at is None:
             return {}
         return pace(words, job.request.target_words, time.time() - job.first_token_at)
@@ -109,14 +103,18 @@ class JobState:
         return None if moment is None else round(moment - self.job.created_at, 1)
 
 
-def details_and_position(store: Store, outlook: Outlook, job: ListedJob) -> tuple[StatusDetails, int, float]:
-    """What is to be said of the status of a row that was just read, and its position, (0, 0) when it is not queued."""
+def status_details(outlook: Outlook, job: ListedJob) -> StatusDetails:
+    """What is to be said of the status of a row that was just read."""
     if job.outcome is not None:
-        return details_of({"status": job.status, **orjson.loads(job.outcome)}), 0, 0.0
+        return details_of({"status": job.status, **orjson.loads(job.outcome)})
     if job.status.is_terminal:  # of a version before; what it lacks is put there soon
-        return StatusDetails(job.status), 0, 0.0
-    before, oldest_at = store.queue_position(job.created_at) if job.status is Status.QUEUED else (0, 0.0)
-    return outlook.of(job, before), before, oldest_at
+        return StatusDetails(job.status)
+    return outlook.of(job)
+
+
+def queue_place(outlook: Outlook, job: ListedJob) -> dict[str, Any]:
+    """The place of a row that was just read; empty when it is not queued."""
+    return outlook.place(job) if job.status is Status.QUEUED else {}
 
 
 def item_summary(index: int, item: Mapping[str, Any], words: int) -> ItemSummary:

@@ -51,7 +51,7 @@ class LivePages:
             self._left.append(live_page)
 
     def _read_state(self, owner: str, job_id: str) -> JobState:
-        return JobState.of(self._store, self._outlook, self._store.get(owner, job_id))
+        return JobState.of(self._outlook, self._store.get(owner, job_id))
 
     def viewers(self) -> tuple[int, int]:
         """How many watch, and how many live pages are still fed."""

@@ -14,12 +14,15 @@ from jobs.settings import Settings
 from jobs.status.details import StatusDetails
 from jobs.storage.access.owner_limits import LimitRegistry
 from jobs.storage.database import Database
+from jobs.storage.queue.claims import RunningLimits
 from jobs.storage.queue.counts import QueueCounts, read_counts
-from jobs.storage.queue.position import MOST
+from jobs.storage.queue.places import MOST
 from jobs.storage.statistics import QUEUES
 from web.worker_health import WorkerHealth
 
 _FRESH_SECONDS = 1.0
+# For a job that was not there when it was looked last.
+_FRESH_SECONDS_FOR_NEW = 0.1
 # A job that is claimed at once has not waited for others.
 _WAITED_SECONDS = 3.0
 _ASKED_AGAIN = "asked_again"
@@ -36,11 +39,8 @@ class Outlook:
         self._known: tuple[float, QueueCounts, int] | None = None
         self._lock = threading.Lock()
 
-    def of(self, job: ListedJob, before: int) -> StatusDetails:
-        """The details of a job that has not ended; while it is queued, so many are before it.
-
-        Raises SQLAlchemyError.
-        """
+    def of(self, job: ListedJob) -> StatusDetails:
+        """The details of a job that has not ended. Raises SQLAlchemyError."""
         now = time.time()
         if job.held_at is not None:
             return StatusDetails("plan_waits")
@@ -52,8 +52,19 @@ class Outlook:
             return stopped
         if job.status is not Status.QUEUED:
             return StatusDetails("in_progress")
-        counts, _living = self._look()
-        return self._held(job, counts) or _in_queue(before, counts, now - job.created_at)
+        counts = self._counts_with(job)
+        return self._held(job, counts) or _in_queue(job, counts, now)
+
+    def place(self, job: ListedJob) -> dict[str, Any]:
+        """How many jobs are claimed before a queued one, and for how long (s) the oldest of all waits.
+
+        No number for a job that has just come. Raises SQLAlchemyError.
+        """
+        counts = self._counts_with(job)
+        before = _before(job, counts)
+        oldest = counts.oldest_at or job.created_at
+        place = {"oldest_wait_seconds": max(0.0, round(time.time() - oldest, 1))}
+        return place if before is None else {"queue_position": before, **place}
 
     def no_worker(self) -> StatusDetails | None:
         """Why nothing at all is written; None when a worker lives. Raises SQLAlchemyError."""
@@ -76,22 +87,44 @@ class Outlook:
             return StatusDetails("model_busy", {"model": job.model, "n": most})
         return None
 
-    def _look(self) -> tuple[QueueCounts, int]:
-        """The counts, and how many workers live, as they were at most a second ago."""
+    def _counts_with(self, job: ListedJob) -> QueueCounts:
+        """The counts, in which a queued job has its place unless it came within the last moment."""
+        counts, _living = self._look()
+        if _before(job, counts) is None:
+            counts, _living = self._look(_FRESH_SECONDS_FOR_NEW)
+        return counts
+
+    def _look(self, fresh_seconds: float = _FRESH_SECONDS) -> tuple[QueueCounts, int]:
+        """The counts, and how many workers live, as they were at most so many seconds ago."""
         with self._lock:
-            if self._known is None or time.monotonic() - self._known[0] >= _FRESH_SECONDS:
-                counts, living = read_counts(self._database, time.time()), self._workers.living()
-                self._known = (time.monotonic(), counts, living)
+            if self._known is None or time.monotonic() - self._known[0] >= fresh_seconds:
+                counts = read_counts(self._database, time.time(), self._running_limits())
+                self._known = (time.monotonic(), counts, self._workers.living())
             return self._known[1:]
 
+    def _running_limits(self) -> RunningLimits:
+        of_owner = (
+            (lambda owner: self._limits.of(owner).jobs_running or None) if self._limits.limits_running() else None
+        )
+        return RunningLimits(self._settings.limit_of, of_owner)
 
-def _in_queue(before: int, counts: QueueCounts, waited: float) -> StatusDetails:
-    if before >= MOST:
-        return StatusDetails("in_long_queue", {"before": MOST})
+
+def _before(job: ListedJob, counts: QueueCounts) -> int | None:
+    """How many jobs are claimed before a queued one: all that have a place if it has none, None if it is new."""
+    places = counts.places
+    return places.before.get(job.id, None if places.are_all else len(places.before))
+
+
+def _in_queue(job: ListedJob, counts: QueueCounts, now: float) -> StatusDetails:
+    before = _before(job, counts)
+    if before is None:
+        return StatusDetails("in_queue")
+    if job.id not in counts.places.before:
+        return StatusDetails("in_long_queue", {"before": before})
     values: dict[str, Any] = {"place": before + 1}
     if counts.waiting < MOST:
         values["total"] = max(counts.waiting, before + 1)
-    if counts.seconds_a_job is not None and waited >= _WAITED_SECONDS:
+    if counts.seconds_a_job is not None and now - job.created_at >= _WAITED_SECONDS:
         values["eta_seconds"] = math.ceil((before + 1) * counts.seconds_a_job)
     return StatusDetails("in_queue", values)
 

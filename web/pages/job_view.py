@@ -32,7 +32,7 @@ def job_view(context: WebContext, job: Job) -> dict[str, Any]:
         items, state, cursor, blocks = running_items(context, job)
     else:
         items = rendered_items(context, job)
-        job_state = JobState.of(context.store, context.outlook, job)
+        job_state = JobState.of(context.outlook, job)
         state = job_state.page_state([item.summary for item in items]) | {"silent": 0, "elapsed": job_state.elapsed()}
         cursor, blocks = "", {}
     planned = bool(job.request.plan)

@@ -19,7 +19,7 @@ from web.api import render
 from web.api.list_query import ListQuery
 from web.api.numbers import parse_number
 from web.context import WebContext
-from web.live.job_state import details_and_position
+from web.live.job_state import status_details
 from web.pages.i18n import _
 from web.pages.titles import title
 
@@ -109,12 +109,12 @@ def row(context: WebContext, job: ListedJob, words: str = "") -> dict[str, Any]:
         "words": progress["words"] if job.words is None else job.words,
         "seconds": end - job.started_at if job.started_at else None,
         "cost": _cost(job, context.settings.prices),
-        "details": details_and_position(context.store, context.outlook, job)[0],
+        "details": status_details(context.outlook, job),
     }
 
 
 def _told(context: WebContext, job: ListedJob) -> dict[str, Any]:
-    details = details_and_position(context.store, context.outlook, job)[0]
+    details = status_details(context.outlook, job)
     return {"id": job.id, "title": title(job), "status": job.status, "sentence": details.sentence(_)}
 
 

@@ -118,11 +118,9 @@ def _next_in_line(connection: Connection, limits: RunningLimits) -> str | None:
     In order: the tier, then the owner's with the fewest running, and of these the oldest. So one owner's thousand jobs
     keep nobody else waiting.
     """
-    closed = limits.closed_tiers.union(connection.execute(select(paused.c.tier)).scalars())
-    running = _Running(connection, limits)
-    lines = sorted(all_lines(connection), key=lambda line: (line.tier, running.owners[line.owner], line.oldest_at))
-    for line in lines:
-        if line.tier in closed or running.is_full(line):
+    running = Running(connection, limits)
+    for line in sorted(all_lines(connection), key=running.turn_of):
+        if running.holds(line):
             continue
         job_id = _first(connection, select_line(line))
         if job_id is not None and running.has_room(line):
@@ -130,11 +128,12 @@ def _next_in_line(connection: Connection, limits: RunningLimits) -> str | None:
     return None
 
 
-class _Running:
-    """How many jobs run, and of whom as many as may."""
+class Running:
+    """How many jobs run, and of whom as many as may: it decides whose turn it is."""
 
     def __init__(self, connection: Connection, limits: RunningLimits) -> None:
         self._connection = connection
+        self._closed_tiers = limits.closed_tiers.union(connection.execute(select(paused.c.tier)).scalars())
         self._limits = limits
         self.owners, models = Counter[str](), Counter[str]()
         for owner, model, count in connection.execute(select_running()):
@@ -143,9 +142,14 @@ class _Running:
         self._full_models = _at_limit(models, limits.of_model)
         self._full_owners = _at_limit(self.owners, limits.of_owner) if limits.of_owner else set()
 
-    def is_full(self, line: Line) -> bool:
-        """Whether no more jobs of the line's model, or of its owner, may run."""
-        return line.model in self._full_models or line.owner in self._full_owners
+    def turn_of(self, line: Line) -> tuple[int, int, float]:
+        """By what the lines are served, the least first."""
+        return line.tier, self.owners[line.owner], line.oldest_at
+
+    def holds(self, line: Line) -> bool:
+        """Whether no job of the line is begun: its tier is paused, or as many of its model or its owner run as may."""
+        is_full = line.model in self._full_models or line.owner in self._full_owners
+        return is_full or line.tier in self._closed_tiers
 
     def has_room(self, line: Line) -> bool:
         """The same the other way round, counted while no other claim of them can be committed."""

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from jobs.storage.database import Database
-from jobs.storage.queue.claims import select_queued, select_running
-from jobs.storage.queue.position import MOST
+from jobs.storage.queue.claims import RunningLimits, select_queued, select_running
+from jobs.storage.queue.places import MOST, Places, read_places
 from jobs.storage.schema import HAS_ENDED, jobs, paused, workers
 
 # The pace is measured over so many seconds, by so many jobs at most; fewer than the least say nothing of it.
@@ -23,10 +23,13 @@ class QueueCounts(NamedTuple):
     """At most `MOST` jobs are counted as `waiting`; `paused` tiers have the time since when (Unix seconds).
 
     `running` is by owner and model, `seconds_a_job` how long it lately took from one end of a job to the next, None
-    when too few ended; `beaten_at` is when a worker last gave a sign of life (Unix seconds), None when none is known.
+    when too few ended; `beaten_at` is when a worker last gave a sign of life, None when none is known, and `oldest_at`
+    when the first of all that wait was accepted (Unix seconds both).
     """
 
     waiting: int
+    oldest_at: float | None
+    places: Places
     paused: Mapping[int, float]
     running: Mapping[tuple[str, str], int]
     seconds_a_job: float | None
@@ -38,9 +41,10 @@ class QueueCounts(NamedTuple):
         return sum(count for whose, which, count in counted if owner in (None, whose) and model in (None, which))
 
 
-def read_counts(database: Database, now: float) -> QueueCounts:
-    """The counts at `now` (Unix seconds). Raises SQLAlchemyError."""
-    waiting = select(func.count()).select_from(select_queued().limit(MOST).subquery())
+def read_counts(database: Database, now: float, limits: RunningLimits) -> QueueCounts:
+    """The counts at `now` (Unix seconds), where these limits are the workers'. Raises SQLAlchemyError."""
+    queued = select_queued().add_columns(jobs.c.created_at).limit(MOST).subquery()
+    waiting = select(func.count(), func.min(queued.c.created_at))
     ended_lately = select(jobs.c.ended_at).where(HAS_ENDED, jobs.c.ended_at >= now - _PACE_SECONDS)
     ran = ended_lately.where(jobs.c.started_at.is_not(None))
     lately = ran.order_by(jobs.c.ended_at.desc()).limit(_MOST_ENDED).subquery()
@@ -49,8 +53,11 @@ def read_counts(database: Database, now: float) -> QueueCounts:
         for owner, model, count in connection.execute(select_running()):
             running[owner, model] = count
         ended, first = connection.execute(select(func.count(), func.min(lately.c.ended_at))).one()
+        count, oldest_at = connection.execute(waiting).one()
         return QueueCounts(
-            connection.execute(waiting).scalar_one(),
+            count,
+            oldest_at,
+            read_places(connection, limits),
             {row.tier: row.since for row in connection.execute(select(paused))},
             running,
             (now - first) / ended if ended >= _LEAST_ENDED else None,

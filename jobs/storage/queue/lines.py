@@ -44,7 +44,7 @@ def select_lines() -> Select[Any]:
 
 
 def select_line(line: Line) -> Select[Any]:
-    """SELECT of the jobs of a line, the oldest first."""
+    """SELECT of the ids of a line's jobs, the oldest first."""
     place, name = tuple_(*_PLACE), line[:3]
     first, end = _place(*name, oldest_at=line.oldest_at), _place(*name, oldest_at=_NEVER)
     return select(jobs.c.id).where(IS_QUEUED, place >= first, place < end).order_by(*_PLACE)

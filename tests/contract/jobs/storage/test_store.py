@@ -188,15 +188,6 @@ def test_a_job_knows_its_newest_retry_until_that_is_deleted(job_factory: JobFact
     assert store.retried_by(OWNER, old.id) is None
 
 
-def test_the_place_in_the_queue_counts_who_came_before(job_factory: JobFactory) -> None:
-    job = job_factory.accept()
-    (behind, oldest), (before, _) = (
-        job_factory.store.queue_position(one.created_at) for one in (job_factory.accept(), job)
-    )
-    assert behind > before
-    assert oldest <= job.created_at
-
-
 def test_only_a_job_that_never_ran_is_ended_without_a_worker(job_factory: JobFactory) -> None:
     job = job_factory.accept()
     job_factory.claim(job)

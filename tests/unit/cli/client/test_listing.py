@@ -50,16 +50,13 @@ def test_a_wide_terminal_shows_the_status_in_words_and_the_whole_id() -> None:
 def test_a_job_that_waits_has_its_place_and_when_it_begins_beside_its_title() -> None:
     waiting = job(7, topic="long " * 60, status="queued")
     waiting["penstock"] = {"status_details": {"code": "in_queue", "place": 3, "total": 12, "eta_seconds": 240}}
-    for columns, said in (
-        (80, "3 of 12, about 4 min"),
-        (190, "Number 3 of 12 in the queue by age, begins in about 4 min."),
-    ):
+    for columns, said in ((80, "3 of 12, about 4 min"), (190, "Number 3 of 12 in the queue, begins in about 4 min.")):
         (line,) = lines([waiting], columns, NOW)
         assert f"…  {said}  " in line
         assert cell_len(line) == columns
     del waiting["penstock"]["status_details"]["eta_seconds"]
     (line,) = lines([waiting], 90, NOW)
-    assert "Number 3 of 12 in the queue by age.  " in line
+    assert "Number 3 of 12 in the queue.  " in line
 
 
 def test_a_wide_terminal_says_how_a_job_ended() -> None:

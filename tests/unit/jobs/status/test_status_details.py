@@ -36,7 +36,7 @@ def test_times_numbers_and_lists_are_written_for_people() -> None:
     wait = StatusDetails("rate_limited", {"wait_seconds": 12, "try_number": 2, "tries": 3})
     assert wait.sentence() == "The model server limits the rate: next try in 12 s, 2 of 3."
     queue = StatusDetails("in_queue", {"place": 3, "total": 1200, "eta_seconds": 250})
-    assert queue.sentence() == "Number 3 of 1,200 in the queue by age, begins in about 4 min."
+    assert queue.sentence() == "Number 3 of 1,200 in the queue, begins in about 4 min."
     unknown = StatusDetails("model_not_found", {"server": "http://m", "model": "{x}", "models": ["a", "b"]})
     assert unknown.sentence() == "The model server http://m has no model {x}; it has: a, b."
     assert StatusDetails("model_busy", {"model": "m", "n": 1}).sentence().startswith("m may run one job at a time")

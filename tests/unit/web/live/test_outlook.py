@@ -12,10 +12,13 @@ from jobs.limits import OwnerLimits
 from jobs.settings import Settings
 from jobs.status.details import StatusDetails
 from jobs.storage.access.owner_limits import LimitRegistry
+from jobs.storage.queue.places import MOST
 from jobs.storage.schema import jobs
 from jobs.storage.statistics import Statistics
 from jobs.storage.workers import WorkerRegistry
-from tests.support.job_factory import OWNER, JobFactory
+from tests.support.job_factory import OWNER, JobFactory, accepted
+from tests.support.long_queue import lengthen
+from tests.support.stack import wait_for
 from web.live.job_state import JobState
 from web.live.outlook import Outlook
 from web.worker_health import WorkerHealth
@@ -38,10 +41,13 @@ def worker(job_factory: JobFactory) -> WorkerRegistry:
 
 def details(job_factory: JobFactory, job: Job, limits: OwnerLimits = NO_LIMITS, **settings: Any) -> StatusDetails:
     """What a process that has just begun says of the job."""
+    return JobState.of(outlook_of(job_factory, limits, **settings), job_factory.get(job.id)).details
+
+
+def outlook_of(job_factory: JobFactory, limits: OwnerLimits = NO_LIMITS, **settings: Any) -> Outlook:
     database = job_factory.database
     known = Settings.load(**settings)
-    outlook = Outlook(database, known, LimitRegistry(database, limits), WorkerHealth(database, 15))
-    return JobState.of(job_factory.store, outlook, job_factory.get(job.id)).details
+    return Outlook(database, known, LimitRegistry(database, limits), WorkerHealth(database, 15))
 
 
 def note(job_factory: JobFactory, job: Job, **columns: Any) -> None:
@@ -66,6 +72,35 @@ def test_the_place_in_the_queue_and_of_how_many(job_factory: JobFactory, worker:
     first, second = job_factory.accept(), job_factory.accept()
     assert details(job_factory, first) == StatusDetails("in_queue", {"place": 1, "total": 2})
     assert details(job_factory, second) == StatusDetails("in_queue", {"place": 2, "total": 2})
+
+
+def test_the_place_in_the_queue_is_that_of_the_claims(job_factory: JobFactory, worker: WorkerRegistry) -> None:
+    for _ in range(3):
+        job_factory.accept()
+    other = job_factory.store.accept("another", accepted())
+    outlook = outlook_of(job_factory)
+    assert outlook.of(other) == StatusDetails("in_queue", {"place": 2, "total": 4})  # the owners take turns
+    assert outlook.place(other)["queue_position"] == 1
+    assert outlook.place(other)["oldest_wait_seconds"] >= 0
+
+
+def test_a_job_that_has_just_come_has_a_place_as_well(job_factory: JobFactory, worker: WorkerRegistry) -> None:
+    outlook = outlook_of(job_factory)
+    assert outlook.place(job_factory.accept())["queue_position"] == 0
+    newest = job_factory.accept()
+    if "queue_position" not in outlook.place(newest):  # the queue was looked at in this very moment
+        wait_for(lambda: "queue_position" in outlook.place(newest))
+    assert outlook.place(newest)["queue_position"] == 1
+
+
+def test_behind_more_than_are_counted_there_is_no_place(job_factory: JobFactory, worker: WorkerRegistry) -> None:
+    first = job_factory.accept()
+    lengthen(job_factory.database, first, MOST)
+    last = job_factory.store.lists.page(OWNER, limit=1)[0]
+    outlook = outlook_of(job_factory)
+    assert outlook.of(first) == StatusDetails("in_queue", {"place": 1})
+    assert outlook.of(last) == StatusDetails("in_long_queue", {"before": MOST})
+    assert outlook.place(last)["queue_position"] == MOST
 
 
 def test_when_it_begins_is_told_from_the_pace(job_factory: JobFactory, worker: WorkerRegistry) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from jobs.job import Job
 from jobs.requests.job_request import FLEX
 from jobs.storage.attempts import AttemptStore, Claim, Limits
 from jobs.storage.database import Database
-from jobs.storage.queue.claims import lock_of
+from jobs.storage.queue.claims import RunningLimits, lock_of
+from jobs.storage.queue.places import Places, read_places
 from jobs.storage.statistics import Statistics
 from tests.support.job_factory import JobFactory, accepted
 from tests.support.stack import Stack, wait_for
@@ -41,6 +43,48 @@ def claims(empty_queue: JobFactory, limit_of: Limits = lambda _: None) -> list[C
     while claim := empty_queue.attempts.claim("worker", limit_of):
         found.append(claim)
     return found
+
+
+def places(empty_queue: JobFactory, limit_of: Limits = lambda _: None) -> Places:
+    with empty_queue.database.read() as connection:
+        return read_places(connection, RunningLimits(limit_of))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_places_are_the_order_in_which_jobs_are_claimed(empty_queue: JobFactory, seed: int) -> None:
+    chance = random.Random(seed)
+    owners, (free, full) = [secrets.token_hex(4) for _ in range(4)], [secrets.token_hex(4) for _ in range(2)]
+    for _ in range(chance.randrange(8)):  # some run already
+        queue(empty_queue, chance.choice(owners), model=free)
+    queue(empty_queue, owners[0], model=full)
+    claims(empty_queue)
+    made = [
+        queue(
+            empty_queue,
+            owners[min(chance.randrange(8), 3)],
+            tier=chance.choice(["default", "default", "flex"]),
+            model=chance.choice([free, free, full]),
+        ).id
+        for _ in range(90)
+    ]
+    limits: Limits = {full: 1}.get
+    told = places(empty_queue, limits)
+    assert told.are_all
+    in_order = sorted(told.before, key=lambda job_id: told.before[job_id])
+    taken = [claim.job.id for claim in claims(empty_queue, limits)]
+    assert 0 < len(taken) < len(made)
+    assert in_order[: len(taken)] == taken
+    assert set(in_order) == set(made)
+    # What was held comes next, once it may.
+    assert in_order[len(taken) :] == [claim.job.id for claim in claims(empty_queue)]
+
+
+def test_places_tell_of_one_owners_turn_before_anothers_many(empty_queue: JobFactory) -> None:
+    many, few = secrets.token_hex(4), secrets.token_hex(4)
+    crowd = [queue(empty_queue, many).id for _ in range(40)]
+    late = queue(empty_queue, few).id
+    told = places(empty_queue).before
+    assert (told[crowd[0]], told[late], told[crowd[-1]]) == (0, 1, 40)
 
 
 def test_the_oldest_comes_first_and_flex_comes_last(empty_queue: JobFactory) -> None:

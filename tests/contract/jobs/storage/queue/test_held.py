@@ -6,6 +6,7 @@ import time
 
 from jobs.job import Status
 from jobs.storage.attempts import Checkpoint, Claim
+from jobs.storage.queue.claims import RunningLimits
 from jobs.storage.queue.counts import read_counts
 from jobs.storage.queue.held import PlanReviews, Review
 from tests.support.job_factory import OWNER, JobFactory
@@ -30,7 +31,11 @@ def test_a_held_job_waits_without_a_worker(job_factory: JobFactory) -> None:
     assert job_factory.attempts.held(claim.job.id) == {}
     listed = job_factory.store.lists.page(OWNER, limit=1000, status=Status.IN_PROGRESS)
     running = sum(one.held_at is None for one in listed)
-    assert read_counts(job_factory.database, time.time()).running_of(owner=OWNER) == running < len(listed)
+    assert (
+        read_counts(job_factory.database, time.time(), RunningLimits(lambda _model: None)).running_of(owner=OWNER)
+        == running
+        < len(listed)
+    )
     assert job.id in job_factory.store.lists.ids(OWNER, held=True)
     assert job_factory.store.lists.counts(OWNER, held=True)[Status.IN_PROGRESS] == len(listed) - running
 

@@ -1,4 +1,4 @@
-"""What a long queue costs: a create, a claim and a look at a position do the same work whether ten or many wait."""
+"""What a long queue costs: a create, a claim and the queries of places do the same work whether ten or many wait."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from sqlalchemy import Select, event, text
 
 from jobs.storage.database import Database
 from jobs.storage.lists.filters import Sort
-from jobs.storage.queue.claims import select_queued, select_running, select_to_end
+from jobs.storage.queue.claims import RunningLimits, select_queued, select_running, select_to_end
 from jobs.storage.queue.lines import Line, select_line, select_lines
-from jobs.storage.queue.position import MOST, select_position
+from jobs.storage.queue.places import MOST, read_places
+from jobs.storage.schema import jobs
 from tests.support.job_factory import JobFactory, accepted
 from tests.support.long_queue import lengthen
 from tests.support.own_database import own_database
@@ -101,7 +102,7 @@ QUERIES = {
     "to end": select_to_end().limit(1),
     "queued": select_queued().limit(1),
     "running": select_running(),
-    "position": select_position(2e9),
+    "first of a line": select_line(LINE).add_columns(jobs.c.created_at).limit(SHORT),
 }
 
 
@@ -135,13 +136,12 @@ def test_an_index_finds_and_sorts_all_that_is_asked_of_a_queue(queues: list[JobF
     assert not re.search("TEMP B-TREE|Seq Scan on jobs|Sort", plan), plan
 
 
-def test_a_position_is_counted_up_to_its_bound(queues: list[JobFactory]) -> None:
-    short, long = queues
-    for job_factory, before in ((short, SHORT + 2), (long, MOST)):
-        last = job_factory.store.accept("o", accepted())
-        with job_factory.database.write() as connection:
-            connection.execute(text(f"UPDATE jobs SET created_at = created_at + 99 WHERE id = '{last.id}'"))
-        first = job_factory.store.lists.page("few", limit=1, sort=Sort.OLDEST)[0]
-        position = job_factory.store.queue_position(job_factory.store.get("o", last.id).created_at)
-        assert position.oldest_at == first.created_at
-        assert before <= position.before <= before + 8  # some tests have taken one or added one
+def test_places_are_counted_up_to_their_bound(queues: list[JobFactory]) -> None:
+    for job_factory, are_all in zip(queues, (True, False), strict=True):
+        with job_factory.database.read() as connection:
+            places = read_places(connection, RunningLimits(lambda _model: None))
+        assert places.are_all is are_all
+        assert sorted(places.before.values()) == list(range(len(places.before)))
+        assert len(places.before) == MOST or are_all
+        last = job_factory.store.lists.page("many", limit=1, sort=Sort.NEWEST)[0]
+        assert (last.id in places.before) is are_all
