@@ -10,7 +10,7 @@ _CJK = "\u2e80-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+|\s+|[^\w\s]")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 # Of more words than that lines are compared: the time grows faster than the text.
-_MOST_WORDS = 10_000
+MOST_WORDS = 10_000
 
 
 class Change(StrEnum):
@@ -21,10 +21,15 @@ class Change(StrEnum):
     ADDED = "added"
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text and what is between them."""
+    return _WORD.findall(text)
+
+
 def word_differences(old: str, new: str) -> list[tuple[Change, str]]:
     """The pieces of both texts in order. All but the added ones are the old text, all but the removed the new one."""
-    words = [_WORD.findall(text) for text in (old, new)]
-    if max(map(len, words)) > _MOST_WORDS:
+    words = [words_of(text) for text in (old, new)]
+    if max(map(len, words)) > MOST_WORDS:
         words = [_LINE.findall(text) for text in (old, new)]
     before, after = words
     pieces: list[tuple[Change, str]] = []

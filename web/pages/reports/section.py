@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from flask import g, redirect, render_template, request, url_for
+from markupsafe import Markup
 
 from jobs.errors import InvalidRequest, JobNotFound, LimitReached
 from jobs.job import Job
-from jobs.protocol.word_differences import word_differences
 from jobs.requests.generation import validated
 from web.actions.rewrite import RewriteRequest, choose, rewrite, versions, whole_sections
 from web.api.numbers import parse_number
 from web.context import WebContext
 from web.limits.words import sentence
+from web.live.rendered_item import safe
+from web.markdown.blocks import render_parts
 from web.pages.i18n import _
+from web.pages.reports.marked_differences import marked_differences
 from web.pages.titles import title
 
 
@@ -57,15 +60,23 @@ class SectionPage:
         others = [version for version in found if version.text != own]
         other = next((version for version in others if version.job_id == request.args.get("with")), None)
         other = other or (others[-1] if others else None)
-        pieces = self._context.rendering.run(lambda: word_differences(other.text, own)) if other else []
+        texts = self._context.rendering.run(lambda: _rendered(own, other.text if other else None))
         return render_template(
             "section.html",
             job=job,
             title=title(job),
             section=section,
             own=own,
+            texts=texts,
             versions=found,
             other=other,
-            pieces=pieces,
             problem=problem,
         )
+
+
+def _rendered(own: str, other: str | None) -> list[Markup]:
+    """The section's text as HTML, and behind it the other version's if there is one: then with what differs marked."""
+    if other is None:
+        return [safe(html) for html in render_parts([(1, own)])]
+    old, new = marked_differences(*render_parts([(1, other), (2, own)]))
+    return [safe(new), safe(old)]

@@ -152,15 +152,17 @@ def test_the_page_shows_versions_side_by_side_and_takes_one(penstock: Stack, rep
     path = f"/jobs/{report['id']}/sections/3"
     with request(penstock.url, f"/jobs/{report['id']}") as answer:
         assert path in answer.read().decode()
-    sent = urlencode({"wish": "say DELTA [[demo echo]]"}).encode()
+    sent = urlencode({"wish": "say **DELTA** [[demo echo]]"}).encode()
     with request(penstock.url, path, method="POST", headers=FORM, body=sent) as answer:
         assert answer.status == 303
         job_id = re.findall(r"resp_\w+", answer.headers["Location"])[0]
     ended(penstock, job_id)
     with request(penstock.url, f"/jobs/{job_id}/sections/3?with={report['id']}") as answer:
         page = answer.read().decode()
-    assert "DELTA" in "".join(re.findall("<ins>(.*?)</ins>", page, re.DOTALL))
+    assert "<strong><ins>DELTA</ins></strong>" in page
     assert "<del>" in page
+    with request(penstock.url, path) as answer:
+        assert "<ins>" in answer.read().decode()
     sent = urlencode({"version": report["id"]}).encode()
     with request(penstock.url, f"/jobs/{job_id}/sections/3", method="POST", headers=FORM, body=sent) as answer:
         assert (answer.status, answer.headers["Location"]) == (303, f"/jobs/{report['id']}#section-3")
