@@ -183,7 +183,9 @@ def retry(server: Server, *, job_id: str, **view: Any) -> None:
 @click.option("--label", help="Only those with this label.")
 @click.option("--since", type=_DAY, help="Only those from this day on, in this machine's time.")
 @click.option("--until", type=_DAY, help="Only those to the end of this day.")
-@click.option("--sort", type=click.Choice(_SORTS), help="What comes first; by default the newest.")
+@click.option(
+    "--sort", type=click.Choice(_SORTS), help="What comes first; else the newest. All but two sort the newest 10,000."
+)
 @as_json
 @asks_server
 def list_jobs(

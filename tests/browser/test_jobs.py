@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import openai
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from sqlalchemy import update
 
+from jobs.storage.lists.job_lists import MOST_SORTED
 from jobs.storage.schema import jobs
 from jobs.storage.store import Store
 from tests.support.long_queue import lengthen
@@ -125,6 +129,42 @@ def test_a_server_that_is_away_is_said_and_comes_back(site: Stack, page: Page) -
     expect(row(page, job_id)).to_be_visible()
 
 
+def test_days_are_those_of_the_reader(site: Stack, browser: Browser) -> None:
+    job_id = queue(site, "days")
+    # 2026-03-08 has 23 hours there; this is its last minute, and the next day in UTC.
+    moment = datetime(2026, 3, 8, 23, 59, tzinfo=ZoneInfo("America/New_York")).timestamp()
+    with site.database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(created_at=moment))
+    context = browser.new_context(timezone_id="America/New_York")
+    with closing(context):
+        page = context.new_page()
+        page.goto(f"{site.url}/jobs?q=days")
+        page.get_by_text("Dates and order").click()
+        expect(page.locator("#zone")).to_have_text("America/New_York")
+        for day, found in (("2026-03-07", 0), ("2026-03-08", 1), ("2026-03-09", 0)):
+            for name in ("since", "until"):
+                page.locator(f"[name={name}]:visible").fill(day)
+            page.get_by_role("button", name="Search").click()
+            page.wait_for_url(re.compile(r"since=\d+&until=\d+"))
+            expect(page.locator("#rows tr")).to_have_count(found)
+            expect(page.locator("[name=until]:visible")).to_have_value(day)
+            expect(page.locator("[name=since]:visible")).to_have_value(day)
+            name = f"{datetime.fromisoformat(day):%A}"
+            expect(page.locator("#days")).to_have_text(
+                re.compile(rf"from {name}, March \d, 2026\s+until {name}, March")
+            )
+
+
+def test_without_a_script_days_are_those_of_utc(site: Stack, tabs: dict[bool, BrowserContext]) -> None:
+    page = tabs[False].new_page()
+    page.goto(f"{site.url}/jobs?since=2020-02-29&until=2020-02-29")
+    expect(page.locator("#zone")).to_have_text("UTC")
+    expect(page.locator("#days")).to_have_text(
+        re.compile(r"from Saturday 2020-02-29 UTC\s+until Saturday 2020-02-29 UTC")
+    )
+    expect(page.locator("[name=since]:visible")).to_have_value("2020-02-29")
+
+
 def test_keys_lead_through_the_list(site: Stack, page: Page) -> None:
     ids = [queue(site, f"by keys {number}") for number in range(3)][::-1]
     page.goto(f"{site.url}/jobs?q=keys")
@@ -153,3 +193,20 @@ def test_keys_lead_through_the_list(site: Stack, page: Page) -> None:
     form.locator("[name=topic]").fill("by Ctrl and Enter [[demo tokens=5]]")
     page.keyboard.press("Control+Enter")
     page.wait_for_url("**/jobs/resp_*")
+
+
+def test_a_list_that_is_too_long_to_be_sorted_says_so(site: Stack, page: Page) -> None:
+    store, job_id = Store(site.database), queue(site, "deluge")
+    wait_for(lambda: store.get(LOCAL_OWNER, job_id).status.is_terminal)
+    with site.database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(prompt="deluge"))
+    said = page.get_by_text("Only the newest 10,000 of these jobs are in this order")
+    page.goto(f"{site.url}/jobs?prompt=deluge&sort=words")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    expect(said).to_have_count(0)
+    lengthen(site.database, store.get(LOCAL_OWNER, job_id), MOST_SORTED)
+    page.goto(f"{site.url}/jobs?prompt=deluge&sort=words")
+    expect(said).to_be_visible()
+    page.goto(f"{site.url}/jobs?prompt=deluge&sort=oldest")
+    expect(page.locator("#rows tr")).to_have_count(30)
+    expect(said).to_have_count(0)

@@ -14,6 +14,7 @@ from jobs.errors import JobNotFound
 from jobs.filing import labels_in
 from jobs.job import ListedJob, Status
 from jobs.storage.lists.filters import is_counted
+from jobs.storage.lists.job_lists import MOST_SORTED
 from jobs.storage.search.matches import MOST_COUNTED
 from web.api import render
 from web.api.list_query import ListQuery
@@ -53,6 +54,7 @@ class JobsPage:
             query=query,
             address=address,
             **self._numbers(query),
+            most_sorted=self._most_sorted(query),
             prompts=list(self._context.prompts),
             labels=lists.labels(g.owner),
             priced=bool(self._context.settings.prices),
@@ -69,6 +71,12 @@ class JobsPage:
         since = max(parse_number(request.args.get("since", "0"), "since"), now - _NEWS_SECONDS)
         found = self._context.store.lists.news(g.owner, since, limit=_PAGE_SIZE)
         return render.json({"now": int(now), "jobs": [_told(self._context, job) for job in found]})
+
+    def _most_sorted(self, query: ListQuery) -> int | None:
+        """How many of the jobs are sorted, the newest ones; None for all."""
+        if query.sort.is_by_age or not self._context.store.lists.is_longer(g.owner, MOST_SORTED, **query.only):
+            return None
+        return MOST_SORTED
 
     def _numbers(self, query: ListQuery) -> dict[str, Any]:
         """How many jobs there are, by status and of this list."""

@@ -31,7 +31,7 @@ class Layout:
     def install(self, app: Flask) -> None:
         """Give the templates of an application their values, filters and translations."""
         app.context_processor(self._values)
-        for template_filter in (dates.age, dates.duration, dates.moment):
+        for template_filter in (dates.age, dates.day, dates.duration, dates.moment):
             app.add_template_filter(template_filter)
         app.add_template_global(_, "_")
 

@@ -42,6 +42,25 @@ async function refresh(moving = !isHeld()) {
   count();
 }
 
+// Days are those of whoever chooses them: the form sends when the first begins and when the last is over.
+const form = document.querySelector("form[role=search]");
+const DAYS_LATER = { since: 0, until: 1 };
+const begin = (day, later) => {
+  const [year, month, date] = day.split("-").map(Number);
+  return new Date(year, month - 1, date + later).getTime() / 1000;
+};
+const dayOf = (seconds) => new Intl.DateTimeFormat("sv").format(new Date(seconds * 1000)); // as 2026-12-31
+for (const [name, later] of Object.entries(DAYS_LATER)) {
+  const input = form.elements[name];
+  if (input.dataset.at && !input.value) input.value = dayOf(input.dataset.at - later); // one second before it is over
+}
+form.addEventListener("formdata", ({ formData }) => {
+  for (const [name, later] of Object.entries(DAYS_LATER)) {
+    if (formData.get(name)) formData.set(name, begin(formData.get(name), later));
+  }
+});
+document.getElementById("zone").textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 every(3000, () => refresh());
 more.addEventListener("click", () => refresh(true));
 

@@ -7,6 +7,7 @@ const language = document.documentElement.lang;
 // Made when they are needed: the first of their kind takes the browser some 50 ms.
 let numbers = null;
 let clock = null;
+let days = null;
 
 // An English text in the language of the page, with {name} filled in. Of "one job|{n} jobs" the first is for n = 1.
 export function _(text, values = {}) {
@@ -24,6 +25,11 @@ export const html = (text) => door?.createHTML(text) ?? text;
 // The times in an element, which come in UTC.
 export function localise(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
+    if (time.matches(".day")) {
+      days ??= new Intl.DateTimeFormat(language, { dateStyle: "full" });
+      time.textContent = days.format(new Date(time.dateTime));
+      continue;
+    }
     clock ??= new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
     const local = clock.format(new Date(time.dateTime));
     if (time.matches(".age")) time.title = local;

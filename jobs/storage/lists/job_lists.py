@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Unpack
 
 import orjson
-from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 
 from jobs.errors import JobNotFound
 from jobs.job import ListedJob, Status
@@ -71,6 +71,12 @@ class JobLists:
     def ids(self, owner: str, *, limit: int = 10_000, **only: Unpack[Filter]) -> list[str]:
         """The ids of up to `limit` of the owner's jobs that match, the newest first."""
         return [place.id for place in self.places(owner, limit=limit, **only)]
+
+    def is_longer(self, owner: str, length: int, **only: Unpack[Filter]) -> bool:
+        """Whether more jobs of the owner match than that."""
+        some = self._by_age(select(jobs.c.id), owner, None, _Order(length + 1), only).subquery()
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(some)).scalar_one() > length
 
     def counts(self, owner: str, **only: Unpack[Filter]) -> dict[Status, int]:
         """How many jobs of the owner match, by status: all, or of the newest MOST_COUNTED (see select_counts)."""
