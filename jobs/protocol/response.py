@@ -22,6 +22,7 @@ CANCELLED = "cancelled"
 _LOST = "the worker was lost"
 _STOPPED = "the worker was stopped"
 _AGREED = "the plan was agreed on"
+ATTEMPT_REASONS = (_LOST, _STOPPED, _AGREED)
 # Fields that have to be there: without a value until the end or for ever, and as the request had them.
 _EMPTY = ("completed_at", "error", "incomplete_details", "usage", "max_tool_calls")
 _AS_REQUESTED = ("model", "background", "store", "metadata", "service_tier", *UNCHANGED_FIELDS)

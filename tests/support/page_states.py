@@ -63,6 +63,7 @@ def page_states(site: Stack) -> Mapping[str, str]:
         "api": "/openapi",
         "sign-in": "/signin",
         "missing": "/jobs/resp_0",
+        "no such page": "/job",
     }
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Flask, redirect, request, session, url_for
+from flask import Flask, Response, redirect, render_template, request, session, url_for
 
 from jobs.errors import InvalidRequest
 from web.auth import SESSION_TOKEN
@@ -34,6 +34,7 @@ class Layout:
         for template_filter in (dates.age, dates.day, dates.duration, dates.moment):
             app.add_template_filter(template_filter)
         app.add_template_global(_, "_")
+        app.after_request(_readable)
 
     def _values(self) -> dict[str, Any]:
         settings = self._context.settings
@@ -71,6 +72,28 @@ class Layout:
             samesite="Lax",
         )
         return answer
+
+
+def _readable(response: Response) -> Response:
+    """An error that a browser shows to a person as a page; what programs get stays as it is."""
+    is_page = "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/v1/")
+    if response.status_code < 400 or not (is_page and response.is_json):
+        return response
+    error = response.get_json().get("error")
+    if not error:  # the health of the parts is no error of ours
+        return response
+    heading = {404: _("There is no such page."), 429: "", 503: ""}.get(response.status_code, _("That did not work."))
+    response.set_data(render_template("limited.html", heading=heading, problem=_problem(response.status_code, error)))
+    response.mimetype = "text/html"
+    return response
+
+
+def _problem(status: int, error: Mapping[str, Any]) -> str:
+    if error.get("code") == "disk_full":
+        return _("The server's disk is full: nothing new is taken until there is room. Deleting jobs makes room.")
+    if status == 503:
+        return _("The database cannot be reached or written. Try again soon.")
+    return str(error["message"])
 
 
 def _theme() -> str:

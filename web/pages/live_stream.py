@@ -129,7 +129,7 @@ def labels(item: Mapping[str, Any], *, planned: bool) -> dict[str, str]:
     again = _("Begun again")
     return {
         "label": f"{name} · {item['title']}" if item["title"] else name,
-        "replaces_label": f"{again}: {item['reason']}" if item["reason"] else again,
+        "replaces_label": f"{again}: {_(item['reason'])}" if item["reason"] else again,
     }
 
 

@@ -15,7 +15,7 @@ from worker.model.chunks import Kind, Slot, ToolCall
 from worker.publishing.event_writer import EventWriter
 
 _REASON_LENGTH = 200
-_WAS_REASONING = "The text was reasoning, not the answer."
+WAS_REASONING = "The text was reasoning, not the answer."
 _PARTS: Mapping[Kind, PartType] = {
     Kind.PLAN: "summary_text",
     Kind.REASONING: "reasoning_text",
@@ -94,7 +94,7 @@ class Section:
         thought = self._open.get(Kind.REASONING)
         text = self._writer.text_of(thought) if thought else ""
         text += self._writer.text_of(message).removeprefix(heading)
-        self._reason = _WAS_REASONING
+        self._reason = WAS_REASONING
         self._replace()
         self._append(Kind.REASONING, text)
 

@@ -13,12 +13,14 @@ from flask import Flask
 from jinja2 import Environment, nodes
 
 from jobs.job import Status
+from jobs.protocol.response import ATTEMPT_REASONS
 from jobs.requests.prompts import BUILT_IN, read_prompt
 from jobs.status.sentences import SENTENCES
 from tests.support.up import ROOT
 from web.pages.dates import age, duration
 from web.pages.i18n import IN_SCRIPT, _, script_words, texts
 from web.pages.layout import place_here
+from worker.writing.section import WAS_REASONING
 
 WEB = ROOT / "web"
 
@@ -45,9 +47,10 @@ def asked_in_scripts() -> Iterator[str]:
 
 
 def asked_with_data() -> Iterator[str]:
-    """Texts that stand elsewhere: the statuses, what is said of them, the words of built-in prompts."""
+    """Texts that stand elsewhere: the statuses, what is said of them, why text was begun again, built-in prompts."""
     yield from (status.replace("_", " ") for status in Status)
     yield from (text for alternatives in SENTENCES.values() for text in alternatives)
+    yield from (*ATTEMPT_REASONS, WAS_REASONING)
     for prompt in map(read_prompt, sorted(BUILT_IN.glob("*.toml"))):
         for schema in prompt.inputs["properties"].values():
             yield from (schema[field] for field in ("title", "description") if field in schema)
