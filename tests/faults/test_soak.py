@@ -1,4 +1,4 @@
-"""A minute in which every process is killed again and again, with thirty jobs at a time and their viewers."""
+"""Three quarters of a minute of kills of every process, with thirty jobs at a time and their viewers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.soak import Soak, patient
 
-SECONDS = 60
+SECONDS = 45
 
 _log = logging.getLogger(__name__)
 
@@ -30,4 +30,4 @@ def test_nothing_is_lost_nothing_is_doubled_nothing_is_left_over(
         soak.run(SECONDS)
         soak.check()
         soak.check_leftovers()
-    assert min(soak.counts[f"{kind} killed"] for kind in ("worker", "web", "redis")) > 3
+    assert min(soak.counts[f"{kind} killed"] for kind in ("worker", "web", "redis")) > 2
