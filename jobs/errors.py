@@ -5,6 +5,10 @@ demo_model and start.py have errors of their own, because they import nothing of
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from jobs.status.translation import Translation, english
+
 
 class PenstockError(Exception):
     """The root of our exceptions. Of those that a person or a program can mend, the message is one clear line."""
@@ -17,13 +21,26 @@ class BadSetting(PenstockError):
 class InvalidRequest(PenstockError):
     """A request cannot be accepted as it is.
 
-    `param` is the dotted name of the field at fault, or None; `code` is one of OpenAI's error codes, or None.
+    `param` is the dotted name of the field at fault, or None; `code` is one of OpenAI's error codes, or None. With
+    `values`, the message has places for them, and a page can say it in another language.
     """
 
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        values: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message if values is None else english(message, **values))
         self.param = param
         self.code = code
+        self._message, self._values = message, values
+
+    def sentence(self, _: Translation = english) -> str:
+        """The message in a language; in English where it has no places for values."""
+        return str(self) if self._values is None else _(self._message, **self._values)
 
 
 class LimitReached(PenstockError):

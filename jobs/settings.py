@@ -111,6 +111,10 @@ class Settings(BaseSettings):
     total_seconds: Seconds = 3 * 3600
     max_request_bytes: int = Field(2_000_000, ge=1024)
     max_image_bytes: int = Field(5_000_000, ge=0)
+    max_source_bytes: int = Field(20_000_000, ge=0)
+    max_batch_bytes: int = Field(200_000_000, ge=0)
+    max_batch_lines: int = Field(50_000, ge=1)
+    max_kept_bytes: int = Field(2_000_000_000, ge=0)
     limit_jobs_queued: Limit = 0
     limit_jobs_running: Limit = 0
     limit_requests_a_minute: Limit = 0

@@ -155,7 +155,7 @@ def _add_routes(app: Flask, context: WebContext) -> None:
         "responses": Responses(context),
         "plan_api": PlanApi(context),
         "section_api": SectionRoutes(context),
-        "sources": SourceApi(),
+        "sources": SourceApi(context),
         "prompt_api": PromptRoutes(context),
         "thread_api": ThreadRoutes(context),
         "schedule_api": ScheduleRoutes(context),

@@ -19,6 +19,8 @@ from jobs.storage.disk.reserve import is_disk_full
 from web.limits.words import may_soon, sentence
 from web.routes import nearest
 
+# Of refused requests, by their code.
+_STATUSES = {"model_not_found": 404, "file_too_large": 413}
 _log = logging.getLogger(__name__)
 
 
@@ -56,13 +58,17 @@ DISK_FULL = (
 )
 
 
+def status_of(error: InvalidRequest) -> int:
+    """The status of the answer to a request that is refused."""
+    return _STATUSES.get(error.code or "", 400)
+
+
 def register(app: Flask) -> None:
     """Have the application answer every error in the envelope."""
 
     @app.errorhandler(InvalidRequest)
     def invalid(error: InvalidRequest) -> Response:
-        status = 404 if error.code == "model_not_found" else 400
-        return envelope(status, str(error), param=error.param, code=error.code)
+        return envelope(status_of(error), str(error), param=error.param, code=error.code)
 
     @app.errorhandler(LimitReached)
     def limited(error: LimitReached) -> Response:

@@ -91,6 +91,7 @@ ROUTES = (
     # The pages
     Route("GET", "/", "home.show"),
     Route("POST", "/jobs", "home.submit"),
+    Route("POST", "/sources", "home.source"),
     Route("GET", "/jobs", "jobs.show"),
     Route("POST", "/jobs/act", "bulk.act"),
     Route("GET", "/jobs/news", "jobs.news"),

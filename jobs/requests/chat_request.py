@@ -57,6 +57,8 @@ def _typed(value: Any) -> Any:
         image = value.get("image_url")
         fields = {"detail": image.get("detail"), "image_url": image.get("url")} if isinstance(image, dict) else {}
         return {"type": "input_image", "image_url": image, **fields}
+    if isinstance(value, dict) and value.get("type") == "file" and isinstance(value.get("file"), dict):
+        return {**value["file"], "type": "input_file"}
     return value
 
 

@@ -61,7 +61,7 @@ def _call(call_id: str, name: str, arguments: str) -> Message:
 
 def _refuse_files(parts: Sequence[Any]) -> None:
     if file := next((part for part in parts if isinstance(part, FilePart)), None):
-        words = f"'{file.filename}': files are read for /v1/responses alone; send its text, which /v1/sources gives."
+        words = f"'{file.filename}': a batch has no files; send the text of this one, which /v1/sources gives."
         raise InvalidRequest(words, param="input")
 
 

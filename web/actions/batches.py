@@ -8,11 +8,12 @@ from typing import Any
 
 from flask import Request
 from sqlalchemy import RowMapping
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from jobs.errors import InvalidRequest, NotFound
 from jobs.requests.batch_line import ENDPOINTS
 from jobs.storage.batches.batches import Batches
-from jobs.storage.batches.files import BATCH, MOST_BYTES, PIECE_BYTES, Files
+from jobs.storage.batches.files import BATCH, PIECE_BYTES, FileLimits, Files, too_large
 from web.context import WebContext
 
 # What a form has around its file.
@@ -23,10 +24,14 @@ _SHORTEST_SECONDS, _LONGEST_SECONDS = 3600, 30 * 86_400
 
 def store_file(context: WebContext, owner: str, request: Request) -> RowMapping:
     """The file in the form of this request, which may be longer than other bodies. Raises InvalidRequest."""
-    request.max_content_length = MOST_BYTES + _FORM_BYTES
-    file = request.files.get("file")
+    limits = FileLimits(context.settings.max_batch_bytes, context.settings.max_kept_bytes)
+    request.max_content_length = limits.file + _FORM_BYTES
+    try:
+        file = request.files.get("file")
+    except RequestEntityTooLarge:
+        raise too_large(limits.file) from None
     if file is None:
-        raise InvalidRequest("Send the file as 'file', in multipart/form-data.", param="file")
+        raise InvalidRequest("Send the file as 'file', in multipart/form-data.", param="file", values={})
     if (purpose := request.form.get("purpose", BATCH)) != BATCH:
         raise InvalidRequest(f"Files are for batches: purpose is 'batch', not '{purpose[:50]}'.", param="purpose")
     seconds = request.form.get("expires_after[seconds]")
@@ -40,7 +45,7 @@ def store_file(context: WebContext, owner: str, request: Request) -> RowMapping:
         while piece := file.stream.read(PIECE_BYTES):
             yield piece
 
-    return Files(context.database).create(owner, name, pieces(), expires_at)
+    return Files(context.database).create(owner, name, pieces(), expires_at, limits)
 
 
 def create_batch(

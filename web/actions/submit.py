@@ -28,7 +28,8 @@ def submit(
     context.admission.check_create(owner, opens_stream=create.stream or not create.background)
     model = named_model(create, context.prompts) or context.models.default()
     webhooks.check_own_address(context, owner, create)
-    create = source_files.with_texts(references.resolved(context.store, owner, create), context.prompts)
+    create = references.resolved(context.store, owner, create)
+    create = source_files.with_texts(create, context.prompts, context.settings.max_source_bytes)
     previous_id = create.previous_response_id
     previous = conversation.previous(context.store, owner, previous_id) if previous_id else None
     request = JobRequest.from_create(

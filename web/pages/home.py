@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import Any
 
 import orjson
-from flask import g, redirect, render_template, request, url_for
+from flask import Response, g, redirect, render_template, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import TooManyRequests
 
 from jobs.errors import InvalidRequest, JobNotFound, LimitReached
 from jobs.job import Job, Status
@@ -19,7 +20,10 @@ from jobs.requests.job_request import FLEX
 from jobs.storage.disk.reserve import is_disk_full
 from web.actions.source_files import read_source
 from web.actions.submit import submit
+from web.api import render
+from web.api.sources import sent_source
 from web.context import WebContext
+from web.errors import envelope, status_of
 from web.limits.words import sentence
 from web.pages.i18n import LANGUAGES, _
 from web.pages.job_view import job_view
@@ -55,11 +59,11 @@ class HomePage:
         """A form was sent: to the new job's page, or back to the form with what is wrong."""
         context, form = self._context, request.form.to_dict()
         try:
-            _add_files(form, request.files.getlist("files"))
+            _add_files(form, request.files.getlist("files"), context.settings.max_source_bytes)
             body = _body(form, self._images(form.pop("images_of", "")))
             job = submit(context, g.owner, context.parsing.run(generation.parse, body))
         except InvalidRequest as error:
-            return self._page(form, str(error), error.param or ""), 400
+            return self._page(form, error.sentence(_), error.param or ""), 400
         except LimitReached as error:
             return self._page(form, sentence(error, _)), 429
         except SQLAlchemyError as error:
@@ -68,6 +72,15 @@ class HomePage:
             words = _("The server's disk is full: nothing new is taken until there is room. Deleting jobs makes room.")
             return self._page(form, words), 503
         return redirect(url_for("job.show", job_id=job.id), 303)
+
+    def source(self) -> Response:
+        """The text of a file, as `/v1/sources` has it, or in the page's language why there is none."""
+        try:
+            return render.json(sent_source(self._context.settings.max_source_bytes))
+        except InvalidRequest as error:
+            return envelope(status_of(error), error.sentence(_), param=error.param, code=error.code)
+        except TooManyRequests:
+            return envelope(429, _("Many files are being read just now: try again in a moment."))
 
     def _images(self, job_id: str) -> list[dict[str, Any]]:
         """The images of the input of the owner's job, as parts of a message; none without a job."""
@@ -129,9 +142,14 @@ def _body(form: Mapping[str, str], images: Sequence[Mapping[str, Any]]) -> bytes
     return orjson.dumps(body)
 
 
-def _add_files(form: dict[str, str], files: Sequence[FileStorage]) -> None:
+def _add_files(form: dict[str, str], files: Sequence[FileStorage], most_bytes: int) -> None:
     """Put the texts of files into the source text, where no script has done so. Raises InvalidRequest."""
-    texts = [read_source(file.filename, file.read(), "prompt.variables.source").text for file in files if file.filename]
+    sources = [
+        read_source(file.filename, file.read(), most_bytes, "prompt.variables.source")
+        for file in files
+        if file.filename
+    ]
+    texts = [source.text for source in sources]
     if texts:
         form["source"] = "\n\n".join(filter(None, [form.get("source"), *texts]))
 

@@ -8,7 +8,7 @@ async function read(file) {
   const body = new FormData();
   body.append("file", file);
   const signal = AbortSignal.timeout(SECONDS * 1000);
-  const answer = await fetch(`${root}/v1/sources`, { method: "POST", body, signal });
+  const answer = await fetch(`${root}/sources`, { method: "POST", body, signal });
   const said = await answer.json();
   if (!answer.ok) throw new Error(said.error.message);
   return said;

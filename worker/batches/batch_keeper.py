@@ -14,13 +14,13 @@ from jobs.errors import InvalidRequest
 from jobs.requests.batch_line import LineReader
 from jobs.requests.prompt_folder import Prompts
 from jobs.settings import Settings
+from jobs.status.translation import english
 from jobs.storage.access.owner_limits import LimitRegistry
 from jobs.storage.batches import batches as states
 from jobs.storage.batches.files import Files
 from jobs.storage.batches.work import BatchWork
 from jobs.storage.database import Database
 
-MOST_LINES = 50_000
 _MOST_ERRORS = 100
 _LOOK_SECONDS = 1.0
 _FORGET_SECONDS = 600.0
@@ -106,8 +106,9 @@ class BatchKeeper:
         total = 0
         for number, line in self._lines(batch, reader):
             total += 1
-            if total > MOST_LINES:
-                return [_error(None, f"A batch has at most {MOST_LINES:,} lines: make several of it.")]
+            if total > self._settings.max_batch_lines:
+                most = self._settings.max_batch_lines
+                return [_refusal("A batch has at most {most} lines: make several of it.", most=most)]
             if total % _RENEWED_LINES == 0 and not self._work.renew(batch):
                 return None
             try:
@@ -126,10 +127,17 @@ class BatchKeeper:
         """What is wrong with the file as a whole."""
         most = self._limits.of(owner).jobs_queued
         if total == 0:
-            return [_error(None, "The file has no lines, or was deleted.")]
+            return [_refusal("The file has no lines, or was deleted.")]
         if most and total > most:
-            return [_error(None, f"You may have {most:,} jobs waiting, and the batch has {total:,} lines.")]
+            return [
+                _refusal("You may have {most} jobs waiting, and the batch has {total} lines.", most=most, total=total)
+            ]
         return []
+
+
+def _refusal(words: str, **values: int) -> dict[str, Any]:
+    """What is wrong with the whole file; the page says it in its language."""
+    return {**_error(None, english(words, **values)), "words": words, "values": values}
 
 
 def _error(line: int | None, message: str, param: str | None = None, code: str | None = None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
@@ -14,12 +14,17 @@ from jobs.storage.batches.tables import file_pieces, files
 from jobs.storage.database import Database
 from jobs.storage.lists.owned_rows import OwnedRows, PageOf
 
-MOST_BYTES = 200_000_000
-MOST_BYTES_OF_OWNER = 2_000_000_000
 PIECE_BYTES = 1_000_000
 BATCH, OUTPUT = "batch", "batch_output"
 # An upload that has not ended by then never will.
 _UPLOAD_SECONDS = 3600.0
+
+
+class FileLimits(NamedTuple):
+    """How many bytes a file may have, and all that an owner has."""
+
+    file: int
+    owner: int
 
 
 class Files:
@@ -29,19 +34,21 @@ class Files:
         self._database = database
         self._rows = OwnedRows(database, files, "File")
 
-    def create(self, owner: str, filename: str, pieces: Iterable[bytes], expires_at: float | None) -> RowMapping:
+    def create(
+        self, owner: str, filename: str, pieces: Iterable[bytes], expires_at: float | None, limits: FileLimits
+    ) -> RowMapping:
         """Store a file for batches, piece by piece. Raises InvalidRequest when there is too much of it."""
         file_id = f"file-{secrets.token_hex(16)}"
-        left = MOST_BYTES_OF_OWNER - self._bytes_of(owner)
+        left = limits.owner - self._bytes_of(owner)
         row = {"id": file_id, "owner": owner, "filename": filename, "purpose": BATCH, "bytes": 0, "is_whole": 0}
         with self._database.write() as connection:
             connection.execute(insert(files).values({**row, "created_at": time.time(), "expires_at": expires_at}))
         size = 0
         for number, piece in enumerate(pieces):
             size += len(piece)
-            if size > min(MOST_BYTES, left):
+            if size > min(limits.file, left):
                 self.delete(owner, file_id, whole=False)
-                raise _too_long(left)
+                raise _too_long(limits, left)
             with self._database.write() as connection:
                 connection.execute(insert(file_pieces).values(file_id=file_id, number=number, content=piece))
         with self._database.write() as connection:
@@ -120,9 +127,15 @@ def add_output(connection: Connection, batch: RowMapping, name: str, size: int) 
     return str(row["id"])
 
 
-def _too_long(left: int) -> InvalidRequest:
-    if left < MOST_BYTES:
+def _too_long(limits: FileLimits, left: int) -> InvalidRequest:
+    if left < limits.file:
         return InvalidRequest(
-            f"Your files have {MOST_BYTES_OF_OWNER:,} bytes at most: delete some first.", param="file"
+            "Your files may have {most} bytes together: delete some first.", param="file", values={"most": limits.owner}
         )
-    return InvalidRequest(f"A file has at most {MOST_BYTES:,} bytes: make several of it.", param="file")
+    return too_large(limits.file)
+
+
+def too_large(most: int) -> InvalidRequest:
+    """What is said of a file with more bytes than it may have."""
+    said: dict[str, Any] = {"param": "file", "code": "file_too_large", "values": {"most": most}}
+    return InvalidRequest("A file of a batch has at most {most} bytes: make several of it.", **said)

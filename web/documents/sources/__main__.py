@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from typing import NoReturn
 
 from web.documents.limited_process import limit_this_process, refuse
 from web.documents.sources.readers import Unreadable, read
@@ -15,12 +17,16 @@ def main() -> None:
     try:
         text = read(name.decode(), content)
     except Unreadable as error:
-        refuse("unreadable", str(error))
+        _refuse(error)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  (the libraries raise anything on a broken or hostile file)
-        refuse("unreadable", f"it is broken ({type(error).__name__})")
+        _refuse(Unreadable("{name}: it is broken ({kind}).", kind=type(error).__name__))
     sys.stdout.buffer.write(text.encode(errors="replace"))
+
+
+def _refuse(error: Unreadable) -> NoReturn:
+    refuse("unreadable", json.dumps([error.message, error.values]))
 
 
 if __name__ == "__main__":

@@ -29,18 +29,22 @@ _CONTROLS = dict.fromkeys({*range(32), 127, 0xFFFE, 0xFFFF} - {9, 10})
 
 
 class Unreadable(Exception):  # noqa: N818  (the name says what is the matter)
-    """The file holds no text that can be read; why, in the words of one line."""
+    """The file holds no text that can be read: why, with places for its `{name}` and the values."""
+
+    def __init__(self, message: str, **values: object) -> None:
+        super().__init__(message)
+        self.message, self.values = message, values
 
 
 def read(name: str, content: bytes) -> str:
     """The text of a file. Raises Unreadable, and on a broken file whatever the libraries raise."""
     reader = READERS.get(PurePath(name).suffix.lower())
     if reader is None:
-        raise Unreadable(f"only {', '.join(READERS)} are read")
+        raise Unreadable("{name}: only {kinds} are read.", kinds=", ".join(READERS))
     shown = name.translate({ord("["): "(", ord("]"): ")"})
     pieces = [piece for piece in reader(shown, content) if piece.strip()]
     if all(piece.startswith(f"[{shown}") for piece in pieces):
-        raise Unreadable("there is no text in it; pages that are pictures need to be recognised first")
+        raise Unreadable("{name}: there is no text in it; pages that are pictures need to be recognised first.")
     text = "\n\n".join(piece.strip() for piece in pieces).replace("\r\n", "\n")
     return re.sub(r"\n{3,}", "\n\n", text).translate(_CONTROLS)
 
@@ -53,7 +57,7 @@ def _decoded(content: bytes) -> str:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise Unreadable("it is no text in UTF-8, UTF-16 or GB 18030")
+    raise Unreadable("{name}: it is no text in UTF-8, UTF-16 or GB 18030.")
 
 
 def _text(name: str, content: bytes) -> Iterator[str]:
@@ -108,7 +112,7 @@ def _spaced(text: str | None) -> str:
 def _docx(name: str, content: bytes) -> Iterator[str]:
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         if sum(part.file_size for part in packed.infolist()) > _MOST_UNPACKED_BYTES:
-            raise Unreadable(f"it unpacks to more than {_MOST_UNPACKED_BYTES >> 20} MB")
+            raise Unreadable("{name}: it unpacks to more than {most} MB.", most=_MOST_UNPACKED_BYTES >> 20)
     yield f"[{name}]"
     for block in docx.Document(io.BytesIO(content)).iter_inner_content():
         if isinstance(block, Table):
@@ -126,7 +130,7 @@ def _cells(cells: Iterable[Any]) -> Iterator[str]:
 def _pdf(name: str, content: bytes) -> Iterator[str]:
     pdf = pypdf.PdfReader(io.BytesIO(content))
     if pdf.is_encrypted and not pdf.decrypt(""):
-        raise Unreadable("it is encrypted: save it without a password")
+        raise Unreadable("{name}: it is encrypted: save it without a password.")
     for number, page in enumerate(pdf.pages, 1):
         if text := page.extract_text().strip():
             yield f"[{name}, p. {number}]"

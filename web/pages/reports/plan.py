@@ -13,6 +13,7 @@ from jobs.requests.generation import validated
 from jobs.requests.plan import Plan
 from web.actions.plan import PlanState, agree, plan_of
 from web.context import WebContext
+from web.pages.i18n import _
 from web.pages.titles import title
 
 # What the form shows beside the plan's sections, to be filled in.
@@ -43,7 +44,7 @@ class PlanPage:
         try:
             agree(self._context, g.owner, job_id, validated(Plan, outline))
         except InvalidRequest as error:
-            return self._page(job_id, PlanState(outline, waits=True), str(error)), 400
+            return self._page(job_id, PlanState(outline, waits=True), error.sentence(_)), 400
         return redirect(url_for("job.show", job_id=job_id), 303)
 
     def _page(self, job_id: str, plan: PlanState, problem: str = "") -> str:

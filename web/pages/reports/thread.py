@@ -42,7 +42,7 @@ class ThreadPage:
         except LimitReached as error:
             return render_template("limited.html", problem=sentence(error, _)), 429
         except InvalidRequest as error:
-            return render_template("limited.html", problem=str(error)), 400
+            return render_template("limited.html", problem=error.sentence(_)), 400
         return redirect(url_for("job.show", job_id=job.id), 303)
 
 

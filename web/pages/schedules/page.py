@@ -53,7 +53,7 @@ class SchedulesPage:
         try:
             return action(request.form.get("id", "")) or redirect(url_for("schedules.show"), 303)
         except InvalidRequest as error:
-            return self._page(request.form, str(error)), 400
+            return self._page(request.form, error.sentence(_)), 400
         except LimitReached as error:
             return self._page(request.form, sentence(error, _)), 429
 

@@ -42,7 +42,7 @@ class SharePage:
         try:
             _made, link = share(self._context, g.owner, job_id, validated(ShareRequest, request.form.to_dict()))
         except InvalidRequest as error:
-            return self._page(job_id, problem=str(error)), 400
+            return self._page(job_id, problem=error.sentence(_)), 400
         return self._page(job_id, link=link)
 
     def _page(self, job_id: str, *, link: str = "", problem: str = "") -> str:

@@ -47,7 +47,7 @@ class WebhooksPage:
         try:
             shown = action(request.form.get("id", ""))
         except InvalidRequest as error:
-            return self._page(problem=str(error)), 400
+            return self._page(problem=error.sentence(_)), 400
         return redirect(url_for("webhooks.show"), 303) if shown is None else shown
 
     def _add(self, _id: str) -> Any:

@@ -17,9 +17,8 @@ from jobs.limits import OwnerLimits
 from jobs.requests.batch_line import CHAT_COMPLETIONS, RESPONSES
 from jobs.settings import Settings
 from jobs.storage.access.owner_limits import LimitRegistry
-from jobs.storage.batches import files as storing
 from jobs.storage.batches.batches import ERROR, OUTPUT, Batches
-from jobs.storage.batches.files import Files
+from jobs.storage.batches.files import FileLimits, Files
 from jobs.storage.batches.tables import batches, files
 from jobs.storage.batches.work import BatchWork
 from jobs.storage.lists.owned_rows import PageOf
@@ -31,6 +30,8 @@ from jobs.webhooks.events import EVENT_TYPES
 from tests.support.job_factory import JobFactory
 from worker.batches import batch_keeper
 from worker.batches.batch_keeper import BatchKeeper
+
+MANY = FileLimits(1 << 20, 1 << 20)
 
 
 def line(custom_id: str, url: str = RESPONSES, **body: Any) -> bytes:
@@ -50,10 +51,10 @@ class BatchOwner:
 
     def keeper(self, **limits: int) -> BatchKeeper:
         registry = LimitRegistry(self.factory.database, OwnerLimits(**limits))
-        return BatchKeeper(self.factory.database, Settings.load(), registry)
+        return BatchKeeper(self.factory.database, Settings.load(max_batch_lines=20), registry)
 
     def batch(self, *lines: bytes, endpoint: str = RESPONSES) -> RowMapping:
-        file = self.files.create(self.owner, "some.jsonl", [b"\n".join(lines)], None)
+        file = self.files.create(self.owner, "some.jsonl", [b"\n".join(lines)], None, MANY)
         values = {"input_file_id": file["id"], "endpoint": endpoint, "metadata": {"a": "b"}, "model": None}
         return self.batches.create(self.owner, values)
 
@@ -138,12 +139,11 @@ def test_a_file_is_refused_whole_with_each_line_and_its_reason(owner: BatchOwner
 
 @pytest.mark.parametrize(
     ("lines", "limits", "words"),
-    [(0, {}, "no lines"), (2, {"jobs_queued": 1}, "1 jobs waiting"), (4, {}, "at most 3 lines")],
+    [(0, {}, "no lines"), (2, {"jobs_queued": 1}, "1 jobs waiting"), (21, {}, "at most 20 lines")],
 )
 def test_a_file_of_the_wrong_length_is_refused(
-    owner: BatchOwner, monkeypatch: pytest.MonkeyPatch, lines: int, limits: dict[str, int], words: str
+    owner: BatchOwner, lines: int, limits: dict[str, int], words: str
 ) -> None:
-    monkeypatch.setattr(batch_keeper, "MOST_LINES", 3)
     batch = owner.step(owner.batch(*[line(str(number)) for number in range(lines)]), **limits)
     assert batch["status"] == "failed"
     assert words in json.loads(batch["errors"])[0]["message"]
@@ -211,10 +211,8 @@ def test_jobs_of_a_batch_are_found_by_their_words(owner: BatchOwner) -> None:
     assert len(owner.jobs(batch)) == 1
 
 
-def test_files_have_lines_whatever_their_pieces_and_belong_to_somebody(
-    owner: BatchOwner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = owner.files.create(owner.owner, "f", [b"one\ntw", b"o\nthree"], time.time() + 60)
+def test_files_have_lines_whatever_their_pieces_and_belong_to_somebody(owner: BatchOwner) -> None:
+    file = owner.files.create(owner.owner, "f", [b"one\ntw", b"o\nthree"], time.time() + 60, MANY)
     assert list(owner.files.lines(file["id"], 99)) == [b"one", b"two", b"three"]
     assert list(owner.files.lines(file["id"], 1)) == [b"one", b"tw"]
     assert (file["bytes"], b"".join(owner.files.pieces(file["id"]))) == (13, b"one\ntwo\nthree")
@@ -228,9 +226,10 @@ def test_files_have_lines_whatever_their_pieces_and_belong_to_somebody(
     ):
         with pytest.raises(NotFound):
             refused()
-    monkeypatch.setattr(storing, "MOST_BYTES", 3)
     with pytest.raises(InvalidRequest, match="at most 3 bytes"):
-        owner.files.create(owner.owner, "f", [b"ab", b"cd"], None)
+        owner.files.create(owner.owner, "f", [b"ab", b"cd"], None, FileLimits(3, 1 << 20))
+    with pytest.raises(InvalidRequest, match="15 bytes together"):
+        owner.files.create(owner.owner, "f", [b"ab", b"cd"], None, FileLimits(99, 15))
     assert len(owner.files.page(owner.owner, PageOf(9))) == 2
     owner.files.delete(owner.owner, file["id"])
     assert list(owner.files.lines(file["id"], 99)) == []
@@ -241,9 +240,9 @@ def test_files_expire_and_so_do_uploads_that_broke_off(owner: BatchOwner) -> Non
         yield b"a"
         raise ConnectionError
 
-    expired = owner.files.create(owner.owner, "f", [b"x"], time.time() - 1)
+    expired = owner.files.create(owner.owner, "f", [b"x"], time.time() - 1, MANY)
     with pytest.raises(ConnectionError):
-        owner.files.create(owner.owner, "f", broken(), None)
+        owner.files.create(owner.owner, "f", broken(), None, MANY)
     owner.files.forget_expired()
     with pytest.raises(NotFound):
         owner.files.get(owner.owner, expired["id"])

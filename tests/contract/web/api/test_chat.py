@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -114,6 +115,19 @@ def test_content_may_be_parts_or_null(client: openai.OpenAI) -> None:
     completion = ask(client, "", messages=messages, store=True)
     stored: Any = client.responses.input_items.list(completion.id, order="asc")
     assert [item.content[0].text for item in stored] == ["Be brief.", "No.", "parts [[demo tokens=3]]"]
+
+
+def test_a_file_is_what_the_model_reads(client: openai.OpenAI) -> None:
+    data = base64.b64encode(b"tides [[demo echo]]").decode()
+    file = {"filename": "a.txt", "file_data": f"data:text/plain;base64,{data}"}
+    content = [{"type": "file", "file": file}, {"type": "text", "text": "Sum up."}]
+    answer = ask(client, "", messages=[{"role": "user", "content": content}]).choices[0].message.content
+    assert answer.startswith("[a.txt]\n\ntides")
+    assert answer.rstrip().endswith("Sum up.")
+    with pytest.raises(openai.BadRequestError) as refused:  # ids name files of batches
+        ask(client, "", messages=[{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}])
+    assert refused.value.param == "messages.0.content.0"
+    assert "'file_data'" in refused.value.message
 
 
 def test_a_failure_is_an_error(client: openai.OpenAI) -> None:

@@ -33,7 +33,28 @@ def test_a_file_can_be_read_before_it_is_used(penstock: Stack) -> None:
 def test_a_file_that_is_too_large_is_refused(penstock: Stack) -> None:
     status, refused = send(penstock, "notes.txt", b"x" * (21 << 20))
     assert status == 413
-    assert "20,971,520 bytes" in refused["error"]["message"]
+    assert "at most 20,000,000 bytes" in refused["error"]["message"]
+
+
+def test_a_page_says_in_its_language_what_is_the_matter(penstock: Stack) -> None:
+    def said(path: str, name: str, content: bytes, language: str) -> str:
+        files, headers = {"file": (name, content)}, {"Accept-Language": language}
+        url = f"{penstock.url}{path}"
+        answer = httpx2.post(url, files=files, headers=headers, trust_env=False, timeout=60)
+        assert answer.status_code in (400, 413)
+        return str(answer.json()["error"]["message"])
+
+    for name, content, english, chinese in (
+        ("notes.exe", b"MZ", "notes.exe: only .txt", "notes.exe：只能读取 .txt"),
+        ("notes.pdf", b"%PDF-nothing", "notes.pdf: it is broken", "notes.pdf：文件已损坏"),
+        ("a.txt", b"x" * 20_000_001, "a.txt: a file has at most 20,000,000", "a.txt：文件最多 20,000,000 字节"),
+        ("notes.txt", b"x" * 21_000_000, "file: a file has at most", "file：文件最多"),
+    ):
+        assert english in said("/sources", name, content, "en")
+        assert chinese in said("/sources", name, content, "zh")
+        assert english in said("/v1/sources", name, content, "zh")  # programs are told in one language
+    read = httpx2.post(f"{penstock.url}/sources", files={"file": ("a.txt", b"x")}, trust_env=False, timeout=60)
+    assert (read.status_code, read.json()["text"]) == (200, "[a.txt]\n\nx")
 
 
 def test_an_input_file_is_what_the_model_reads(penstock: Stack, client: openai.OpenAI) -> None:
@@ -85,4 +106,4 @@ def test_a_batch_takes_no_files(penstock: Stack, client: openai.OpenAI) -> None:
     errors = client.batches.retrieve(batch.id).errors
     assert errors is not None
     assert errors.data is not None
-    assert "send its text, which /v1/sources gives" in str(errors.data[0].message)
+    assert "send the text of this one, which /v1/sources gives" in str(errors.data[0].message)

@@ -47,5 +47,5 @@ def test_who_cannot_have_a_turn_may_ask_again(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(limited_process, "_AT_ONCE", taken)
     monkeypatch.setattr(limited_process, "_WAIT_SECONDS", 0.01)
     with pytest.raises(TooManyRequests) as refused:
-        read_source("a.txt", b"text")
+        read_source("a.txt", b"text", 99)
     assert refused.value.retry_after

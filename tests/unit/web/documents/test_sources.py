@@ -20,6 +20,8 @@ HTML = b"""<html><head><title>no</title><style>no</style></head><body><h1>The <b
 the <i>sea</i>.<script>no()</script><!-- no --></p><ul><li>one<li>two</ul><pre>a
   b</pre></body></html>"""
 
+MANY = 1 << 20
+
 
 def pdf(*pages: str) -> bytes:
     file = FPDF()
@@ -91,7 +93,7 @@ def test_an_encrypted_pdf_without_a_password_is_read() -> None:
 )
 def test_what_cannot_be_read_says_why(name: str, content: bytes, words: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        read_source(name, content, "file")
+        read_source(name, content, MANY, "file")
     assert str(refused.value).startswith(f"{name}: {words}")
     assert refused.value.code == "unreadable_file"
     assert "\n" not in str(refused.value)
@@ -110,8 +112,9 @@ def test_no_entity_of_a_docx_is_followed() -> None:
 
 
 def test_a_reader_says_what_kinds_there_are() -> None:
-    with pytest.raises(Unreadable, match=r"\.txt, \.md, \.html, \.htm, \.docx, \.pdf, \.csv are read"):
+    with pytest.raises(Unreadable) as refused:
         read("noname", b"x")
+    assert refused.value.values == {"kinds": ".txt, .md, .html, .htm, .docx, .pdf, .csv"}
 
 
 def body(*parts: str, prompt: str = "") -> bytes:
@@ -124,13 +127,13 @@ WORDS = '{"type": "input_text", "text": "Sum up."}'
 
 
 def test_a_file_of_an_input_becomes_text_in_its_place() -> None:
-    create = with_texts(parse(body(FILE, WORDS)), Prompts(None))
+    create = with_texts(parse(body(FILE, WORDS)), Prompts(None), MANY)
     assert create.input is not None
     assert [part.text for part in create.input[0].content] == ["[a.txt]\n\ntides\n\n", "Sum up."]  # type: ignore[union-attr]
 
 
 def test_a_file_for_a_report_becomes_its_source() -> None:
-    create = with_texts(parse(body(FILE, prompt="report")), Prompts(None))
+    create = with_texts(parse(body(FILE, prompt="report")), Prompts(None), MANY)
     assert create.prompt is not None
     assert create.prompt.variables == {"topic": "x", "source": "[a.txt]\n\ntides"}
     assert create.input is None

@@ -41,6 +41,20 @@ def asked_in_code() -> Iterator[str]:
                     yield text
 
 
+def refusals() -> Iterator[str]:
+    """What is said of files, wherever they are refused: messages with places for values."""
+    for path in [*WEB.rglob("*.py"), *(ROOT / "jobs").rglob("*.py"), *(ROOT / "worker").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id="Unreadable" | "_refusal"), args=[ast.Constant(value=str() as text)]):
+                    yield text
+                case ast.Call(
+                    func=ast.Name(id="InvalidRequest"), args=[ast.Constant(value=str() as text)], keywords=named
+                ):
+                    if any(each.arg in ("values", None) for each in named):
+                        yield text
+
+
 def asked_in_scripts() -> Iterator[str]:
     for path in WEB.glob("static/*.js"):
         yield from IN_SCRIPT.findall(path.read_text(encoding="utf-8"))
@@ -57,13 +71,14 @@ def asked_with_data() -> Iterator[str]:
 
 
 def asked() -> set[str]:
-    return {*asked_in_templates(), *asked_in_code(), *asked_in_scripts(), *asked_with_data()}
+    return {*asked_in_templates(), *asked_in_code(), *asked_in_scripts(), *asked_with_data(), *refusals()}
 
 
 def test_the_ways_to_ask_are_seen() -> None:
     assert "Sign out" in set(asked_in_templates())
     assert "just now" in set(asked_in_code())
     assert "in progress" in set(asked_with_data())
+    assert "{name}: it is encrypted: save it without a password." in set(refusals())
 
 
 def test_every_text_is_there_in_chinese() -> None:
