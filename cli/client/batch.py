@@ -86,7 +86,8 @@ def _tell(ended: Batch) -> None:
         click.echo(f"{place}{one_line(error.message or '')}", err=True)
     counts = ended.request_counts
     told = f": {counts.completed} of {counts.total} answered, {counts.failed} failed" if counts and counts.total else ""
-    click.echo(f"{ended.id} is {ended.status}{told}", err=True)
+    cost = f"; {ended.usage.total_tokens:,} tokens" if ended.usage and ended.usage.total_tokens else ""
+    click.echo(f"{ended.id} is {ended.status}{told}{cost}", err=True)
     if ended.status == "cancelled":
         raise SystemExit(CANCELLED)
     if ended.status != "completed" or (counts and counts.failed):

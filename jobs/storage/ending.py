@@ -22,6 +22,7 @@ from jobs.protocol.word_count import words_in
 from jobs.requests.title import title_of
 from jobs.status.ended import details_of
 from jobs.storage.access.budget import spend
+from jobs.storage.batches.usage import add_usage
 from jobs.storage.rows import storable
 from jobs.storage.schema import checkpoints, jobs, transcripts
 from jobs.storage.search.entries import entry_words, set_entry
@@ -52,7 +53,8 @@ def end_job(connection: Connection, job: Job, guard: ColumnElement[bool], ending
     False, and nothing written, when the row does not meet `guard`.
     """
     values = _columns(job, ending)
-    ended = update(jobs).where(jobs.c.id == job.id, guard).values(values).returning(jobs.c.name)  # invariant 3
+    ended = update(jobs).where(jobs.c.id == job.id, guard).values(values)  # invariant 3
+    ended = ended.returning(jobs.c.name, jobs.c.batch_id)
     if (row := connection.execute(ended).one_or_none()) is None:
         return False
     text = text_of(ending.response)
@@ -61,6 +63,8 @@ def end_job(connection: Connection, job: Job, guard: ColumnElement[bool], ending
     set_entry(connection, job.id, entry_words(job.owner, row.name, job.request, text))
     if job.request.background:  # whoever waits is told by the answer itself
         enqueue(connection, job.owner, f"response.{values['status']}", job.id, job.request.webhook)
+    if row.batch_id and (usage := ending.response["usage"]):
+        add_usage(connection, row.batch_id, usage)
     spend(connection, job.owner, ending.response["usage"], text)  # last: it locks a row for all jobs of the owner
     return True
 

@@ -12,7 +12,7 @@ from sqlalchemy import Row, RowMapping, Select, case, func, insert, select, upda
 
 from jobs.errors import InvalidRequest
 from jobs.job import Status
-from jobs.storage.batches.tables import batches
+from jobs.storage.batches.tables import USAGE, batches
 from jobs.storage.database import Database
 from jobs.storage.lists.owned_rows import OwnedRows, PageOf
 from jobs.storage.schema import jobs
@@ -61,6 +61,7 @@ class Batches:
         row = {
             **{"id": f"batch_{secrets.token_hex(16)}", "owner": owner, "status": VALIDATING, "created_at": now},
             **{"expires_at": now + WINDOW_SECONDS, "total": 0, "stored_lines": 0, "claimed_until": 0.0},
+            **dict.fromkeys(USAGE, 0),
             **values,
         }
         with self._database.write() as connection:

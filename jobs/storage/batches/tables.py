@@ -6,6 +6,9 @@ import sqlalchemy as sa
 
 from jobs.storage.schema import metadata
 
+# The columns of what a batch has cost.
+USAGE = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+
 # Files of owners. One that a batch has written has no pieces: it is read from the batch's jobs.
 files = sa.Table(
     "files",
@@ -49,6 +52,8 @@ batches = sa.Table(
     sa.Column("stored_lines", sa.Integer, nullable=False),
     # Until when the worker that reads its file is not disturbed.
     sa.Column("claimed_until", sa.Float, nullable=False),
+    # The tokens of its ended lines so far; null in rows from before they were counted.
+    *(sa.Column(name, sa.BigInteger) for name in USAGE),
     # JSON: what is wrong with which line.
     sa.Column("errors", sa.Text),
     sa.Column("output_file_id", sa.String(64)),

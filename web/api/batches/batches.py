@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import orjson
@@ -12,6 +13,7 @@ from sqlalchemy import RowMapping
 from jobs.requests.generation import Metadata, validated
 from jobs.requests.parameters import Text
 from jobs.storage.batches.batches import Batches, Counts
+from jobs.storage.batches.usage import usage_of
 from jobs.storage.lists.owned_rows import PageOf
 from web.actions.batches import create_batch
 from web.api import render
@@ -64,8 +66,12 @@ class BatchRoutes:
         return render.json(_wire(row, self._batches.counts([row])[row["id"]]))
 
 
+def _error(error: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: error[name] for name in ("line", "message", "param", "code")}
+
+
 def _wire(row: RowMapping, counts: Counts) -> dict[str, Any]:
-    errors = row["errors"] and {"object": "list", "data": orjson.loads(row["errors"])}
+    errors = row["errors"] and {"object": "list", "data": [_error(error) for error in orjson.loads(row["errors"])]}
     return {
         **{name: row[name] for name in _SAME},
         **{name: row[name] and int(row[name]) for name in _TIMES},
@@ -73,4 +79,5 @@ def _wire(row: RowMapping, counts: Counts) -> dict[str, Any]:
         "completion_window": "24h",
         "errors": errors,
         "request_counts": counts._asdict(),
+        "usage": usage_of(row),
     }

@@ -10,6 +10,7 @@ from flask import flash, g, redirect, render_template, request, url_for
 from jobs.errors import InvalidRequest, LimitReached
 from jobs.requests.batch_line import ENDPOINTS
 from jobs.storage.batches.batches import OPEN, Batches
+from jobs.storage.batches.usage import usage_of
 from jobs.storage.lists.owned_rows import PageOf
 from web.actions.batches import create_batch, store_file
 from web.context import WebContext
@@ -37,7 +38,7 @@ class BatchPage:
             file = store_file(self._context, g.owner, request)
             create_batch(self._context, g.owner, file["id"], request.form.get("endpoint", ""))
         except InvalidRequest as error:
-            return self._page(str(error)), 400
+            return self._page(error.sentence(_)), 400
         except LimitReached as error:
             return self._page(sentence(error, _)), 429
         flash(_("The batch is accepted: its lines are being read."))
@@ -48,7 +49,7 @@ class BatchPage:
         try:
             self._batches.cancel(g.owner, batch_id)
         except InvalidRequest as error:
-            return self._page(str(error)), 400
+            return self._page(error.sentence(_)), 400
         flash(_("The batch is being cancelled. What is finished is kept."))
         return redirect(url_for("batch_page.show"), 303)
 
@@ -60,6 +61,7 @@ class BatchPage:
             {
                 **row,
                 "counts": counts[row["id"]],
+                "usage": usage_of(row),
                 "is_open": row["status"] in OPEN,
                 "errors": orjson.loads(row["errors"] or b"[]")[:_SHOWN_ERRORS],
             }

@@ -44,6 +44,16 @@ def lines_of(client: openai.OpenAI, file_id: str | None) -> dict[str, Any]:
     return {each["custom_id"]: each for each in found}
 
 
+def assert_sum(done: Batch, lines: list[Any]) -> None:
+    """The batch has the tokens of all its lines, those that failed included."""
+    usages = [each["response"]["body"].get("usage") for each in lines]
+    assert done.usage
+    for name in ("input_tokens", "output_tokens", "total_tokens"):
+        assert getattr(done.usage, name) == sum(usage[name] for usage in usages if usage) > 0
+    thoughts = sum(usage["output_tokens_details"]["reasoning_tokens"] for usage in usages if usage)
+    assert done.usage.output_tokens_details.reasoning_tokens == thoughts > 0
+
+
 def test_the_official_client_runs_a_batch(client: openai.OpenAI) -> None:
     batch = made(
         client,
@@ -69,6 +79,7 @@ def test_the_official_client_runs_a_batch(client: openai.OpenAI) -> None:
     assert list(errors) == ["bad"]
     assert errors["bad"]["response"]["status_code"] == 500
     assert errors["bad"]["response"]["body"]["error"]["message"]
+    assert_sum(done, [*answers.values(), *errors.values()])
     outputs = {file.id: file for file in client.files.list(purpose="batch_output")}
     assert outputs[done.output_file_id or ""].bytes > 0
     assert batch.id in [each.id for each in client.batches.list(limit=2)]
