@@ -29,7 +29,7 @@ def retry(
     response = orjson.loads(job.response)
     is_anew = job.status is Status.COMPLETED
     review = job.request.review and (is_anew or not _is_begun(response))
-    rewrite = None if is_anew else job.request.rewrite
+    rewrite = None if is_anew else _without_unfinished(job.request.rewrite)
     request = replace(job.request, metadata=job.metadata, retry_of=job.id, review=review, rewrite=rewrite)
     sending = {"idempotency_key": idempotency_key, "client_retry": client_retry}
     return accept_anew(context, owner, request, [] if is_anew else checkpoints_of(response), **sending)
@@ -53,6 +53,11 @@ def accept_anew(
     context.telemetry.accepted(new_job)
     context.wakeups.job(new_job.id)
     return new_job
+
+
+def _without_unfinished(rewrite: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What a section was to be, without the others that were left as they are: a retry writes them."""
+    return rewrite and {name: value for name, value in rewrite.items() if name != "unfinished"}
 
 
 def _is_begun(response: Mapping[str, Any]) -> bool:

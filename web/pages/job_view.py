@@ -12,6 +12,7 @@ import redis
 
 from jobs.filing import labels_in
 from jobs.job import Job
+from web.actions.reports.report_sections import sections_of
 from web.context import WebContext
 from web.live.job_state import JobState
 from web.live.live_page import LivePage
@@ -52,7 +53,18 @@ def job_view(context: WebContext, job: Job) -> dict[str, Any]:
         "blocks": blocks,
         "is_local": context.settings.auth == "off",
         "source_parts": source_parts(context, job),
+        "rewritable": sections.numbers if (sections := sections_of(job)) else (),
+        "unwritten": _unwritten(job, items),
     }
+
+
+def _unwritten(job: Job, items: Sequence[RenderedItem]) -> list[dict[str, Any]]:
+    """What an outline tells of the sections of an ended report of which there is no text."""
+    if not job.request.plan or job.response is None:
+        return []
+    written = {item.summary["section"] for item in items if item.summary["type"] == "message"}
+    sections = orjson.loads(job.response)["penstock"].get("progress", {}).get("sections", [])
+    return [section for section in sections if section["title"] and section["section"] not in written]
 
 
 def _begins_with(items: Sequence[RenderedItem], name: str) -> bool:

@@ -21,7 +21,7 @@ from worker.writing.outline.outline import Outline
 from worker.writing.planning.plan_report import PLAN, plan_report, summary_title
 from worker.writing.planning.plan_review import PLAN_EXPIRED, is_agreed
 from worker.writing.report_section import Heading
-from worker.writing.rewriting import with_wish
+from worker.writing.rewriting import left_unfinished, with_wish
 from worker.writing.section import Section
 from worker.writing.write_section import write_section
 
@@ -75,9 +75,14 @@ def _sections(attempt: AttemptContext, outline: Outline) -> list[Section]:
     return sections
 
 
+def _settled(attempt: AttemptContext, section: Section) -> Outcome | None:
+    """How a section has ended that is not to be written; None for one that is."""
+    return _finished(attempt, section.number) or left_unfinished(section, attempt.claim.job.request)
+
+
 def _write_planned(attempt: AttemptContext, outline: Outline, section: Section) -> Outcome:
-    if earlier := _finished(attempt, section.number):
-        return earlier
+    if settled := _settled(attempt, section):
+        return settled
     if attempt.cancellation.is_winding_down:
         return Outcome(Status.INCOMPLETE, reason=STOPPED)
     values = attempt.claim.job.request.variables
@@ -97,8 +102,8 @@ def _write_planned(attempt: AttemptContext, outline: Outline, section: Section) 
 
 
 def _write_summary(attempt: AttemptContext, outline: Outline, section: Section) -> Outcome:
-    if earlier := _finished(attempt, section.number):
-        return earlier
+    if settled := _settled(attempt, section):
+        return settled
     words = attempt.claim.job.request.variables.get("words")
     # Without what an earlier try wrote of the summary itself: it is asked for in the same words each time.
     items = attempt.writer.buffer.snapshot()["output"]

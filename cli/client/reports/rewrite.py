@@ -42,22 +42,22 @@ def rewrite(
 ) -> None:
     """Have SECTION of a report written again by a WISH ("shorter"), and print the id of the new job.
 
-    The new job keeps all other sections as they are, and only this one is paid for. A version is called by the id of
-    its job. ID may be the start of one, or `last`.
+    The new job keeps all other sections as they are, and only this one is paid for. One that was not finished needs no
+    wish. A version is called by the id of its job. ID may be the start of one, or `last`.
     """
-    if sum(map(bool, (wish, lists, compare, choose))) != 1:
-        raise CommandError("give a wish in words, or --list, --compare VERSION or --choose VERSION")
+    if sum(map(bool, (wish, lists, compare, choose))) > 1:
+        raise CommandError("give one of: a wish in words, --list, --compare VERSION, --choose VERSION")
     path = f"/responses/{server.full_id(job_id)}/sections/{section}"
     shown = View(**view)
-    if wish:
-        print_new(server, server.make(f"{path}/versions", wish=wish), shown)
-    elif choose:
+    if choose:
         print_new(server, server.make(f"{path}/choose", response_id=server.full_id(choose)), shown)
     elif compare:
         print_text("".join(_compared(list(server.rows(f"{path}/versions", 100)), server.full_id(compare))))
-    else:
+    elif lists:
         for version in server.rows(f"{path}/versions", 100):
             print_json(version) if shown.as_json else click.echo(_line(version))
+    else:
+        print_new(server, server.make(f"{path}/versions", wish=wish or ""), shown)
 
 
 def _line(version: Mapping[str, Any]) -> str:
@@ -70,6 +70,6 @@ def _compared(versions: Sequence[Mapping[str, Any]], other: str) -> Iterator[str
     texts = {version["id"]: version["text"] for version in versions}
     if other not in texts:
         raise CommandError(f"there is no version {other}: see --list")
-    own = next(version["text"] for version in versions if version["chosen"])
+    own = next((version["text"] for version in versions if version["chosen"]), "")
     for change, text in word_differences(texts[other], own):
         yield _MARKS[change].format(text)

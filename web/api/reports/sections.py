@@ -7,7 +7,8 @@ from typing import Any
 from flask import Response, g, request
 
 from jobs.requests.generation import validated
-from web.actions.rewrite import RewriteRequest, Version, VersionChoice, choose, rewrite, versions, whole_sections
+from web.actions.reports.report_sections import report_sections
+from web.actions.rewrite import RewriteRequest, Version, VersionChoice, choose, rewrite, versions
 from web.api import render
 from web.api.creation import repetition
 from web.api.numbers import parse_number
@@ -24,7 +25,7 @@ class SectionRoutes:
         """All versions of it, with their texts."""
         job = self._context.store.get(g.owner, job_id)
         number = parse_number(section, "section")
-        own = whole_sections(job, number)[number]
+        own = report_sections(job, number).finished.get(number)
         found = versions(self._context, job, number)
         data = [_wire(version, number, is_chosen=version.text == own) for version in found]
         return render.json({"object": "list", "data": data, "has_more": False})

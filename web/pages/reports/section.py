@@ -10,7 +10,8 @@ from markupsafe import Markup
 from jobs.errors import InvalidRequest, JobNotFound, LimitReached
 from jobs.job import Job
 from jobs.requests.generation import validated
-from web.actions.rewrite import RewriteRequest, choose, rewrite, versions, whole_sections
+from web.actions.reports.report_sections import report_sections
+from web.actions.rewrite import RewriteRequest, choose, rewrite, versions
 from web.api.numbers import parse_number
 from web.context import WebContext
 from web.limits.words import sentence
@@ -35,7 +36,7 @@ class SectionPage:
             return render_template("missing.html"), 404
         try:
             return self._page(job, parse_number(section, "section"))
-        except InvalidRequest:  # it is no whole report, or has no such section
+        except InvalidRequest:  # it is no report that has ended, or has no such section
             return redirect(url_for("job.show", job_id=job_id), 303)
 
     def act(self, job_id: str, section: str) -> Any:
@@ -51,16 +52,18 @@ class SectionPage:
         except LimitReached as error:
             return render_template("limited.html", problem=sentence(error, _)), 429
         except InvalidRequest as error:
-            return self._page(job, number, str(error)), 400
+            return self._page(job, number, error.sentence(_)), 400
         return redirect(url_for("job.show", job_id=made.id, _anchor=f"section-{number}"), 303)
 
     def _page(self, job: Job, section: int, problem: str = "") -> str:
-        own = whole_sections(job, section)[section]
+        sections = report_sections(job, section)
+        own = sections.finished.get(section)
         found = versions(self._context, job, section)
         others = [version for version in found if version.text != own]
         other = next((version for version in others if version.job_id == request.args.get("with")), None)
         other = other or (others[-1] if others else None)
-        texts = self._context.rendering.run(lambda: _rendered(own, other.text if other else None))
+        shown = own if own is not None else sections.unfinished[section]["text"]
+        texts = self._context.rendering.run(lambda: _rendered(shown, other.text if other else None))
         return render_template(
             "section.html",
             job=job,
@@ -68,15 +71,17 @@ class SectionPage:
             section=section,
             own=own,
             texts=texts,
+            shown=shown,
+            fault=sections.unfinished[section]["fault"] if own is None else None,
             versions=found,
             other=other,
             problem=problem,
         )
 
 
-def _rendered(own: str, other: str | None) -> list[Markup]:
+def _rendered(shown: str, other: str | None) -> list[Markup]:
     """The section's text as HTML, and behind it the other version's if there is one: then with what differs marked."""
     if other is None:
-        return [safe(html) for html in render_parts([(1, own)])]
-    old, new = marked_differences(*render_parts([(1, other), (2, own)]))
+        return [safe(html) for html in render_parts([(1, shown)])]
+    old, new = marked_differences(*render_parts([(1, other), (2, shown)]))
     return [safe(new), safe(old)]
