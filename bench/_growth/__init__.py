@@ -1,0 +1,1 @@
+"""A long history of jobs, for benchmarks of what it costs."""
