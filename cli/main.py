@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tomllib
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
@@ -37,7 +38,9 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Import the subcommand that is called; the others stay stubs."""
+        """Import the subcommand that is called; the others stay stubs. One that is misspelt is told its near name."""
+        if args[0] not in commands() and (near := get_close_matches(args[0], commands(), 1)):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
         name, command, rest = super().resolve_command(ctx, args)
         return name, explained(resolve_name(commands()[name][0]), name) if name and command else None, rest
 

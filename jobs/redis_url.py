@@ -16,6 +16,7 @@ from pydantic import AfterValidator
 FORMS = "redis://host/0, rediss://host/0, unix:///path or redis+sentinel://host:26379,host:26379/primary/0"
 _SENTINEL_PORT = 26379
 _SERVER = re.compile(r"(rediss?|unix)://")
+_DATABASE = re.compile(r"(/\d*)?/?")
 _SENTINELS = re.compile(
     r"(?P<scheme>rediss?)\+sentinel://(?P<user>[^@/]*@)?(?P<hosts>[^@/?]+)"
     r"/(?P<primary>[^/?]+)(?P<db>/\d+)?/?(?P<query>\?.*)?"
@@ -37,6 +38,7 @@ class RedisUrl:
     def parse(cls, url: str) -> Self:
         """Raises ValueError, which names the forms that a URL may have, and never the URL: it may hold a password."""
         if _SERVER.match(url):
+            _check_server(url)
             return cls(url)
         parts = _SENTINELS.fullmatch(url)
         if not parts:
@@ -57,6 +59,24 @@ class RedisUrl:
             return f"{self.primary} of the Sentinels " + ",".join(f"{host}:{port}" for host, port in self.sentinels)
         parts = urlsplit(self.server)
         return parts.netloc.rpartition("@")[2] or parts.path
+
+
+def has_host_and_port(place: str) -> bool:
+    """Whether what stands behind `//` in a URL names a host, and a port that there can be or none."""
+    try:
+        parts = urlsplit(f"//{place}")
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _check_server(url: str) -> None:
+    """Raise ValueError for what redis-py would read as another server, or another database, than was meant."""
+    scheme, _, rest = url.partition("://")
+    parts = urlsplit(f"//{rest}")
+    bad = not parts.path if scheme == "unix" else not has_host_and_port(rest) or not _DATABASE.fullmatch(parts.path)
+    if bad:
+        raise ValueError(f"must be like {FORMS}")
 
 
 def _host_and_port(place: str) -> tuple[str, int]:

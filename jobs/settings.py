@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.types import FilePath
 from pydantic_settings import (
     BaseSettings,
@@ -131,6 +139,14 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = False
     flask_debug: bool = Field(default=False, validation_alias=AliasChoices("FLASK_DEBUG", "flask_debug"))
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _counts_no_truth_values(cls, value: Any, field: ValidationInfo) -> Any:
+        """`concurrency = true` in a file would be 1."""
+        if isinstance(value, bool) and cls.model_fields[str(field.field_name)].annotation is not bool:
+            raise ValueError(f"must not be {str(value).lower()}")
+        return value
+
     @model_validator(mode="after")
     def _servers_agree(self) -> Self:
         homes: dict[str, str] = {}
@@ -222,7 +238,11 @@ class Settings(BaseSettings):
         Raises BadSetting, one line that names each bad setting, where it is made, and what is wrong with it.
         """
         settings = cls._read(**overrides)
-        servers = {name: server.with_key(name, os.environ) for name, server in settings.servers.items()}
+        origin = cls.origins(**overrides).get("servers", Origin())
+        servers = {
+            name: server.with_key(f"{origin.place('servers', name)}: [servers.{name}]", os.environ)
+            for name, server in settings.servers.items()
+        }
         settings = settings.model_copy(update={"servers": servers})
         for name in ("redis", "database"):
             if password := getattr(settings, f"{name}_password"):

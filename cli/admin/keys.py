@@ -15,6 +15,7 @@ from jobs.storage.access.api_keys import ApiKeys
 from jobs.storage.access.owner_limits import LimitRegistry
 
 _UNSET = "default"
+_OWNER_CHARACTERS = 64
 _Changes = dict[str, int | None]
 
 
@@ -33,6 +34,12 @@ def _parsed(_context: click.Context, _parameter: click.Parameter, values: tuple[
     return changes
 
 
+def _named(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not value.strip() or not value.isprintable() or len(value) > _OWNER_CHARACTERS:
+        raise click.BadParameter(f"a name has 1 to {_OWNER_CHARACTERS} characters that can be printed")
+    return value
+
+
 def _limit_option(**options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     help_text = f"Of the owner, whatever the key: {', '.join(LIMIT_NAMES)}. 0 is any number, '{_UNSET}' the server's."
     return click.option(
@@ -46,7 +53,7 @@ def keys() -> None:
 
 
 @keys.command()
-@click.argument("owner")
+@click.argument("owner", callback=_named)
 @_limit_option()
 def create(owner: str, limits: _Changes) -> None:
     """Print a new key for OWNER. It is shown this once; the database has only its hash."""
@@ -57,7 +64,7 @@ def create(owner: str, limits: _Changes) -> None:
 
 
 @keys.command("limit")
-@click.argument("owner")
+@click.argument("owner", callback=_named)
 @_limit_option(required=True)
 def limit_owner(owner: str, limits: _Changes) -> None:
     """Change what OWNER may have, with all keys together; it holds within seconds."""

@@ -15,6 +15,7 @@ from openai.pagination import SyncCursorPage
 
 from cli.exit_codes import AUTH, NOT_FOUND, UNREACHABLE, USAGE, CommandError
 from jobs.protocol.ids import is_job_id
+from jobs.redis_url import has_host_and_port
 from jobs.settings import is_local
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -47,6 +48,8 @@ class Server:
     """One server, for the life of one command."""
 
     def __init__(self, url: str, api_key: str) -> None:
+        if not url.startswith(("http://", "https://")) or not has_host_and_port(url.partition("://")[2]):
+            raise CommandError(f"{url!r} is no address of a server: it must be like {DEFAULT_URL}")
         self.url = url.rstrip("/")
         # A proxy that is set for the world outside would be asked for the server next to us.
         transport = openai.DefaultHttpxClient(trust_env=not is_local(url))
@@ -143,8 +146,11 @@ class Server:
         try:
             yield
         except openai.APIConnectionError as error:
-            remedy = "start one with `penstock up`, or name another with --url or PENSTOCK_URL"
-            raise CommandError(f"{where}no server answers at {self.url}: {remedy}", UNREACHABLE) from error
+            problem, remedy = f"no server answers at {self.url}", "start one with `penstock up`, or name another with"
+            if "CERTIFICATE_VERIFY_FAILED" in str(error.__cause__):
+                problem = f"the certificate of {self.url} is not trusted"
+                remedy = "SSL_CERT_FILE may name the file of one that is, or name another server with"
+            raise CommandError(f"{where}{problem}: {remedy} --url or PENSTOCK_URL", UNREACHABLE) from error
         except openai.APIStatusError as error:
             words = error.body.get("message") if isinstance(error.body, dict) else None
             code = _CODES.get(error.status_code, UNREACHABLE if error.status_code >= 500 else USAGE)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import NoReturn
 
 import click
 
+from cli.exit_codes import CommandError
 from cli.launch.data_directory import load_settings, make_private
 from cli.launch.listening import listen
 from jobs.dangerous_settings import refuse_dangerous
@@ -36,6 +38,8 @@ def web(host: str, port: int, workers: int, fd: int | None) -> None:
         # Bound here, so that a port in use is one line; the process that this one becomes inherits it.
         fd = listen(host, port).socket.detach()
         os.set_inheritable(fd, True)  # noqa: FBT003  (what its name says)
+    elif not _is_socket(fd):
+        raise CommandError(f"--fd {fd}: no socket was handed over under that number")
     _become([*WEB, f"fd://{fd}", "--workers", str(workers)], settings)
 
 
@@ -51,6 +55,13 @@ def worker(celery_arguments: tuple[str, ...]) -> None:
 def demo_model(arguments: tuple[str, ...]) -> None:
     """Run the offline demo model. ARGUMENTS are passed on to it."""
     _become([*DEMO_MODEL, *arguments], load_settings())
+
+
+def _is_socket(fd: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except OSError:
+        return False
 
 
 def _become(argv: list[str], settings: Settings) -> NoReturn:

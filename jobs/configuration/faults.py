@@ -79,8 +79,10 @@ def _described(problem: ErrorDetails, origins: Mapping[str, Origin], fields: Ite
         location = ("servers", *table.groups())
     elif not location:
         return problem["msg"].removeprefix(_OURS)
-    origin = origins.get(str(location[0]).lower(), Origin())
-    place = f"{origin.place(*location)}: " if origin.file else ""
+    name, *inner = location
+    written = str(name) if name in origins else str(name).lower()
+    origin = origins.get(written, Origin())
+    place = f"{origin.place(written, *inner)}: " if origin.file else ""
     if not problem["loc"]:
         return f"{place}{problem['msg'].removeprefix(_OURS)}"
     return f"{place}{_name(location, in_file=bool(origin.file))}: {_words(problem, fields)}"
@@ -92,7 +94,7 @@ def _name(location: tuple[int | str, ...], *, in_file: bool) -> str:
     if inner and name in _TABLES:
         return " ".join([f"[{name}.{inner[0]}]", *inner[1:2]])
     if in_file:
-        return name.lower()
+        return name if name.startswith(_PREFIX) else name.lower()
     return name if name.isupper() else f"{_PREFIX}{name.upper()}"
 
 
@@ -115,7 +117,7 @@ def _no_setting(name: str, names: Iterable[str]) -> str:
 
 
 def _near(name: str, names: Iterable[str]) -> str:
-    """The setting that is probably meant; empty when none is like it."""
-    ends = {known.removeprefix(_PREFIX): known for known in names}
-    near = get_close_matches(name.removeprefix(_PREFIX), list(ends), 1, 0.7)
+    """The setting that is probably meant; empty when none is like it. A file has its names without our prefix."""
+    ends = {known.upper().removeprefix(_PREFIX): known for known in names}
+    near = get_close_matches(name.upper().removeprefix(_PREFIX), list(ends), 1, 0.7)
     return ends[near[0]] if near else ""

@@ -48,14 +48,14 @@ class ModelServer(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f"preset must be one of {', '.join(presets())}; without one, url is needed")
         return {**presets().get(preset, {}), **table}
 
-    def with_key(self, name: str, environment: Mapping[str, str]) -> Self:
-        """The same server, `name` in the file, with the key that its variable has. Raises BadSetting."""
+    def with_key(self, place: str, environment: Mapping[str, str]) -> Self:
+        """The same server, which stands at `place`, with the key that its variable has. Raises BadSetting."""
         if not self.key_variable or "key" in self.model_fields_set:
             return self
         key = value_of(self.key_variable, environment)
         if not key:
             remedy = "set it, or name another variable"
-            raise BadSetting(f"[servers.{name}]: key_variable names {self.key_variable}, which is not set: {remedy}")
+            raise BadSetting(f"{place}: key_variable names {self.key_variable}, which is not set: {remedy}")
         return self.model_copy(update={"key": key})
 
 

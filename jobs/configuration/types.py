@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 from jobs.limits import HIGHEST_LIMIT
+from jobs.redis_url import has_host_and_port
 
 # A shorter time than this ends what it is to protect; a longer one than a month was meant to be none.
 _SHORTEST_SECONDS = 0.1
@@ -27,7 +28,7 @@ def in_lower_case(value: Any) -> Any:
 
 def _url(value: str) -> str:
     scheme, _, rest = value.partition("://")
-    if scheme.lower() not in ("http", "https") or not rest.strip("/") or any(map(str.isspace, value)):
+    if scheme.lower() not in ("http", "https") or any(map(str.isspace, value)) or not has_host_and_port(rest):
         raise ValueError("must be an address like http://host:8000/v1")
     return value.rstrip("/")
 

@@ -37,3 +37,10 @@ def test_a_limit_that_is_none_is_refused(tmp_path: Path, limit: str, words: str)
     code, _, told = keys(tmp_path, "create", "alice", "--limit", limit)
     assert code == 2
     assert words in " ".join(told.split())
+
+
+@pytest.mark.parametrize("owner", ["", " ", "a\nb", "a" * 65])
+def test_an_owner_has_a_name(tmp_path: Path, owner: str) -> None:
+    code, key, told = keys(tmp_path, "create", owner)
+    assert (code, key) == (2, "")
+    assert "a name has 1 to 64 characters" in " ".join(told.split())

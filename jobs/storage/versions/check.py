@@ -10,7 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.errors import BadSetting
 from jobs.settings import Settings
-from jobs.storage.database import connect
+from jobs.storage.database import connect, is_away, reason
+from jobs.storage.database_faults import remedy_of
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 NO_DATABASE = "there is no database yet: run `penstock db upgrade`"
@@ -46,7 +47,8 @@ def version_fault(current: str | None, newest: str, settings: Settings) -> str:
 def refuse_unmigrated(settings: Settings) -> None:
     """Raise BadSetting when the database has no tables, or older ones, and warn of newer ones.
 
-    Newer ones may do: old processes go on while new ones come. A database that does not answer is waited for.
+    Newer ones may do: old processes go on while new ones come. A database that does not answer is waited for, and one
+    that never will, because its file is damaged, is a BadSetting.
     """
     engine = connect(settings.database)
     if engine.name == "sqlite" and not Path(str(engine.url.database).removeprefix("file:")).exists():
@@ -54,8 +56,10 @@ def refuse_unmigrated(settings: Settings) -> None:
     try:
         with engine.connect() as connection:
             current = version_of(connection)
-    except SQLAlchemyError:
-        return
+    except SQLAlchemyError as error:
+        if is_away(error):
+            return
+        raise BadSetting(f"the database cannot be used ({reason(error)}): {remedy_of(error)}") from error
     finally:
         engine.dispose()
     newest = newest_version()

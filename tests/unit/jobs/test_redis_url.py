@@ -34,7 +34,18 @@ def test_a_place_has_no_password(url: str, place: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["host:6379", "http://host", "redis+sentinel://host", "redis+sentinel://:tigers@/jobs", "redis+sentinel://a,/b"],
+    [
+        *(
+            "host:6379",
+            "http://host",
+            "redis://",
+            "redis://:tigers@/0",
+            "redis://h:port/0",
+            "redis://h/zero",
+            "unix://",
+        ),
+        *("redis+sentinel://host", "redis+sentinel://:tigers@/jobs", "redis+sentinel://a,/b"),
+    ],
 )
 @pytest.mark.parametrize("name", ["redis_url", "broker_url"])
 def test_a_bad_url_is_named_with_the_forms_and_without_its_password(name: str, url: str) -> None:

@@ -49,6 +49,8 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("PENSTOCK_OTLP_URL", "collector", "must be an address like http://host:8000/v1"),
         ("PENSTOCK_SERVERS", "{", "must be a table, written as JSON"),
         ("OPENAI_BASE_URL", "localhost:11434", "must be an address like http://host:8000/v1"),
+        ("OPENAI_BASE_URL", "http://host:port/v1", "must be an address like http://host:8000/v1"),
+        ("OPENAI_BASE_URL", "http://:8000/v1", "must be an address like http://host:8000/v1"),
     ],
 )
 def test_a_bad_variable_is_said_for_people(name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,6 +65,11 @@ def test_a_bad_variable_is_said_for_people(name: str, value: str, words: str, mo
     [
         ("\nconcurrency = 0", f"{CONFIG_FILE}, line 2: concurrency: must be 1 or more, not 0"),
         ('log_levl = "info"', f"{CONFIG_FILE}, line 1: log_levl: there is no such setting; did you mean log_level?"),
+        ("\npenstock_demo = 3", f"{CONFIG_FILE}, line 2: penstock_demo: there is no such setting; did you mean demo?"),
+        ("PENSTOCK_DEMO = 3", f"{CONFIG_FILE}, line 1: PENSTOCK_DEMO: there is no such setting; did you mean demo?"),
+        ("\nopenai_api_key = 3", f"{CONFIG_FILE}, line 2: openai_api_key: must be a text in quotation marks"),
+        ("concurrency = true", f"{CONFIG_FILE}, line 1: concurrency: must not be true"),
+        (f'{TABLES}key_variable = "NOT_SET"', f"{CONFIG_FILE}, line 7: [servers.b.c]: key_variable names NOT_SET, "),
         ("model = 3", f"{CONFIG_FILE}, line 1: model: must be a text in quotation marks"),
         ("[prices.m]\ninput = -1\noutput = 1", f"{CONFIG_FILE}, line 2: [prices.m] input: must be 0 or more, not -1"),
         ("[prices.m]\ninput = 1", f"{CONFIG_FILE}, line 1: [prices.m] output: is missing"),

@@ -50,6 +50,14 @@ def test_a_process_starts_on_todays_tables_only(settings: Settings, tmp_path: Pa
         refuse_unmigrated(Settings.load(database_url=f"sqlite:///{tmp_path}/empty.db"))
 
 
+def test_a_process_does_not_start_on_a_damaged_file(tmp_path: Path) -> None:
+    (tmp_path / "damaged.db").write_bytes(
+        b"no database, but long enough to be taken for the head of one, says SQLite" * 9
+    )
+    with pytest.raises(BadSetting, match=r"the database cannot be used \(\w+\): the file is damaged: put a back-up"):
+        refuse_unmigrated(Settings.load(database_url=f"sqlite:///{tmp_path}/damaged.db"))
+
+
 def test_of_newer_tables_a_process_warns(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     set_version(settings, "9999")
     refuse_unmigrated(settings)
