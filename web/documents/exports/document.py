@@ -9,6 +9,8 @@ from typing import Any
 
 from lxml import html as lxml_html
 
+from web.documents.exports.formulas import as_words
+
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _BLOCKS = frozenset({*_HEADINGS, "blockquote", "div", "hr", "ol", "p", "pre", "section", "table", "ul"})
 _STYLES: dict[str, Callable[[Span], Span]] = {
@@ -59,7 +61,7 @@ class Heading:
     @property
     def text(self) -> str:
         """Its words."""
-        return "".join(span.text for span in self.spans).strip()
+        return words_of(self.spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,12 @@ def read(sections: Iterable[str], title: str) -> list[Block]:
 
 def words_of(spans: Sequence[Span]) -> str:
     """The plain words of some spans, formulas included."""
-    return "".join(span.text for span in spans).strip()
+    return "".join(map(words_of_span, spans)).strip()
+
+
+def words_of_span(span: Span) -> str:
+    """The plain words of a span, those of a formula on one line."""
+    return span.text if span.math is None else as_words(span.math)
 
 
 class _Reader:

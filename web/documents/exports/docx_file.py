@@ -140,8 +140,7 @@ class _Docx:
     @_write.register
     def _(self, formula: Formula) -> None:
         line = self._file.add_paragraph()
-        line.alignment = WD_ALIGN_PARAGRAPH.CENTER
-        line._p.append(omml.formula(formula.math))
+        line._p.append(omml.display(formula.math))
 
     @_write.register
     def _(self, rule: Rule) -> None:

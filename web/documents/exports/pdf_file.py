@@ -12,7 +12,18 @@ from fpdf.outline import OutlineSection
 from lxml import etree
 from ziamath.zmath import Math
 
-from web.documents.exports.document import Block, Code, Document, Formula, Heading, Paragraph, Rule, Span, Table
+from web.documents.exports.document import (
+    Block,
+    Code,
+    Document,
+    Formula,
+    Heading,
+    Paragraph,
+    Rule,
+    Span,
+    Table,
+    words_of_span,
+)
 from web.documents.exports.fonts import Fonts
 from web.documents.exports.formulas import as_words
 from web.documents.exports.pdf_fonts import add_fonts, use_font
@@ -23,6 +34,8 @@ _SIZE = 11
 _SIZES = (18, 15, 13, 12, 11.5, 11)
 _LINE = 5.6  # millimetres, of a line of words
 _INDENT = 7.0
+# How small a formula may become that is wider than the page, before it is written in words.
+_SMALLEST = 0.6
 _BLUE, _GREY, _BLACK = (20, 70, 160), (90, 90, 90), (0, 0, 0)
 
 
@@ -158,13 +171,11 @@ class _Pdf(FPDF):
     @_write.register
     def _(self, formula: Formula) -> None:
         words = as_words(formula.math).strip()
-        try:
-            image = Math(etree.tostring(formula.math, encoding="unicode", with_tail=False), size=14)
-            picture, (width, _) = image.svg(), image.getsize()
-        except Exception:  # noqa: BLE001  (it raises anything on what it does not know)
+        picture, width = _picture(formula)
+        if not picture or width / self.k * _SMALLEST > self.epw:
             self._write(Paragraph([Span(words, italic=True)], indent=1))
             return
-        self.image(io.BytesIO(picture.encode()), x=Align.C, w=min(self.epw, width / self.k), alt_text=words)
+        self.image(io.BytesIO(picture), x=Align.C, w=min(self.epw, width / self.k), alt_text=words)
         self.ln(3)
 
     @_write.register
@@ -202,10 +213,21 @@ class _Pdf(FPDF):
             self.write(height, piece, link, wrapmode=WrapMode.CHAR if is_wide else WrapMode.WORD)
 
     def _words(self, span: Span) -> str:
-        return self._shown(span.text if span.math is None else as_words(span.math).strip())
+        return self._shown(span.text if span.math is None else words_of_span(span).strip())
 
     def _shown(self, text: str) -> str:
         return text.translate(self._substitutes)
+
+
+def _picture(formula: Formula) -> tuple[bytes, float]:
+    """A formula as SVG, and its width in points; nothing where the library, or its font, does not know all of it."""
+    try:
+        image = Math(etree.tostring(formula.math, encoding="unicode", with_tail=False), size=14)
+        if all(map(image.font.glyphindex, "".join("".join(formula.math.itertext()).split()))):
+            return image.svg().encode(), image.getsize()[0]
+    except Exception:  # noqa: BLE001, S110  (it raises anything on what it does not know)
+        pass
+    return b"", 0.0
 
 
 def _all_words(document: Document) -> str:
@@ -216,15 +238,11 @@ def _all_words(document: Document) -> str:
 def _words_of_block(block: Block) -> str:
     match block:
         case Paragraph(spans=spans) | Heading(spans=spans):
-            return "".join(map(_plain, spans))
+            return "".join(map(words_of_span, spans))
         case Table(rows=rows):
-            return "".join(_plain(span) for row in rows for cell in row for span in cell.spans)
+            return "".join(words_of_span(span) for row in rows for cell in row for span in cell.spans)
         case Code(text=text):
             return text
         case Formula(math=math):
             return as_words(math)
     return ""
-
-
-def _plain(span: Span) -> str:
-    return span.text if span.math is None else as_words(span.math)

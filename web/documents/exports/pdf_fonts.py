@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Container
 
 from fpdf import FPDF
+from fpdf.fonts import TTFFont
 
 from web.documents.exports.fonts import Font, Fonts
 
@@ -35,7 +36,13 @@ def add_fonts(pdf: FPDF, fonts: Fonts, text: str) -> dict[int, str]:
             families.append(f"other{number}")
             known |= _add(pdf, families[-1], font, 2)
     pdf.set_fallback_fonts(families, exact_match=False)
-    return {code: _substitute(chr(code), known) for code in wanted - known}
+    try:
+        return {code: _substitute(chr(code), known) for code in wanted - known}
+    except FontMissing:
+        for added in pdf.fonts.values():
+            if isinstance(added, TTFFont):
+                added.close()
+        raise
 
 
 def use_font(pdf: FPDF, family: str, style: str, size: float) -> None:

@@ -182,3 +182,74 @@ def test_notes_of_two_sections_are_two_places() -> None:
 def test_characters_that_xml_cannot_hold_are_left_out() -> None:
     document = made("before\x0bafter")
     assert "beforeafter" in "".join(each.text for each in docx.Document(io.BytesIO(docx_file(document))).paragraphs)
+
+
+def formulas(*latex: str) -> Document:
+    """A document of these formulas, each alone."""
+    return made("\n\n".join(f"$$\n{each}\n$$" for each in latex))
+
+
+def inside(document: Document) -> list[str]:
+    """The tags of Word's formulas, each with those below it: `d(e(f(num(r)den(r))))`."""
+
+    def tree(element: Any) -> str:
+        names = (child for child in element if not child.tag.endswith(("Pr", "}t")))
+        below = "".join(map(tree, names))
+        return f"{element.tag.rpartition('}')[2]}({below})" if below else element.tag.rpartition("}")[2]
+
+    body = docx.Document(io.BytesIO(docx_file(document))).element
+    return [tree(each) for each in body.iter("{*}oMathPara")]
+
+
+@pytest.mark.parametrize(
+    ("latex", "tags"),
+    [
+        (r"\left( \frac{a}{b} \right)", "d(e(f(num(r)den(r))))"),
+        (r"\begin{pmatrix} a & b \end{pmatrix}", "d(e(m(mr(e(r)e(r)))))"),
+        (r"\begin{cases} x \\ y \end{cases}", "d(e(m(mr(e(r))mr(e(r)))))"),
+        (r"\left( \left[ a \right] \right)", "d(e(d(e(r))))"),
+        (r"\binom{n}{k}", "d(e(f(num(r)den(r))))"),
+        (r"\hat{x} \vec{v}", "acc(e(r))acc(e(r))"),
+        (r"\overline{AB}", "bar(e(rr))"),
+        (r"\underbrace{a}_{n}", "limLow(e(groupChr(e(r)))lim(r))"),
+        (r"\boxed{x}", "borderBox(e(r))"),
+        (r"\sqrt{2} + \sqrt[3]{8}", "rad(dege(r))rrad(deg(r)e(r))"),
+    ],
+)
+def test_a_formula_is_one_of_words_own(latex: str, tags: str) -> None:
+    assert inside(formulas(latex)) == [f"oMathPara(oMath({tags}))"]
+
+
+def test_words_in_a_formula_keep_their_spaces_and_stand_upright() -> None:
+    xml = docx.Document(io.BytesIO(docx_file(made(r"$\text{if } x > 0$ and $\sin x$")))).element.xml
+    assert '<m:t xml:space="preserve">if </m:t>' in xml
+    assert "<m:nor/>" in xml
+    assert '<m:sty m:val="p"/>' in xml
+
+
+@needs_fonts
+def test_a_formula_in_a_line_of_a_pdf_is_written_in_words() -> None:
+    text = r"""# Tidal power
+
+$\text{if } x > 0$, $\hat{x}$, $\overline{AB}$, $f'(x)$, $90^\circ$, $a\quad b$, $\sin x$, $\underbrace{a+b}_{n}$
+
+## The formula $E = mc^2$ here
+
+## End
+"""
+    pdf = reader(made(text))
+    line = " ".join(pdf.pages[2].extract_text().split())
+    for words in ("if x > 0", "x\u0302", "A\u0305B\u0305", "f′(x)", "90°", "a b", "sin x", "(a + b)ₙ"):
+        assert words in line, (words, line)
+    assert (0, "The formula E = mc² here") in outline(pdf.outline)
+    assert "The formula E = mc² here" in pdf.pages[1].extract_text()
+
+
+@needs_chinese
+def test_a_formula_that_no_picture_can_show_is_written_in_words() -> None:
+    many = " + ".join(f"x_{{{number}}}" for number in range(40))
+    pdf = reader(formulas(r"\text{速度} = \frac{\text{路程}}{\text{时间}}", many, "a = b"))
+    text = "".join(page.extract_text() for page in pdf.pages).replace("\0", "")  # between characters of another font
+    assert "速度 = 路程/时间" in text
+    assert "x₃₉" in text
+    assert "a = b" not in text  # that is a picture
