@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import and_, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jobs.errors import JobNotFound
@@ -132,6 +132,12 @@ class Store:
         if row is None:
             raise JobNotFound(job_id)
         return job_of(row)
+
+    def response_beginning(self, owner: str, job_id: str, size: int) -> bytes:
+        """The first bytes of the stored response of an owner's job; none while it has not ended, or when it is gone."""
+        beginning = select(func.substr(jobs.c.response, 1, size)).where(jobs.c.id == job_id, jobs.c.owner == owner)
+        with self._database.read() as connection:
+            return bytes(connection.execute(beginning).scalar_one_or_none() or b"")
 
     def retried_by(self, owner: str, job_id: str) -> str | None:
         """The id of the newest job that repeats this one of an owner; None when there is none, or it was deleted."""

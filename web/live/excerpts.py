@@ -9,12 +9,15 @@ import orjson
 from jobs.errors import JobNotFound
 from jobs.job import Job, ListedJob
 from jobs.protocol.fold import text_of
+from jobs.protocol.stored_text import text_at_beginning
 from jobs.storage.search.excerpts import Excerpt, excerpt
 from jobs.storage.store import Store
 from web.http.native_threads import NativeThreads
 from web.live.lru_cache import LruCache
 
 _CACHE_BYTES = 4 << 20
+# Most passages stand there, and so much is read in a millisecond.
+_BEGINNING_BYTES = 64 << 10
 # Of Markdown, what would stand in the way of a reader in the middle of a sentence.
 _MARKS = re.compile(r"\*\*|`|^#+ ", re.MULTILINE)
 
@@ -31,6 +34,9 @@ class Excerpts:
         return self._known.get(f"{listed.id} {listed.status} {words}", lambda: self._find(listed, words))
 
     def _find(self, listed: ListedJob, words: str) -> Excerpt:
+        beginning = self._store.response_beginning(listed.owner, listed.id, _BEGINNING_BYTES)
+        if found := self._threads.run(_excerpt_of_beginning, beginning, words):
+            return found
         try:
             job = self._store.get(listed.owner, listed.id)
         except JobNotFound:  # deleted meanwhile
@@ -38,6 +44,16 @@ class Excerpts:
         return self._threads.run(_excerpt, job, words)
 
 
+def _excerpt_of_beginning(response: bytes, words: str) -> Excerpt:
+    """The passage, if it stands in the beginning of a response and does not reach its end."""
+    found = excerpt([text_at_beginning(response)], words, _without_marks)
+    return found if found and found[-1].endswith("…") else ()
+
+
 def _excerpt(job: Job, words: str) -> Excerpt:
     written = text_of(orjson.loads(job.response)) if job.response else ""
-    return excerpt((_MARKS.sub("", written), job.request.search_text), words)
+    return excerpt((written, job.request.search_text), words, _without_marks)
+
+
+def _without_marks(passage: str) -> str:
+    return _MARKS.sub("", passage)
