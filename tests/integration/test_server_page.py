@@ -27,7 +27,7 @@ from tests.support.postgres import SYSTEM_USER, find_programs, postgres
 from tests.support.process import Process
 from tests.support.stack import START_SECONDS, DemoModel, wait_for
 from tests.support.units import Units
-from tests.support.up import COMMAND, ROOT, clean_environment, eventually
+from tests.support.up import COMMAND, ROOT, clean_environment, command, eventually
 
 PAGE = (ROOT / "docs" / "server.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"(?ms)^```sh\n(.*?)^```$", PAGE)
@@ -179,14 +179,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.mark.skipif(not all(NEEDED), reason="no nginx, PostgreSQL, redis-server or openssl")
 @pytest.mark.skipif(not NGINX_CONF.exists(), reason="no nginx of Debian's")
-@pytest.mark.timeout(300)  # nine processes on a busy machine
+@pytest.mark.timeout(400)  # nine processes on a busy machine
 def test_the_commands_of_the_page_make_a_server(server: Server) -> None:
     *setting_up, key_block, new_version = BLOCKS
     for block in setting_up:
         server.run(block)
-    for worker in ("penstock-worker@1", "penstock-worker@2", "penstock-batch-worker@1"):
-        log = server.units.running[worker].log
-        eventually(lambda log=log: " ready." in log.read_text(), START_SECONDS)  # type: ignore[misc]
+    workers = [server.units.running[f"penstock-{name}"].log for name in ("worker@1", "worker@2", "batch-worker@1")]
+    eventually(lambda: all(" ready." in log.read_text() for log in workers), 2 * START_SECONDS)
     printed = server.run(key_block)
     key = printed.split()[0]
     assert "FAIL" not in printed
@@ -196,7 +195,7 @@ def test_the_commands_of_the_page_make_a_server(server: Server) -> None:
         plain = browser.get(f"http://{NAME}:{server.listeners[0].port}/jobs")
         assert (plain.status_code, plain.headers["Location"]) == (308, f"https://{NAME}/jobs")
         assert browser.get(f"{url}/metrics").status_code == 404
-        assert browser.get(f"{url}/v1/responses").status_code == 401
+        assert browser.get(f"{url}/v1/responses?q=secretwords").status_code == 401
         signed_in = browser.post(f"{url}/signin", data={"key": key}, headers={"Origin": url})
         assert "secure" in signed_in.headers["Set-Cookie"].lower()
     with (
@@ -210,6 +209,11 @@ def test_the_commands_of_the_page_make_a_server(server: Server) -> None:
         events = client.responses.retrieve(jobs[0].id, stream=True)
         assert [event.type for event in events][-1] == "response.completed"
         eventually(lambda: client.responses.retrieve(jobs[1].id).status == "completed")
-        assert "q=words" not in (server.root / "var/log/nginx/penstock.log").read_text()
+    logged = "".join(path.read_text() for path in (server.root / "var/log/nginx").iterdir())
+    assert " GET /v1/responses 401 " in logged
+    assert "secretwords" not in logged
+    stranger = command("list", PENSTOCK_URL=url, PENSTOCK_API_KEY=key)
+    assert stranger.returncode == 6
+    assert f"the certificate of {url} is not trusted: SSL_CERT_FILE may name" in stranger.stderr
     server.run(new_version)
     assert "Traceback" not in "".join(process.log.read_text() for process in server.units.running.values())

@@ -92,7 +92,7 @@ def python(name: str) -> Environment:
 
 def release_tools() -> Path:
     """The directory of one with what ops/release builds and checks with; skips the test when it cannot be fetched."""
-    return _made("release", ROOT / "requirements-release.lock", _install_with_pip)
+    return _made("release", ROOT / "requirements-release.lock", _install_python)
 
 
 def node(name: str = "openai-node") -> Environment:
@@ -111,17 +111,12 @@ def _interpreter(directory: Path) -> Environment:
 def _install_python(directory: Path, pins: Path) -> None:
     place, interpreter = str(directory), str(directory / "bin" / "python")
     if uv := shutil.which("uv"):
-        _take(uv, "venv", "--python", sys.executable, place)
+        _take(uv, "venv", "--seed", "--python", sys.executable, place)
         _take(uv, "pip", "install", "--python", interpreter, "--requirement", str(pins))
     else:
-        _install_with_pip(directory, pins)
-
-
-def _install_with_pip(directory: Path, pins: Path) -> None:
-    _take(sys.executable, "-I", "-m", "venv", str(directory))
-    options = ("--no-compile", "--no-input", "--retries=1")
-    interpreter = str(directory / "bin" / "python")
-    _take(interpreter, "-I", "-m", "pip", "install", *options, "--requirement", str(pins))
+        _take(sys.executable, "-I", "-m", "venv", place)
+        options = ("--no-compile", "--no-input", "--retries=1")
+        _take(interpreter, "-I", "-m", "pip", "install", *options, "--requirement", str(pins))
 
 
 def _install_node(directory: Path, pins: Path) -> None:

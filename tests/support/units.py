@@ -29,10 +29,15 @@ class Units:
     def __init__(self, folder: Path, root: Path) -> None:
         self._folder, self._root = folder, root
         self.running: dict[str, Process] = {}
+        self._started: set[str] = set()
 
     def start(self, name: str) -> None:
-        """Start a unit, or, when it ends by itself (`Type=oneshot`), run it to its end."""
+        """Start a unit and, before it, those of ours that it wants; one that ends by itself is run to its end."""
         values = unit_values(self._folder, name)
+        self._started.add(name)
+        for wanted in (unit.removesuffix(".service") for unit in values["Wants"] if unit.startswith("penstock-")):
+            if wanted not in self._started:
+                self.start(wanted)
         argv = ["env", "-C", values["WorkingDirectory"][-1], *values["ExecStart"][-1].split()]
         environment = self._environment(name, values)
         if values["Type"][-1] == "oneshot":
