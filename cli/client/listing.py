@@ -69,7 +69,7 @@ def _request(job: Job) -> str:
     prompt = job.get("prompt") or {}
     variables = (prompt.get("variables") or {}).items()
     return (
-        one_line(f"{prompt['id']} " + " ".join(f"{name}={value}" for name, value in variables))
+        one_line(f"{prompt['id']} " + " ".join(f"{name}={value}" for name, value in variables if value != ""))
         if prompt
         else job["model"]
     )

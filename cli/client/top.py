@@ -155,6 +155,7 @@ def _failures(system: System) -> list[RenderableType]:
     if not system["failures"]:
         return []
     table = _table("\nFAILURES OF 24 HOURS", "\njobs")
+    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"  # they say what to do
     for failure in sorted(system["failures"], key=lambda failure: -failure["jobs"]):
         table.add_row(Text(StatusDetails.from_wire(failure).sentence()), f"{failure['jobs']:,}")
     return [table]

@@ -69,6 +69,8 @@ def test_another_program_gets_the_whole_of_it() -> None:
     line = record(job(7, topic="two\nlines"))
     assert line.startswith(f"resp_{7:040x}  completed    20")
     assert line.endswith("  report topic=two lines words=900")
+    left_open = job() | {"prompt": {"id": "report", "variables": {"audience": "", "topic": "x"}}}
+    assert record(left_open).endswith("  report topic=x")
     assert record(job() | {"metadata": {"title": "My birds"}}).endswith("  My birds")
 
 
