@@ -20,13 +20,15 @@ def request(topic: str = "", content: str = "What is asked") -> JobRequest:
     ("text", "title"),
     [
         ("# One `two` **three** #\n", "One two three"),
-        ("words\n\n### Deep\n# Later", "Deep"),
+        ("\n### Deep\n# Later", "Deep"),
+        ("words\n\n### Deep\n# Later", "Later"),
+        ("words\n\n## A part\n", "What is asked"),
         ("####### seven\n#none\n#\n# \n", "What is asked"),
         ("", "What is asked"),
         ("# " + "x" * 200, "x" * (MAX_LENGTH - 1) + "…"),
     ],
 )
-def test_the_first_heading_is_the_title(text: str, title: str) -> None:
+def test_the_heading_of_the_text_is_the_title(text: str, title: str) -> None:
     assert title_of(request(), text) == title
 
 
