@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
 from tests.support.job_page import connection, expect_growth, open_job, started, status
-from tests.support.stack import Stack
+from tests.support.stack import Stack, wait_for
 from tests.support.wire import create, fetch
 
 
@@ -36,6 +36,19 @@ def test_what_is_copied(site: Stack, tabs: dict[bool, BrowserContext], client: o
     page.get_by_text("Use it from a program").click()
     snippet = page.locator(".snippets .copy").first
     assert f"{site.url}/jobs/{code}.md" in copied(snippet)
+
+
+def test_why_nothing_is_written_stays_in_sight(site: Stack, page: Page) -> None:
+    job = started(site, "much text, then silence [[demo rate=0 stall=1200]]")
+    open_job(page, site, job)
+    wait_for(lambda: page.evaluate("scrollY") > 300)  # it follows the text
+    page.get_by_role("button", name="Stop and keep").click()
+    said = page.locator("#details")
+    expect(said).to_have_text("It is being stopped: what is written is kept.")
+    expect(said).to_be_in_viewport()
+    expect(status(page)).to_have_text("incomplete")
+    expect(said).to_have_text("Stopped as asked: what was written is kept.")
+    expect(page.locator(".status-bar #details")).to_have_count(0)
 
 
 def test_run_again_edit_and_delete(site: Stack, page: Page) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import orjson
 from flask import g, request
+from markupsafe import Markup, escape
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 COOKIE = "lang"
 
 _HERE = Path(__file__).parent.parent
+_CODE = re.compile("`([^`]+)`")
 # Where a script asks for a text: always with the text itself.
 IN_SCRIPT = re.compile(r'\b_\("((?:[^"\\]|\\.)*)"')
 
@@ -32,6 +34,11 @@ def _(text: str, /, **values: object) -> str:
     return template.format(
         **{name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
     )
+
+
+def with_code(text: str) -> Markup:
+    """A text as HTML, in which what stands between backticks is code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  (escaped just before)
 
 
 def language() -> str:

@@ -12,7 +12,7 @@ from jobs.errors import InvalidRequest
 from web.auth import SESSION_TOKEN
 from web.context import WebContext
 from web.pages import dates
-from web.pages.i18n import COOKIE, LANGUAGES, _, language, script_words
+from web.pages.i18n import COOKIE, LANGUAGES, _, language, script_words, with_code
 
 _THEME_COOKIE = "theme"
 _THEMES = ("light", "dark")
@@ -31,7 +31,7 @@ class Layout:
     def install(self, app: Flask) -> None:
         """Give the templates of an application their values, filters and translations."""
         app.context_processor(self._values)
-        for template_filter in (dates.age, dates.day, dates.duration, dates.moment):
+        for template_filter in (dates.age, dates.day, dates.duration, dates.moment, with_code):
             app.add_template_filter(template_filter)
         app.add_template_global(_, "_")
         app.after_request(_readable)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
+from markupsafe import Markup
 
 from jobs.errors import InvalidRequest, JobNotFound
 from jobs.job import Job
@@ -19,7 +20,7 @@ from jobs.status.details import StatusDetails
 from web.context import WebContext
 from web.live.live_page import PageSnapshot, PageState, StateFrame
 from web.live.merged import Frames, merged
-from web.pages.i18n import _, language
+from web.pages.i18n import _, language, with_code
 from web.relay import sse
 
 _CURSOR = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
@@ -116,9 +117,9 @@ def _state_frames(app: Flask, viewer_language: str, *, planned: bool) -> StateFr
     return frame
 
 
-def said(details: StatusDetails) -> str:
-    """What the page says of the status; empty when the status alone says all."""
-    return "" if details.is_plain else details.sentence(_)
+def said(details: StatusDetails) -> Markup:
+    """What the page says of the status, as HTML; empty when the status alone says all."""
+    return Markup() if details.is_plain else with_code(details.sentence(_))
 
 
 def labels(item: Mapping[str, Any], *, planned: bool) -> dict[str, str]:

@@ -110,7 +110,7 @@ function update(fresh) {
 function showState() {
   show(state.status);
   part("facts").innerHTML = html(state.facts);
-  part("details").textContent = state.details;
+  part("details").innerHTML = html(state.details);
   part("details").hidden = !state.details;
   draw(state.spark);
   part("plan").hidden = state.waiting?.reason !== "plan";
@@ -184,6 +184,7 @@ async function end(status) {
     if (compact) fresh.getElementById("actions").replaceChildren();
     replace(fresh, ["facts", "thoughts", "actions", "sections", "timeline", "going-on"]);
     for (const name of ["details", "error"]) part(name).replaceWith(fresh.getElementById(name));
+    article.querySelector(".status-bar").after(part("details"));
     settle(fresh.getElementById("output"));
     addCopies(output);
     article.querySelector("h1").replaceWith(fresh.querySelector("#job h1")); // the text may have named itself

@@ -18,7 +18,7 @@ from jobs.requests.prompts import BUILT_IN, read_prompt
 from jobs.status.sentences import SENTENCES
 from tests.support.up import ROOT
 from web.pages.dates import age, duration
-from web.pages.i18n import IN_SCRIPT, _, script_words, texts
+from web.pages.i18n import IN_SCRIPT, _, script_words, texts, with_code
 from web.pages.layout import place_here
 from worker.writing.section import WAS_REASONING
 
@@ -129,6 +129,12 @@ def test_what_was_chosen_wins_over_what_the_browser_prefers(headers: dict[str, s
     with Flask(__name__).test_request_context(headers=headers):
         assert duration(3) == said
         assert "<time " in age(0)
+
+
+def test_commands_in_a_sentence_are_code_and_all_else_is_text() -> None:
+    assert with_code("start `penstock worker` <b>`&`") == (
+        "start <code>penstock worker</code> &lt;b&gt;<code>&amp;</code>"
+    )
 
 
 @pytest.mark.parametrize(
