@@ -96,6 +96,8 @@ class JobState:
             state |= {name: response[name] for name in ("error", "incomplete_details", "usage")}
             penstock = response["penstock"]
             state |= {"attempts": penstock.get("attempts", [])}
+            # Sections without a text count, too, and are no items of the response.
+            state |= {name: penstock["progress"][name] for name in ("done", "total") if "progress" in penstock}
             curve = penstock.get("curve")
         return state | {"spark": spark(curve["characters"]) if curve else ""}
 

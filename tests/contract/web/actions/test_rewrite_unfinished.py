@@ -157,6 +157,7 @@ def test_the_command_line_and_the_page_write_what_is_missing(site: Stack) -> Non
     assert re.findall(r'class="again" href="([^"]+)"', page) == [
         f"/jobs/{old['id']}/sections/{number}" for number in (1, 2, 3)
     ]
+    assert "1 of 4 sections" in page
     with request(site.url, path) as answer:
         page = answer.read().decode()
     assert "answered 400" in page  # why it was not finished
