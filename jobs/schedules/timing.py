@@ -10,6 +10,17 @@ from cronsim import CronSim, CronSimError
 
 from jobs.errors import InvalidRequest
 
+_FIELDS = 5
+
+
+def check_fields(cron: str) -> None:
+    """Raises InvalidRequest for an expression with other fields than those of minutes and longer.
+
+    The library takes a sixth for seconds: a slip would make a job each second.
+    """
+    if len(cron.split()) != _FIELDS:
+        raise _no_expression(cron, "not five fields")
+
 
 def next_times(cron: str, timezone: str, after: float, most: int = 1) -> list[float]:
     """The next times after a moment, in Unix seconds. Raises InvalidRequest that names what is wrong."""
@@ -18,13 +29,15 @@ def next_times(cron: str, timezone: str, after: float, most: int = 1) -> list[fl
         found = islice(CronSim(cron, datetime.fromtimestamp(after, zone)), most)
         times = [moment.timestamp() for moment in found]
     except CronSimError as error:
-        words = (
-            f"'{cron[:100]}' is no cron expression ({error}): write minute hour day month weekday, as '0 9 * * 1-5'."
-        )
-        raise InvalidRequest(words, param="cron") from error
+        raise _no_expression(cron, str(error)) from error
     if not times:
         raise InvalidRequest(f"'{cron[:100]}' never comes.", param="cron")
     return times
+
+
+def _no_expression(cron: str, reason: str) -> InvalidRequest:
+    words = f"'{cron[:100]}' is no cron expression ({reason}): write minute hour day month weekday, as '0 9 * * 1-5'."
+    return InvalidRequest(words, param="cron")
 
 
 def zone_of(timezone: str) -> ZoneInfo:

@@ -12,7 +12,7 @@ from jobs.errors import InvalidRequest
 from jobs.filing import LABELS, joined, labels_in
 from jobs.job import Job
 from jobs.requests.generation import CreateRequest, parse, validated
-from jobs.schedules.timing import next_times
+from jobs.schedules.timing import check_fields, next_times
 from jobs.schedules.wish import ScheduleWish, body_at, request_of
 from jobs.storage.schedules.schedules import Schedules
 from web.actions.submit import submit
@@ -24,6 +24,7 @@ _SHOWN_TIMES = 5
 def create_schedule(context: WebContext, owner: str, wish: ScheduleWish) -> RowMapping:
     """A new schedule, whose runs have its name as a label. Raises InvalidRequest, also for what could not be run."""
     context.admission.check_create(owner)
+    check_fields(wish.cron)
     times = next_times(wish.cron, wish.timezone, time.time())
     metadata = validated(CreateRequest, {**wish.request, "background": True}).metadata or {}
     labels = joined(labels_in(f"{metadata.get(LABELS, '')}, {wish.name}"))

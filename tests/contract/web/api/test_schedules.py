@@ -76,6 +76,7 @@ def test_the_page_makes_shows_and_changes_them(penstock: Stack, client: openai.O
         assert browser.get("/schedules?from=resp_none").status_code == 404
         form = {"act": "add", "name": "Kites", "cron": "0 9 * * *", "timezone": "Asia/Shanghai", "prompt": "story"}
         assert "no cron expression" in browser.post("/schedules", data={**form, "cron": "x", "words": "topic=x"}).text
+        assert "not five fields" in browser.post("/schedules", data={**form, "cron": "* * * * * *"}).text
         assert "is no variable" in browser.post("/schedules", data={**form, "words": "topic"}).text
         assert browser.post("/schedules", data={**form, "words": "topic=kites of {date}"}).status_code == 303
         page = browser.get("/schedules", headers={"Accept-Language": "zh"}).text

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.errors import InvalidRequest
 from jobs.requests.prompt_folder import Prompts
-from jobs.schedules.timing import filled, next_times
+from jobs.schedules.timing import check_fields, filled, next_times
 from jobs.schedules.wish import body_at, request_of
 
 
@@ -37,6 +37,13 @@ def test_what_is_wrong_is_named(cron: str, timezone: str, param: str, words: str
     with pytest.raises(InvalidRequest, match=words) as refused:
         next_times(cron, timezone, moment("2026-11-27T12:00"))
     assert refused.value.param == param
+
+
+@pytest.mark.parametrize("cron", ["* * * * * *", "0 9 * *", "@daily", ""])
+def test_a_schedule_has_five_fields_and_none_of_seconds(cron: str) -> None:
+    check_fields("0 9 * * 1-5")
+    with pytest.raises(InvalidRequest, match="not five fields"):
+        check_fields(cron)
 
 
 def test_words_for_the_time_of_a_run_are_filled_in() -> None:
