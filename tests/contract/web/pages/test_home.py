@@ -63,6 +63,12 @@ def form(page: Markup, prompt: str) -> dict[str, str]:
     return page.fields(number)
 
 
+@pytest.mark.parametrize("path", ["/", "/?prompt=report"])
+def test_a_new_form_has_the_defaults_of_its_prompt(browser: httpx2.Client, path: str) -> None:
+    filled = form(Markup(browser.get(path).text), "report")
+    assert (filled["words"], filled["sections"]) == ("1500", "0")
+
+
 def test_a_form_says_what_may_be_sent(browser: httpx2.Client) -> None:
     page = Markup(browser.get("/", params={"prompt": "letter"}).text)
     assert page.faults == []
