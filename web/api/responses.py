@@ -18,6 +18,7 @@ from web.api.creation import create, repetition
 from web.api.numbers import parse_number
 from web.context import WebContext
 from web.relay import sse
+from web.relay.shared_reads import SharedReads
 from web.relay.viewer_socket import ViewerSocket
 
 _CANCEL_SECONDS = 2.0
@@ -28,6 +29,7 @@ class Responses:
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
+        self._jobs: SharedReads[tuple[str, str], Job] = SharedReads(lambda key: context.store.get(*key))
 
     def create(self) -> Response:
         """Accept a job, and answer with it, with its stream, or with its end."""
@@ -44,7 +46,7 @@ class Responses:
     def retrieve(self, job_id: str) -> Response:
         """A job as it is, or its stream in the framing that is asked for."""
         context = self._context
-        job = context.store.get(g.owner, job_id)
+        job = self._jobs.get((g.owner, job_id))
         if _flag("stream"):
             context.telemetry.follows(job)
             viewer = ViewerSocket.of(request.environ, sse.without_ids)
