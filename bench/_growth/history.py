@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, Select, func, insert, select, text
 
 from jobs.job import Status
 from jobs.protocol.ids import new_job_id
@@ -66,14 +66,11 @@ class History:
             each.execute(text("DROP INDEX search_index_words"))
             yield
             each.execute(text("SET maintenance_work_mem = '1GB'"))
+            each.execute(text("SET statement_timeout = 0"))
             each.execute(text(definition))
-        columns = (jobs.c.owner, jobs.c.status, func.coalesce(jobs.c.prompt, "").label("prompt"))
-        ended = select(*columns, func.count()).where(jobs.c.ended_at.is_not(None)).group_by(*columns)
-        with self._database.write() as connection:
-            connection.execute(job_counts.delete())
-            connection.execute(insert(job_counts).from_select(["owner", "status", "prompt", "jobs"], ended))
-        with self._database.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
+            each.execute(job_counts.delete())
+            each.execute(insert(job_counts).from_select(["owner", "status", "prompt", "jobs"], _counted()))
+            each.execute(text("VACUUM ANALYZE"))
 
     def _ended(self, stack: Stack, fields: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         job_id = create(stack.url, **fields)["id"]
@@ -111,3 +108,9 @@ class History:
         connection.execute(insert(search_entries), entries)
         connection.execute(_TSVECTOR if self._is_postgresql else _FTS5, words)
         connection.execute(_NUMBERED if self._is_postgresql else _MERGE)
+
+
+def _counted() -> Select[Any]:
+    """How many jobs each owner has of a status and prompt."""
+    columns = (jobs.c.owner, jobs.c.status, func.coalesce(jobs.c.prompt, "").label("prompt"))
+    return select(*columns, func.count()).where(jobs.c.ended_at.is_not(None)).group_by(*columns)
