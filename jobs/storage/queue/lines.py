@@ -20,12 +20,13 @@ _NEVER = 1e300
 
 
 class Line(NamedTuple):
-    """The queued jobs of a tier, an owner and a model, and when the first of them was accepted (Unix s)."""
+    """The queued jobs of a tier, an owner and a model; when the first of them was accepted (Unix s), and its id."""
 
     tier: int
     owner: str
     model: str
     oldest_at: float
+    first_id: str
 
 
 def all_lines(connection: Connection) -> list[Line]:
@@ -39,7 +40,7 @@ def select_lines() -> Select[Any]:
     # Expressions, not columns: SQLite compares rows by its index only with values that have no type of their own.
     next_head = _first_job_behind(jobs.c.tier + 0, jobs.c.owner + "", jobs.c.model + "").label("id")
     heads = heads.union_all(select(next_head).join_from(heads, jobs, heads.c.id == jobs.c.id))
-    lines = select(jobs.c.tier, jobs.c.owner, jobs.c.model, jobs.c.created_at)
+    lines = select(jobs.c.tier, jobs.c.owner, jobs.c.model, jobs.c.created_at, jobs.c.id)
     return lines.where(jobs.c.id.in_(select(heads.c.id)))
 
 

@@ -22,7 +22,7 @@ from tests.support.long_queue import lengthen
 from tests.support.own_database import own_database
 
 SHORT, LONG = 10, 20_000
-LINE = Line(0, "many", "demo", 0.0)
+LINE = Line(0, "many", "demo", 0.0, "")
 
 
 @contextmanager
