@@ -21,7 +21,7 @@ from web.context import WebContext
 class RewriteRequest(BaseModel):
     """The body that has a section written again: how it shall be, which may be left out where it was not finished."""
 
-    wish: Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000, pattern=r"^[^\x00]*$")] = ""
+    wish: Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000, pattern=r"^[^\x00]*$")] | None = None
 
 
 class VersionChoice(BaseModel):

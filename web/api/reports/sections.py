@@ -33,7 +33,7 @@ class SectionRoutes:
     def rewrite(self, job_id: str, section: str) -> Response:
         """Have it written again: the new job."""
         self._context.store.get(g.owner, job_id)
-        wish = validated(RewriteRequest, request.get_data()).wish
+        wish = validated(RewriteRequest, request.get_data()).wish or ""
         number = parse_number(section, "section")
         job = rewrite(self._context, g.owner, job_id, number, wish, **repetition())
         return render.response(self._context, job)

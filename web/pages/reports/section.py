@@ -47,7 +47,7 @@ class SectionPage:
             if version_id := request.form.get("version"):
                 made = choose(self._context, g.owner, job_id, number, version_id)
             else:
-                wish = validated(RewriteRequest, {"wish": request.form.get("wish", "")}).wish
+                wish = validated(RewriteRequest, {"wish": request.form.get("wish")}).wish or ""
                 made = rewrite(self._context, g.owner, job_id, number, wish)
         except LimitReached as error:
             return render_template("limited.html", problem=sentence(error, _)), 429

@@ -66,7 +66,7 @@ def ended(site: Stack, job_id: str) -> Any:
     return assert_one_end(site.database, job_id)
 
 
-def rewritten(site: Stack, job_id: str, section: int, wish: str = "") -> Any:
+def rewritten(site: Stack, job_id: str, section: int, wish: str | None = None) -> Any:
     status, job = post(site, f"/v1/responses/{job_id}/sections/{section}/versions", wish=wish)
     assert status == 200, job
     return ended(site, job["id"])
