@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, reset_tzpath
 
 import orjson
 import pytest
@@ -21,6 +22,16 @@ def test_times_are_those_of_the_zone_also_when_its_clocks_change() -> None:
     times = next_times("30 9 * * *", "Europe/Berlin", moment("2026-10-24T00:00"), 2)
     assert times == [moment("2026-10-24T07:30"), moment("2026-10-25T08:30")]
     assert next_times("0 8 * * 1", "Asia/Shanghai", moment("2026-11-27T12:00")) == [moment("2026-11-30T00:00")]
+
+
+def test_zones_that_the_system_does_not_know_are_known() -> None:
+    """Browsers still name India's by its old name, which Debian keeps in a package of its own."""
+    ZoneInfo.clear_cache()
+    reset_tzpath(())
+    try:
+        assert next_times("0 9 * * *", "Asia/Calcutta", moment("2026-11-27T00:00")) == [moment("2026-11-27T03:30")]
+    finally:
+        reset_tzpath()
 
 
 @pytest.mark.parametrize(
