@@ -73,7 +73,7 @@ class WebContext:
         self.heartbeats = [*subscriber.start(), self.workers.start()]
         self.relay = Relay(subscriber, self.log, self.store)
         self.admission = admission(self.database, self.redis, settings.owner_limits)
-        self.outlook = Outlook(self.database, settings, self.admission.limits, self.workers)
+        self.outlook = Outlook(self.database, settings, self.admission.limits, self.workers, subscriber.seconds_away)
         self.rendering, self.parsing = NativeThreads(_THREADS), NativeThreads(_THREADS)
         self.live_pages = LivePages(self.relay, self.store, self.outlook)
         self.rendered_jobs, self.excerpts = _rendered_jobs(), Excerpts(self.store, self.rendering)

@@ -55,6 +55,10 @@ _WAITING: Mapping[str, Sequence[str]] = {
         "The model's answer failed: next try in {wait}, number {try_number}.",
         "The model's answer failed: it is asked again soon.",
     ),
+    "redis_away": (
+        "Redis has not been reached for {silent}: what is written is kept, and shown when Redis is back.",
+        "Redis cannot be reached: what is written is kept, and shown when it is back.",
+    ),
     "plan_waits": ("The plan waits for you: read it, change it, and have it written.",),
     "in_progress": ("It is being written.",),
 }

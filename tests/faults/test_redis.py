@@ -166,6 +166,21 @@ def test_who_comes_while_redis_is_away_is_kept_company_and_then_told_everything(
     assert assert_one_end(stack.database, job, early.ended())["output"]
 
 
+def test_a_redis_that_is_away_is_said(stack: Stack, client: openai.OpenAI) -> None:
+    job = create(stack.url, input="nobody sees it [[demo stall=30]]")["id"]
+    Viewer(client, job).seen(6)
+
+    def code() -> str:
+        details: str = fetch(stack.url, f"/v1/responses/{job}")[1]["penstock"]["status_details"]["code"]
+        return details
+
+    assert code() == "in_progress"
+    with dead_redis(stack):
+        wait_for(lambda: code() == "redis_away")
+    wait_for(lambda: code() == "in_progress")
+    client.responses.cancel(job)
+
+
 class _Company:
     """Whether a block comes before the heartbeat that follows the opening frames; asserts that no others do."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jobs.job import ListedJob, Status
@@ -25,17 +25,28 @@ _FRESH_SECONDS = 1.0
 _FRESH_SECONDS_FOR_NEW = 0.1
 # A job that is claimed at once has not waited for others.
 _WAITED_SECONDS = 3.0
+# A connection to Redis that is lost is made again at once, as a rule.
+_NOTICED_SECONDS = 1.0
 _ASKED_AGAIN = "asked_again"
 
 
 class Outlook:
     """Looks at the queue at most once a second, for all who ask in this process."""
 
-    def __init__(self, database: Database, settings: Settings, limits: LimitRegistry, workers: WorkerHealth) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        limits: LimitRegistry,
+        workers: WorkerHealth,
+        redis_away: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        """`redis_away` tells for how many seconds Redis has not been reached."""
         self._database = database
         self._settings = settings
         self._limits = limits
         self._workers = workers
+        self._redis_away = redis_away
         self._known: tuple[float, QueueCounts, int] | None = None
         self._lock = threading.Lock()
 
@@ -51,7 +62,7 @@ class Outlook:
         if stopped := self.no_worker():
             return stopped
         if job.status is not Status.QUEUED:
-            return StatusDetails("in_progress")
+            return self._unseen() or StatusDetails("in_progress")
         counts = self._counts_with(job)
         return self._held(job, counts) or _in_queue(job, counts, now)
 
@@ -74,6 +85,11 @@ class Outlook:
         if counts.beaten_at is None:
             return StatusDetails("no_worker")
         return StatusDetails("worker_frozen", {"silent_seconds": max(0, round(time.time() - counts.beaten_at))})
+
+    def _unseen(self) -> StatusDetails | None:
+        """Why nobody sees what is written; None when everybody does."""
+        seconds = self._redis_away()
+        return StatusDetails("redis_away", {"silent_seconds": round(seconds)}) if seconds >= _NOTICED_SECONDS else None
 
     def _held(self, job: ListedJob, counts: QueueCounts) -> StatusDetails | None:
         """What keeps a queued job from being begun, whoever is before it."""

@@ -44,6 +44,7 @@ class Subscriber:
         self._store = store
         self._topics: dict[bytes, Topic] = {}
         self._connection: Any = None
+        self._away_since: float | None = time.monotonic()
         self._lock = threading.Lock()
         # The garbage collector may close a viewer's generator inside any call, one that holds the lock too: leaving
         # takes no lock, and the topic is looked after by the next call that has it.
@@ -70,6 +71,11 @@ class Subscriber:
             yield topic
         finally:
             self._left.append(topic)
+
+    def seconds_away(self) -> float:
+        """For how long Redis has not been reached; 0 while it is."""
+        since = self._away_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def viewers(self) -> int:
         """How many viewers all topics have."""
@@ -107,13 +113,13 @@ class Subscriber:
         try:
             connection.connect()
             with self._lock:
-                self._connection = connection
+                self._connection, self._away_since = connection, None
                 for name in self._topics:
                     connection.send_command("SUBSCRIBE", name)
             self._receive(connection)
         finally:
             with self._lock:
-                self._connection = None
+                self._connection, self._away_since = None, self._away_since or time.monotonic()
             connection.disconnect()
 
     def _receive(self, connection: Any) -> None:
