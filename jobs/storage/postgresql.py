@@ -27,10 +27,13 @@ _SESSION_SETTINGS = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
     # All queries are small and find their rows in indexes that are in memory: to compile one, or to start processes for
-    # it, takes longer than the query, and a table read as a whole longer than what is looked up.
+    # it, takes longer than the query, and a table or an index read as a whole longer than what is looked up.
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "random_page_cost": "1.1",
+    "enable_mergejoin": "off",
+    # Nor is the plan of a statement kept for other values: one for rare words reads a million jobs for a common one.
+    "plan_cache_mode": "force_custom_plan",
 }
 # A dead link is noticed within about half a minute, also while an answer is awaited (tcp_user_timeout, in ms).
 _CONNECT_ARGUMENTS = {

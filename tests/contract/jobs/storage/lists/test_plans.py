@@ -173,3 +173,14 @@ def test_postgresql_looks_a_rare_word_up(in_postgresql: Database) -> None:
     found = plan(in_postgresql, statement, parameters)
     assert "on search_index_words" in found
     assert "Seq Scan" not in found
+
+
+def test_postgresql_plans_a_search_for_its_own_words(in_postgresql: Database) -> None:
+    """A plan that is kept is one for words as rare as most: for a common one it reads and sorts a million jobs."""
+    for _ in range(40):
+        JobLists(in_postgresql).page(OWNER, limit=30, words="rare")
+    prepared = "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE '%search_index%'"
+    with in_postgresql.read() as connection:
+        rows = connection.execute(text(prepared)).all()
+    assert sum(row.custom_plans for row in rows) > 5
+    assert sum(row.generic_plans for row in rows) == 0
