@@ -102,3 +102,17 @@ def test_one_too_many_from_an_address_is_told_so(stack: Stack) -> None:
     assert answer.startswith(b"HTTP/1.1 429 ")
     assert b"Retry-After: 1" in answer
     assert b"Too many connections" in answer
+
+
+@pytest.mark.exclusive
+def test_a_bystanders_body_may_come_after_its_head(stack: Stack) -> None:
+    body = b'{"input": "a bystander [[demo tokens=3]]", "background": true}'
+    with ExitStack() as connections:
+        for _ in range(220):
+            connections.enter_context(begun(stack.url, HALF_BODY))
+        bystander = connections.enter_context(
+            begun(stack.url, HEAD + b"Content-Length: %d\r\n\r\n" % len(body), "127.0.0.4")
+        )
+        time.sleep(0.2)  # its head is read, and its body waited for
+        bystander.sendall(body)
+        assert bystander.recv(12) == b"HTTP/1.1 200"

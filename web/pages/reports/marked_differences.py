@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from jobs.protocol.word_differences import MOST_WORDS, words_of
 
-# A formula, whose parts may hold no mark; a tag; text.
-_PIECE = re.compile(r'<math\b.*?</math>|<(?:[^">]|"[^"]*")*>|[^<]+', re.DOTALL)
+# A tag; text.
+_PIECE = re.compile(r'<[^"<>]*+(?:"[^"]*+"[^"<>]*+)*+>|[^<]++')
 
 
 class _Piece(NamedTuple):
@@ -36,9 +36,13 @@ def marked_differences(old: str, new: str) -> tuple[str, str]:
 
 
 def _pieces(html: str, *, by_words: bool = True) -> Iterator[_Piece]:
+    formula = list[str]()  # its parts may hold no mark
     for piece in _PIECE.findall(html):
-        if piece.startswith("<math"):
-            yield _Piece(piece, is_word=True)
+        if formula or piece.startswith(("<math>", "<math ")):
+            formula.append(piece)
+            if piece == "</math>":
+                yield _Piece("".join(formula), is_word=True)
+                formula.clear()
         elif piece.startswith("<") or piece.isspace():  # between the cells of a table no mark may stand
             yield _Piece(piece, is_word=False)
         else:
