@@ -11,6 +11,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from jobs.errors import PenstockError
 from jobs.settings import Settings
 from web.http.connection import Connection, WaitingRequests
+from web.http.native_locks import share_logging_with_threads
 
 # Where create_app() leaves the settings for this worker, and what is to be told of its end.
 SETTINGS = "penstock.settings"
@@ -31,6 +32,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         except PenstockError as error:
             self.log.error("penstock web: %s", error)  # noqa: TRY400  (its line says all)
             sys.exit(Arbiter.WORKER_BOOT_ERROR)  # by which gunicorn knows that another try would end like this one
+        share_logging_with_threads()
         self._proxies = settings.trusted_proxies
         self._waiting = WaitingRequests(settings.request_seconds, settings.waiting_requests)
 
