@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -31,19 +33,21 @@ class Source:
         return number
 
 
-def asking(reads: SharedReads[str, int], key: str) -> int:
-    """How many ask for a key at the moment."""
-    return reads._reads[key].users if key in reads._reads else 0
+@contextmanager
+def many_asking(source: Source, reads: SharedReads[str, int]) -> Iterator[tuple[Future[int], list[Future[int]]]]:
+    """Who asks first, whose read is under way, and the others who ask meanwhile."""
+    with ThreadPoolExecutor(ASKING + 1) as threads:
+        first = threads.submit(reads.get, "a")
+        wait_for(lambda: source.begun == 1)
+        others = [threads.submit(reads.get, "a") for _ in range(ASKING)]
+        wait_for(lambda: reads._reads["a"].users == ASKING + 1)
+        yield first, others
 
 
 def test_who_asks_during_a_read_shares_the_next() -> None:
     source = Source()
     reads = SharedReads(source.read)
-    with ThreadPoolExecutor(ASKING + 1) as threads:
-        first = threads.submit(reads.get, "a")
-        wait_for(lambda: source.begun == 1)
-        others = [threads.submit(reads.get, "a") for _ in range(ASKING)]
-        wait_for(lambda: asking(reads, "a") == ASKING + 1)
+    with many_asking(source, reads) as (first, others):
         source.go.release(2)
         assert first.result() == 1
         assert {other.result() for other in others} == {2}
@@ -64,11 +68,7 @@ def test_one_thing_does_not_wait_for_another() -> None:
 def test_a_fault_is_for_who_has_read() -> None:
     source = Source()
     reads = SharedReads(source.read)
-    with ThreadPoolExecutor(ASKING + 1) as threads:
-        first = threads.submit(reads.get, "a")
-        wait_for(lambda: source.begun == 1)
-        others = [threads.submit(reads.get, "a") for _ in range(ASKING)]
-        wait_for(lambda: asking(reads, "a") == ASKING + 1)
+    with many_asking(source, reads) as (first, others):
         source.faults = 2
         source.go.release(3)
         with pytest.raises(ConnectionError):
