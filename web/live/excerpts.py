@@ -19,7 +19,7 @@ _CACHE_BYTES = 4 << 20
 # Most passages stand there, and so much is read in a millisecond.
 _BEGINNING_BYTES = 64 << 10
 # Of Markdown, what would stand in the way of a reader in the middle of a sentence.
-_MARKS = re.compile(r"\*\*|`|^#+ ", re.MULTILINE)
+_MARKS = re.compile(r"(?<!\w)\*+(?=\S)|(?<=\S)\*+(?!\w)|`|^#+ ", re.MULTILINE)
 
 
 class Excerpts:
