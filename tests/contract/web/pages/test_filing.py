@@ -116,10 +116,12 @@ def test_a_job_is_filed_on_its_page_and_in_the_list(browser: httpx2.Client, pens
 
 def test_a_search_shows_where_the_words_stand(browser: httpx2.Client, penstock: Stack, word: str) -> None:
     job_id = ended(
-        browser, penstock, f"{'Long before that. ' * 30} **A** `{word}` *in* 2*3 & <b>its</b> nest. {'Long after. ' * 30}"
+        browser,
+        penstock,
+        f"{'Long before that. ' * 30} **A** `{word}` *in* 2*3 & <b>its</b> nest. {'Long after. ' * 30}",
     )
     page = browser.get("/jobs", params={"q": f"nest {word}"}).text
-    assert f"<mark>{word}</mark> &amp; &lt;b&gt;its&lt;/b&gt; <mark>nest</mark>." in page
+    assert f"<mark>{word}</mark> in 2*3 &amp; &lt;b&gt;its&lt;/b&gt; <mark>nest</mark>." in page
     (job,) = browser.get("/v1/responses", params={"q": word}).json()["data"]
     assert f"A {word} in 2*3 & <b>its</b> nest." in job["penstock"]["excerpt"]
     assert len(job["penstock"]["excerpt"]) < 200
